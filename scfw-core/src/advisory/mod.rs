@@ -1,0 +1,385 @@
+//! Advisories in the OSV schema, as far as a verdict needs them: which packages and versions they are about,
+//! how severe they are, and which version mends them. Documents come from outside and are not trusted: what is
+//! missing or malformed makes an advisory less precise, never absent.
+
+mod severity;
+mod version;
+
+use serde::Deserialize;
+
+use crate::package::{Ecosystem, Package};
+
+pub use severity::Severity;
+pub use version::Version;
+
+/// One advisory (OSV schema 1.x). Fields that no verdict needs are left out.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Advisory {
+    /// The identifier: `GHSA-…`, `PYSEC-…`, `MAL-…`.
+    pub id: String,
+    /// When the advisory was withdrawn (RFC 3339), if it was.
+    #[serde(default)]
+    pub withdrawn: Option<String>,
+    /// One line on what it is about.
+    #[serde(default)]
+    pub summary: Option<String>,
+    /// The long text; its first line stands in for a missing summary.
+    #[serde(default)]
+    pub details: Option<String>,
+    #[serde(default)]
+    severity: Vec<severity::Score>,
+    #[serde(default)]
+    affected: Vec<Affected>,
+    #[serde(default)]
+    database_specific: DatabaseSpecific,
+}
+
+/// What one source database adds of its own; only the severity's word is read.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct DatabaseSpecific {
+    #[serde(default)]
+    severity: Option<serde_json::Value>,
+}
+
+impl DatabaseSpecific {
+    fn severity(&self) -> Option<Severity> {
+        self.severity.as_ref()?.as_str().and_then(Severity::from_word)
+    }
+}
+
+/// A package that an advisory is about, with the versions it names.
+#[derive(Debug, Clone, Deserialize)]
+struct Affected {
+    #[serde(default)]
+    package: Option<AffectedPackage>,
+    #[serde(default)]
+    ranges: Vec<Range>,
+    #[serde(default)]
+    versions: Vec<String>,
+    #[serde(default)]
+    severity: Vec<severity::Score>,
+    #[serde(default)]
+    database_specific: DatabaseSpecific,
+    #[serde(default)]
+    ecosystem_specific: DatabaseSpecific,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct AffectedPackage {
+    ecosystem: String,
+    name: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Range {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    events: Vec<Event>,
+}
+
+/// One event of a range. The schema allows one of the fields per object; some databases write more.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Event {
+    #[serde(default)]
+    introduced: Option<String>,
+    #[serde(default)]
+    fixed: Option<String>,
+    #[serde(default)]
+    last_affected: Option<String>,
+    #[serde(default)]
+    limit: Option<String>,
+}
+
+/// An advisory that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("not an advisory in the OSV schema")]
+pub struct ParseError(#[from] serde_json::Error);
+
+impl Advisory {
+    /// Reads one advisory document.
+    pub fn parse(document: &[u8]) -> Result<Self, ParseError> {
+        Ok(serde_json::from_slice(document)?)
+    }
+
+    /// Whether it reports malice: its identifier begins with `MAL-`.
+    #[must_use]
+    pub fn is_malicious(&self) -> bool {
+        is_malicious_id(&self.id)
+    }
+
+    /// The normalised names of the packages that it is about.
+    pub fn package_keys(&self) -> impl Iterator<Item = (Ecosystem, String)> + '_ {
+        self.affected.iter().filter_map(|affected| {
+            let package = affected.package.as_ref()?;
+            let ecosystem = package.ecosystem()?;
+            Some((ecosystem, ecosystem.normalise(&package.name)))
+        })
+    }
+
+    /// Whether `package` is affected. Without a version: whether any version of it is.
+    #[must_use]
+    pub fn affects(&self, package: &Package) -> bool {
+        self.entries_about(package).any(|affected| {
+            package.version.as_deref().is_none_or(|version| affected.affects(package.ecosystem, version))
+        })
+    }
+
+    /// Whether every version of the package is affected, those still to come included.
+    #[must_use]
+    pub fn affects_every_version(&self, package: &Package) -> bool {
+        self.entries_about(package).any(Affected::is_about_every_version)
+    }
+
+    /// The lowest version that mends the advisory and is above the one of `package`; without a version, the
+    /// lowest of all.
+    #[must_use]
+    pub fn first_fixed(&self, package: &Package) -> Option<String> {
+        let ecosystem = package.ecosystem;
+        let current = package.version.as_deref().and_then(|version| Version::parse(ecosystem, version));
+        let mut fixes: Vec<(Version, &str)> = self
+            .entries_about(package)
+            .flat_map(|affected| &affected.ranges)
+            .filter(|range| range.is_about_versions())
+            .flat_map(|range| &range.events)
+            .filter_map(|event| event.fixed.as_deref())
+            .filter_map(|fixed| Some((Version::parse(ecosystem, fixed)?, fixed)))
+            .filter(|(fixed, _)| current.as_ref().is_none_or(|current| fixed > current))
+            .collect();
+        fixes.sort_by(|left, right| left.0.cmp(&right.0));
+        fixes.first().map(|(_, fixed)| (*fixed).to_owned())
+    }
+
+    /// How severe it is for `package`: the highest CVSS rating given, else the database's own word.
+    #[must_use]
+    pub fn severity_for(&self, package: &Package) -> Option<Severity> {
+        let of_entries = || self.entries_about(package);
+        let rated = self
+            .severity
+            .iter()
+            .chain(of_entries().flat_map(|affected| &affected.severity))
+            .filter_map(severity::Score::rating)
+            .max();
+        rated
+            .or_else(|| self.database_specific.severity())
+            .or_else(|| of_entries().filter_map(Affected::severity_word).max())
+    }
+
+    fn entries_about<'a>(&'a self, package: &Package) -> impl Iterator<Item = &'a Affected> {
+        let ecosystem = package.ecosystem;
+        let key = package.key();
+        self.affected.iter().filter(move |affected| {
+            affected.package.as_ref().is_some_and(|about| {
+                about.ecosystem() == Some(ecosystem) && ecosystem.normalise(&about.name) == key
+            })
+        })
+    }
+}
+
+/// Whether an advisory of that identifier reports malice.
+#[must_use]
+pub fn is_malicious_id(id: &str) -> bool {
+    id.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("MAL-"))
+}
+
+impl AffectedPackage {
+    /// The ecosystem without the suffix that the schema allows (`PyPI:…`).
+    fn ecosystem(&self) -> Option<Ecosystem> {
+        Ecosystem::parse(self.ecosystem.split(':').next().unwrap_or_default())
+    }
+}
+
+impl Affected {
+    fn severity_word(&self) -> Option<Severity> {
+        self.database_specific.severity().or_else(|| self.ecosystem_specific.severity())
+    }
+
+    fn is_about_every_version(&self) -> bool {
+        if self.ranges.iter().all(|range| !range.is_about_versions()) {
+            return self.versions.is_empty();
+        }
+        self.ranges.iter().any(|range| {
+            range.is_about_versions()
+                && range.events.iter().any(|event| event.introduced.as_deref() == Some("0"))
+                && range.events.iter().all(|event| event.fixed.is_none() && event.last_affected.is_none())
+                && range.events.iter().all(|event| event.limit.as_deref().is_none_or(|limit| limit == "*"))
+        })
+    }
+
+    fn affects(&self, ecosystem: Ecosystem, version: &str) -> bool {
+        if self.is_about_every_version() || self.versions.iter().any(|listed| listed == version) {
+            return true;
+        }
+        let Some(parsed) = Version::parse(ecosystem, version) else { return false };
+        let listed = self.versions.iter().filter_map(|listed| Version::parse(ecosystem, listed));
+        listed.into_iter().any(|listed| parsed.is(&listed))
+            || self.ranges.iter().any(|range| range.is_about_versions() && range.contains(ecosystem, &parsed))
+    }
+}
+
+impl Range {
+    /// `GIT` ranges are about commits, which no registry version can be compared with.
+    fn is_about_versions(&self) -> bool {
+        matches!(self.kind.as_str(), "SEMVER" | "ECOSYSTEM")
+    }
+
+    /// The schema's evaluation: walk the events in version order; the last one passed decides. Events that do
+    /// not parse are left out, but for an introduction, which then counts as passed: not knowing where a
+    /// vulnerability began does not make a version safe.
+    fn contains(&self, ecosystem: Ecosystem, version: &Version) -> bool {
+        let public = version.public();
+        let mut limits = self.events.iter().filter_map(|event| event.limit.as_deref()).peekable();
+        if limits.peek().is_some()
+            && !limits.any(|limit| {
+                limit == "*" || Version::parse(ecosystem, limit).is_none_or(|limit| public < limit)
+            })
+        {
+            return false;
+        }
+        // The turning points at or below the version, each with what it makes of those from there on. At equal
+        // versions an introduction comes last, so that a range which ends where the next begins has no gap.
+        let mut passed: Vec<(Option<Version>, bool)> = Vec::new();
+        for event in &self.events {
+            if let Some(introduced) = event.introduced.as_deref() {
+                let start = if introduced == "0" { None } else { Version::parse(ecosystem, introduced) };
+                if start.as_ref().is_none_or(|start| *start <= public) {
+                    passed.push((start, true));
+                }
+            }
+            if let Some(fixed) = event.fixed.as_deref().and_then(|fixed| Version::parse(ecosystem, fixed))
+                && fixed <= public
+            {
+                passed.push((Some(fixed), false));
+            }
+            if let Some(last) =
+                event.last_affected.as_deref().and_then(|last| Version::parse(ecosystem, last))
+                && last < public
+            {
+                passed.push((Some(last), false));
+            }
+        }
+        passed.sort_by(|left, right| left.0.cmp(&right.0).then(left.1.cmp(&right.1)));
+        passed.last().is_some_and(|(_, affected)| *affected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn advisory(affected: &serde_json::Value) -> Advisory {
+        let document = json!({"id": "GHSA-test", "affected": [affected]});
+        Advisory::parse(document.to_string().as_bytes()).unwrap()
+    }
+
+    fn npm(version: &str) -> Package {
+        Package::new(Ecosystem::Npm, "left", Some(version))
+    }
+
+    fn pypi(version: &str) -> Package {
+        Package::new(Ecosystem::PyPi, "Left.Pad", Some(version))
+    }
+
+    #[test]
+    fn ranges_follow_their_events() {
+        let advisory = advisory(&json!({
+            "package": {"ecosystem": "npm", "name": "left"},
+            "ranges": [{"type": "SEMVER", "events": [
+                {"introduced": "2.0.0"}, {"fixed": "2.3.0"}, {"introduced": "1.0.0"}, {"fixed": "1.5.0"}]}]
+        }));
+        for (version, affected) in [
+            ("0.9.9", false),
+            ("1.0.0", true),
+            ("1.5.0", false),
+            ("2.0.0-rc.1", false),
+            ("2.2.9", true),
+            ("2.3.0", false),
+        ] {
+            assert_eq!(advisory.affects(&npm(version)), affected, "{version}");
+        }
+        assert_eq!(advisory.first_fixed(&npm("1.2.0")).as_deref(), Some("1.5.0"));
+        assert_eq!(advisory.first_fixed(&npm("2.0.0")).as_deref(), Some("2.3.0"));
+        assert!(!advisory.affects_every_version(&npm("1.0.0")));
+    }
+
+    #[test]
+    fn last_affected_and_limits_end_a_range() {
+        let advisory = advisory(&json!({
+            "package": {"ecosystem": "PyPI", "name": "left-pad"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [
+                {"introduced": "0"}, {"last_affected": "1.4"}]},
+                {"type": "ECOSYSTEM", "events": [{"introduced": "3"}, {"limit": "4"}]}]
+        }));
+        for (version, affected) in [
+            ("0.1.dev1", true),
+            ("1.4", true),
+            ("1.4.0", true),
+            ("1.4+local.1", true),
+            ("1.4.post1", false),
+            ("3", true),
+            ("3.9", true),
+            ("4.0", false),
+            ("1!0.1", false),
+        ] {
+            assert_eq!(advisory.affects(&pypi(version)), affected, "{version}");
+        }
+    }
+
+    #[test]
+    fn listed_versions_match_as_the_ecosystem_compares_them() {
+        let advisory = advisory(&json!({
+            "package": {"ecosystem": "PyPI", "name": "left_pad"}, "versions": ["1.0", "not a version"]
+        }));
+        assert!(advisory.affects(&pypi("1.0.0")));
+        assert!(advisory.affects(&pypi("1.0+cpu")));
+        assert!(advisory.affects(&pypi("not a version")));
+        assert!(!advisory.affects(&pypi("1.1")));
+        assert!(!advisory.affects_every_version(&pypi("1.0")));
+        assert!(advisory.affects(&Package::new(Ecosystem::PyPi, "LEFT-pad", None)));
+    }
+
+    #[test]
+    fn a_package_named_without_versions_is_affected_in_all() {
+        for affected in [
+            json!({"package": {"ecosystem": "npm", "name": "left"}}),
+            json!({"package": {"ecosystem": "npm", "name": "left"},
+                "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}], "versions": ["1.0.0"]}),
+        ] {
+            let advisory = advisory(&affected);
+            assert!(advisory.affects_every_version(&npm("9.9.9")));
+            assert!(advisory.affects(&npm("neither parsed nor listed")));
+        }
+    }
+
+    #[test]
+    fn another_package_or_ecosystem_is_not_affected() {
+        let advisory = advisory(&json!({"package": {"ecosystem": "npm", "name": "left"}}));
+        assert!(!advisory.affects(&Package::new(Ecosystem::PyPi, "left", Some("1.0"))));
+        assert!(!advisory.affects(&Package::new(Ecosystem::Npm, "right", Some("1.0.0"))));
+    }
+
+    #[test]
+    fn severity_is_the_highest_rating_or_the_word() {
+        let rated = json!({"id": "x", "severity": [
+            {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H/E:P/RL:O"},
+            {"type": "CVSS_V2", "score": "AV:N/AC:M/Au:N/C:N/I:P/A:N"}],
+            "database_specific": {"severity": "LOW"}});
+        let rated = Advisory::parse(rated.to_string().as_bytes()).unwrap();
+        assert_eq!(rated.severity_for(&npm("1.0.0")), Some(Severity::Critical));
+        let worded = json!({"id": "x", "severity": [{"type": "CVSS_V4", "score": "garbage"}],
+            "database_specific": {"severity": "MODERATE"}});
+        let worded = Advisory::parse(worded.to_string().as_bytes()).unwrap();
+        assert_eq!(worded.severity_for(&npm("1.0.0")), Some(Severity::Medium));
+        let newest = json!({"id": "x", "severity": [{"type": "CVSS_V4",
+            "score": "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"}]});
+        let newest = Advisory::parse(newest.to_string().as_bytes()).unwrap();
+        assert_eq!(newest.severity_for(&npm("1.0.0")), Some(Severity::Critical));
+    }
+
+    #[test]
+    fn malice_is_told_by_the_identifier() {
+        assert!(is_malicious_id("MAL-2024-1") && is_malicious_id("mal-2024-1"));
+        assert!(!is_malicious_id("GHSA-MAL-1") && !is_malicious_id("MALI-1") && !is_malicious_id("é"));
+    }
+}

@@ -1,0 +1,313 @@
+//! Settings: the user's `config.toml` and the environment, resolved once into one value. Order: environment,
+//! user file, default. A key that is unknown or of the wrong type is an error that says where it stands.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::advisory::Severity;
+use crate::env;
+
+/// Base of the public OSV API.
+const OSV_API_URL: &str = "https://api.osv.dev";
+/// Base of the published Datadog data set.
+const DATADOG_DATASET_URL: &str =
+    "https://raw.githubusercontent.com/DataDog/malicious-software-packages-dataset/main";
+/// Seconds that all verifiers together may take.
+const DEADLINE: f64 = 10.0;
+/// More than this, in seconds, is a mistake and not a wish.
+const LONGEST_DEADLINE: f64 = 600.0;
+/// The name of the configuration file within the configuration directory.
+const FILE_NAME: &str = "config.toml";
+
+/// Every key of `config.toml`.
+const KEYS: [&str; 9] = [
+    "on_warning", "minimum_severity", "deadline", "offline", "log_file", "environment", "osv_api_url",
+    "datadog_dataset_url", "osv_ignore",
+];
+
+/// Where scfw keeps its things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directories {
+    /// `config.toml`, `lists/`, `verifiers.d/`, `osv-ignore.txt`.
+    pub config: PathBuf,
+    /// `gates/`, `runs/`, `feeds/`, `scfw.log`.
+    pub data: PathBuf,
+}
+
+impl Directories {
+    /// `$SCFW_HOME` for both when set, else `scfw/` in the user's configuration and data directories.
+    #[must_use]
+    pub fn resolve(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        if let Some(home) = variable(env::SCFW_HOME).filter(|home| !home.is_empty()) {
+            return Some(Self { config: PathBuf::from(&home), data: PathBuf::from(home) });
+        }
+        Some(Self { config: dirs::config_dir()?.join("scfw"), data: dirs::data_dir()?.join("scfw") })
+    }
+}
+
+/// What to do about warnings without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnWarning {
+    /// Go on.
+    Allow,
+    /// Stop.
+    Block,
+}
+
+/// All settings, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where everything is kept.
+    pub directories: Directories,
+    /// Decides about warnings even on a terminal: the command line or the environment says so.
+    pub on_warning_always: Option<OnWarning>,
+    /// Decides about warnings where nobody can be asked.
+    pub on_warning_unasked: OnWarning,
+    /// Vulnerabilities below it are left out; those of unknown severity never are.
+    pub minimum_severity: Option<Severity>,
+    /// How long all verifiers together may take.
+    pub deadline: Duration,
+    /// Nothing is asked over the network.
+    pub offline: bool,
+    /// The file log.
+    pub log_file: PathBuf,
+    /// The environment that log records name.
+    pub environment: String,
+    /// Base of the OSV API.
+    pub osv_api_url: String,
+    /// Base of the Datadog data set.
+    pub datadog_dataset_url: String,
+    /// The file with advisory ids to ignore.
+    pub osv_ignore: PathBuf,
+    /// Whether that file was asked for by name, so that its absence is an error.
+    pub osv_ignore_named: bool,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Neither `SCFW_HOME` nor a home directory is known.
+    #[error("no home directory is known; set {} to the directory that scfw may use", env::SCFW_HOME)]
+    NoHome,
+    /// The file is there and cannot be read.
+    #[error("{} could not be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is no valid configuration.
+    #[error("{} is not valid: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and what, with a suggestion where there is one.
+        message: String,
+    },
+    /// A variable has a value that it cannot have.
+    #[error("{variable} is {value:?}, which is not {expected}")]
+    Variable {
+        /// Its name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What it could be.
+        expected: &'static str,
+    },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are the keys of config.toml")]
+struct File {
+    on_warning: Option<OnWarning>,
+    minimum_severity: Option<Severity>,
+    deadline: Option<f64>,
+    offline: Option<bool>,
+    log_file: Option<PathBuf>,
+    environment: Option<String>,
+    osv_api_url: Option<String>,
+    datadog_dataset_url: Option<String>,
+    osv_ignore: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the configuration file and the environment.
+    pub fn load(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let directories = Directories::resolve(variable).ok_or(ConfigError::NoHome)?;
+        let file = read_file(&directories.config.join(FILE_NAME))?;
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let deadline = match set(env::SCFW_DEADLINE) {
+            Some(value) => parse_deadline(&value)?,
+            None => file.deadline.unwrap_or(DEADLINE),
+        };
+        let named_ignore = set(env::SCFW_OSV_VERIFIER_IGNORE).map(PathBuf::from).or(file.osv_ignore);
+        Ok(Self {
+            on_warning_always: set(env::SCFW_ON_WARNING).map(|value| parse_on_warning(&value)).transpose()?,
+            on_warning_unasked: file.on_warning.unwrap_or(OnWarning::Block),
+            minimum_severity: file.minimum_severity,
+            deadline: Duration::from_secs_f64(deadline),
+            offline: set(env::SCFW_OFFLINE).map_or(file.offline.unwrap_or(false), |value| is_true(&value)),
+            log_file: set(env::SCFW_LOG_FILE)
+                .map(PathBuf::from)
+                .or(file.log_file)
+                .unwrap_or_else(|| directories.data.join("scfw.log")),
+            environment: set(env::DD_ENV).or(file.environment).unwrap_or_else(|| "dev".to_owned()),
+            osv_api_url: set(env::SCFW_OSV_API_URL)
+                .or(file.osv_api_url)
+                .unwrap_or_else(|| OSV_API_URL.to_owned()),
+            datadog_dataset_url: set(env::SCFW_DD_DATASET_URL)
+                .or(file.datadog_dataset_url)
+                .unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),
+            osv_ignore_named: named_ignore.is_some(),
+            osv_ignore: named_ignore.unwrap_or_else(|| directories.config.join("osv-ignore.txt")),
+            directories,
+        })
+    }
+}
+
+/// Whether a variable that is a switch is on: anything but nothing, `0`, `false`, `no` and `off`.
+#[must_use]
+pub fn is_true(value: &str) -> bool {
+    !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+}
+
+fn parse_on_warning(value: &str) -> Result<OnWarning, ConfigError> {
+    match value.to_ascii_uppercase().as_str() {
+        "ALLOW" => Ok(OnWarning::Allow),
+        "BLOCK" => Ok(OnWarning::Block),
+        _ => Err(ConfigError::Variable {
+            variable: env::SCFW_ON_WARNING,
+            value: value.to_owned(),
+            expected: "ALLOW or BLOCK",
+        }),
+    }
+}
+
+fn parse_deadline(value: &str) -> Result<f64, ConfigError> {
+    value.parse().ok().filter(|seconds| is_sensible_deadline(*seconds)).ok_or_else(|| ConfigError::Variable {
+        variable: env::SCFW_DEADLINE,
+        value: value.to_owned(),
+        expected: "a number of seconds between 0 and 600",
+    })
+}
+
+fn is_sensible_deadline(seconds: f64) -> bool {
+    seconds > 0.0 && seconds <= LONGEST_DEADLINE
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(File::default());
+        }
+        Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    };
+    let invalid = |message: String| ConfigError::Invalid { path: path.to_owned(), message };
+    let file: File = toml::from_str(&text).map_err(|error| invalid(explain(&error)))?;
+    if file.deadline.is_some_and(|deadline| !is_sensible_deadline(deadline)) {
+        return Err(invalid("deadline is not a number of seconds between 0 and 600".to_owned()));
+    }
+    Ok(file)
+}
+
+/// The parser's message, which names line and column, with the key that was probably meant.
+fn explain(error: &toml::de::Error) -> String {
+    let message = error.to_string();
+    let unknown = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let Some(unknown) = unknown else { return message };
+    let closest = KEYS
+        .iter()
+        .map(|key| (strsim::jaro_winkler(key, unknown), key))
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .filter(|(similarity, _)| *similarity > 0.8);
+    match closest {
+        Some((_, key)) => format!("{message}did you mean `{key}`?"),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(FILE_NAME), file).unwrap();
+        let home_path = home.path().to_str().unwrap().to_owned();
+        Settings::load(&|name| {
+            let set = variables.iter().find(|(variable, _)| *variable == name);
+            if name == env::SCFW_HOME {
+                Some(home_path.clone())
+            } else {
+                set.map(|(_, value)| (*value).to_owned())
+            }
+        })
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
+        let defaults = load("", &[]).unwrap();
+        assert_eq!(defaults.deadline, Duration::from_secs(10));
+        assert_eq!(defaults.on_warning_unasked, OnWarning::Block);
+        assert_eq!(defaults.on_warning_always, None);
+        assert!(defaults.log_file.ends_with("scfw.log"));
+        let file = "deadline = 3\non_warning = \"allow\"\nminimum_severity = \"high\"\noffline = true\n";
+        let settings = load(file, &[]).unwrap();
+        assert_eq!(settings.deadline, Duration::from_secs(3));
+        assert_eq!(settings.on_warning_unasked, OnWarning::Allow);
+        assert_eq!(settings.minimum_severity, Some(Severity::High));
+        assert!(settings.offline);
+        let variables = [
+            (env::SCFW_DEADLINE, "0.5"),
+            (env::SCFW_OFFLINE, "0"),
+            (env::SCFW_ON_WARNING, "BLOCK"),
+            (env::DD_ENV, "ci"),
+        ];
+        let settings = load(file, &variables).unwrap();
+        assert_eq!(settings.deadline, Duration::from_millis(500));
+        assert_eq!(settings.on_warning_always, Some(OnWarning::Block));
+        assert_eq!(settings.environment, "ci");
+        assert!(!settings.offline);
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place_and_a_suggestion() {
+        let message = load("deadline = 3\nminimum_severty = \"high\"\n", &[]).unwrap_err().to_string();
+        assert!(message.contains("line 2, column 1"), "{message}");
+        assert!(message.contains("did you mean `minimum_severity`?"), "{message}");
+        let message = load("offline = \"yes\"\n", &[]).unwrap_err().to_string();
+        assert!(message.contains("line 1, column 11") && message.contains("boolean"), "{message}");
+        assert!(load("deadline = -1\n", &[]).is_err());
+    }
+
+    #[test]
+    fn a_variable_with_an_impossible_value_is_an_error() {
+        for (variable, value) in [
+            (env::SCFW_ON_WARNING, "maybe"),
+            (env::SCFW_DEADLINE, "soon"),
+            (env::SCFW_DEADLINE, "NaN"),
+            (env::SCFW_DEADLINE, "0"),
+        ] {
+            assert!(
+                matches!(load("", &[(variable, value)]), Err(ConfigError::Variable { .. })),
+                "{variable}={value}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_key_is_known_for_suggestions() {
+        for key in KEYS {
+            let message = load(&format!("{key} = []\n"), &[]).unwrap_err().to_string();
+            assert!(!message.contains("unknown field"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Every environment variable that scfw reads or sets, by one constant each; docs/environment.md is generated
+//! from here.
+
+/// Declares the constants together with the table of their names and descriptions.
+macro_rules! variables {
+    ($($(#[doc = $line:literal])+ $constant:ident = $name:literal;)+) => {
+        $($(#[doc = $line])+ pub const $constant: &str = $name;)+
+
+        /// Each variable with the lines that describe it.
+        pub const ALL: &[(&str, &[&str])] = &[$(($name, &[$($line),+])),+];
+    };
+}
+
+variables! {
+    /// One directory for everything of scfw: configuration, lists, data and log.
+    SCFW_HOME = "SCFW_HOME";
+    /// `ALLOW` or `BLOCK`: decides about warnings without asking, as `scfw run --allow-on-warning` does.
+    SCFW_ON_WARNING = "SCFW_ON_WARNING";
+    /// The file with advisory ids to ignore, instead of `osv-ignore.txt` in the configuration directory.
+    SCFW_OSV_VERIFIER_IGNORE = "SCFW_OSV_VERIFIER_IGNORE";
+    /// The file that gets one JSON line per decision, instead of `scfw.log` in the data directory.
+    SCFW_LOG_FILE = "SCFW_LOG_FILE";
+    /// The environment (`prod`, `dev`) that log records name.
+    DD_ENV = "DD_ENV";
+    /// Base of the OSV API; `/v1/querybatch` and `/v1/vulns/<id>` are below it.
+    SCFW_OSV_API_URL = "SCFW_OSV_API_URL";
+    /// Base of the Datadog data set; `samples/<npm|pypi>/manifest.json` is below it.
+    SCFW_DD_DATASET_URL = "SCFW_DD_DATASET_URL";
+    /// `1`: nothing is asked over the network; what is not on this machine could not be verified.
+    SCFW_OFFLINE = "SCFW_OFFLINE";
+    /// How long all verifiers together may take, in seconds.
+    SCFW_DEADLINE = "SCFW_DEADLINE";
+    /// `1`: this one run is not verified. It is said aloud and written to the log.
+    SCFW_BYPASS = "SCFW_BYPASS";
+    /// `1`: a manager too old or too new for its gate runs unverified (`scfw run --allow-unsupported`).
+    SCFW_ALLOW_UNSUPPORTED = "SCFW_ALLOW_UNSUPPORTED";
+    /// `1`: the manager stops once everything is verified (`scfw run --dry-run`).
+    SCFW_DRY_RUN = "SCFW_DRY_RUN";
+    /// Set for the gates: the program that verifies what they send.
+    SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER";
+    /// Set for the gates: the file of pip's gate.
+    SCFW_GATE_PIP = "SCFW_GATE_PIP";
+    /// Set for the gates: the file of the manager that runs, for the log.
+    SCFW_GATE_EXECUTABLE = "SCFW_GATE_EXECUTABLE";
+    /// Set for the gates: the path that names this run's notes; a gate removes the first when it attaches.
+    SCFW_GATE_RUN = "SCFW_GATE_RUN";
+    /// Set for the gates: the user's own value behind pip's switch, after an `=`; empty where there was none.
+    SCFW_GATE_PIP_SWITCH = "SCFW_GATE_PIP_SWITCH";
+    /// Set for the gates: the user's own value behind npm's switch, after an `=`; empty where there was none.
+    SCFW_GATE_NPM_SWITCH = "SCFW_GATE_NPM_SWITCH";
+}

@@ -1,0 +1,188 @@
+//! The manifests of Datadog's malicious-packages data set: name to `null` (every version) or to a list of
+//! versions. A copy is kept in the data directory and revalidated by its `ETag`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use super::{Client, FeedError, join};
+use crate::package::{Ecosystem, Package};
+
+/// Largest manifest that is read, in bytes. The published ones have one to two MiB.
+const LARGEST: usize = 64 * 1024 * 1024;
+/// A copy checked less than this ago is not checked again: screen and gate of one run ask seconds apart.
+const FRESH: Duration = Duration::from_mins(5);
+/// A copy that could not be checked serves for so long.
+const USABLE: Duration = Duration::from_hours(24);
+
+/// Which packages the data set calls malicious.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Manifest(HashMap<String, Option<Vec<String>>>);
+
+/// How much of a package the manifest calls malicious.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// Every version.
+    Every,
+    /// The version that was asked about.
+    This,
+    /// Some versions, where none was asked about.
+    Some,
+}
+
+impl Manifest {
+    fn parse(bytes: &[u8], ecosystem: Ecosystem) -> Option<Self> {
+        let manifest: Self = serde_json::from_slice(bytes).ok()?;
+        if ecosystem == Ecosystem::Npm {
+            return Some(manifest);
+        }
+        Some(Self(
+            manifest.0.into_iter().map(|(name, versions)| (ecosystem.normalise(&name), versions)).collect(),
+        ))
+    }
+
+    /// What it says about `package`.
+    #[must_use]
+    pub fn lookup(&self, package: &Package) -> Option<Listed> {
+        let Some(versions) = self.0.get(&package.key())? else { return Some(Listed::Every) };
+        let Some(version) = package.version.as_deref() else { return Some(Listed::Some) };
+        let parsed = crate::advisory::Version::parse(package.ecosystem, version);
+        let is_listed = versions.iter().any(|listed| {
+            listed == version
+                || parsed.is_some() && crate::advisory::Version::parse(package.ecosystem, listed) == parsed
+        });
+        is_listed.then_some(Listed::This)
+    }
+}
+
+/// The manifest of `ecosystem`, from the copy in `directory` where that is current, else from below `base`.
+pub async fn manifest(
+    client: &Client,
+    base: &str,
+    directory: &Path,
+    ecosystem: Ecosystem,
+) -> Result<Manifest, FeedError> {
+    let url = join(base, &format!("samples/{}/manifest.json", ecosystem.purl_type()));
+    let copy = Copy::of(directory, &url, ecosystem);
+    if copy.is_younger_than(FRESH)
+        && let Some(manifest) = copy.read(ecosystem)
+    {
+        return Ok(manifest);
+    }
+    match fetch(client, &url, &copy, ecosystem).await {
+        Ok(manifest) => Ok(manifest),
+        Err(error) if copy.is_younger_than(USABLE) => copy.read(ecosystem).ok_or(error),
+        Err(error) => Err(error),
+    }
+}
+
+async fn fetch(client: &Client, url: &str, copy: &Copy, ecosystem: Ecosystem) -> Result<Manifest, FeedError> {
+    let current = copy.etag().and_then(|etag| Some((etag, copy.read(ecosystem)?)));
+    let mut request = client.http()?.get(url);
+    if let Some((etag, _)) = &current {
+        request = request.header(reqwest::header::IF_NONE_MATCH, etag.as_str());
+    }
+    let answer = client.send(request, url, LARGEST).await?;
+    let malformed = || FeedError::Malformed { host: super::host_of(url) };
+    match answer.body {
+        None => {
+            let (etag, manifest) = current.ok_or_else(malformed)?;
+            copy.write_etag(&etag);
+            Ok(manifest)
+        }
+        Some(body) => {
+            let manifest = Manifest::parse(&body, ecosystem).ok_or_else(malformed)?;
+            copy.write(&body, answer.etag.as_deref().unwrap_or_default());
+            Ok(manifest)
+        }
+    }
+}
+
+/// The copy on disk: the manifest, and beside it the `ETag`, whose file time says when it was last checked.
+/// A copy that cannot be written costs a download next time and nothing else, so that is not reported.
+struct Copy {
+    manifest: PathBuf,
+    etag: PathBuf,
+}
+
+impl Copy {
+    /// Copies of different servers do not share a file.
+    fn of(directory: &Path, url: &str, ecosystem: Ecosystem) -> Self {
+        let server: u64 = url.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let stem = directory.join(format!("datadog-{}-{server:016x}", ecosystem.purl_type()));
+        Self { manifest: stem.with_extension("json"), etag: stem.with_extension("etag") }
+    }
+
+    fn is_younger_than(&self, age: Duration) -> bool {
+        let checked = fs::metadata(&self.etag).and_then(|metadata| metadata.modified());
+        // A time in the future says nothing about when the copy was checked.
+        checked
+            .is_ok_and(|checked| SystemTime::now().duration_since(checked).is_ok_and(|elapsed| elapsed < age))
+    }
+
+    fn read(&self, ecosystem: Ecosystem) -> Option<Manifest> {
+        Manifest::parse(&fs::read(&self.manifest).ok()?, ecosystem)
+    }
+
+    fn etag(&self) -> Option<String> {
+        fs::read_to_string(&self.etag).ok().filter(|etag| !etag.is_empty())
+    }
+
+    fn write(&self, manifest: &[u8], etag: &str) {
+        // Without its ETag first, so that at no moment an ETag stands beside another manifest than its own.
+        let _absent_or_unwritable = fs::remove_file(&self.etag);
+        if replace(&self.manifest, manifest).is_ok() {
+            self.write_etag(etag);
+        }
+    }
+
+    fn write_etag(&self, etag: &str) {
+        let _costs_a_download = replace(&self.etag, etag.as_bytes());
+    }
+}
+
+/// Replaces a file in one step.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(content)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn manifest(ecosystem: Ecosystem, json: &str) -> Manifest {
+        Manifest::parse(json.as_bytes(), ecosystem).unwrap()
+    }
+
+    #[test]
+    fn null_is_every_version_and_a_list_is_those() {
+        let manifest = manifest(Ecosystem::PyPi, r#"{"Evil_Package": null, "half-evil": ["1.0", "2.0.0"]}"#);
+        let lookup = |name, version| manifest.lookup(&Package::new(Ecosystem::PyPi, name, version));
+        assert_eq!(lookup("evil.package", Some("7")), Some(Listed::Every));
+        assert_eq!(lookup("evil.package", None), Some(Listed::Every));
+        assert_eq!(lookup("half-evil", Some("2.0")), Some(Listed::This));
+        assert_eq!(lookup("half-evil", Some("3")), None);
+        assert_eq!(lookup("half-evil", None), Some(Listed::Some));
+        assert_eq!(lookup("innocent", Some("1")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _parsed = Manifest::parse(&bytes, Ecosystem::PyPi);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Bringing data in: one HTTP client with one deadline for all requests of a run, and bounded answers.
+
+pub mod datadog;
+pub mod osv;
+
+use reqwest::{RequestBuilder, StatusCode};
+use tokio::time::{Instant, timeout_at};
+
+/// Why a feed gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    /// The configuration forbids asking.
+    #[error("scfw is set to work offline")]
+    Offline,
+    /// No connection, or it broke.
+    #[error("{host} could not be reached ({reason})")]
+    Unreachable {
+        /// The host that was asked.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// The run's deadline passed.
+    #[error("{host} did not answer in time")]
+    TimedOut {
+        /// The host that was asked.
+        host: String,
+    },
+    /// An HTTP status that is no success.
+    #[error("{host} answered with status {status}")]
+    Status {
+        /// The host that was asked.
+        host: String,
+        /// The status.
+        status: u16,
+    },
+    /// More bytes than any real answer has.
+    #[error("the answer of {host} is too large")]
+    TooLarge {
+        /// The host that was asked.
+        host: String,
+    },
+    /// An answer that is not what the feed's format says.
+    #[error("the answer of {host} could not be read")]
+    Malformed {
+        /// The host that was asked.
+        host: String,
+    },
+}
+
+/// An HTTP client for the feeds of one run.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: Option<reqwest::Client>,
+    deadline: Instant,
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Nothing where the server says that what the client has is current (status 304).
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) etag: Option<String>,
+}
+
+impl Client {
+    /// A client whose requests all end by `deadline`; one that only refuses where `offline` is set. `base_urls`
+    /// are those that will be asked: without an `https` one among them no certificate is loaded.
+    #[must_use]
+    pub fn new(offline: bool, deadline: Instant, base_urls: &[&str]) -> Self {
+        let http = (!offline).then(|| {
+            // Fails only where a provider is set already, which then serves.
+            let _already_set = rustls::crypto::ring::default_provider().install_default();
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::limited(3));
+            let builder = if base_urls.iter().any(|url| url.starts_with("https:")) {
+                builder
+            } else {
+                builder.tls_certs_only([])
+            };
+            builder.build().ok()
+        });
+        Self { http: http.flatten(), deadline }
+    }
+
+    /// When everything has to be known.
+    #[must_use]
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(crate) fn http(&self) -> Result<&reqwest::Client, FeedError> {
+        self.http.as_ref().ok_or(FeedError::Offline)
+    }
+
+    /// Sends a request and reads at most `limit` bytes of its answer.
+    pub(crate) async fn send(
+        &self,
+        request: RequestBuilder,
+        url: &str,
+        limit: usize,
+    ) -> Result<Answer, FeedError> {
+        let host = host_of(url);
+        let unreachable =
+            |error: reqwest::Error| FeedError::Unreachable { host: host.clone(), reason: innermost(&error) };
+        let exchange = async {
+            let mut response = request.send().await.map_err(unreachable)?;
+            let etag = response
+                .headers()
+                .get(reqwest::header::ETAG)
+                .and_then(|etag| etag.to_str().ok())
+                .map(str::to_owned);
+            let status = response.status();
+            if status == StatusCode::NOT_MODIFIED {
+                return Ok(Answer { body: None, etag });
+            }
+            if !status.is_success() {
+                return Err(FeedError::Status { host: host.clone(), status: status.as_u16() });
+            }
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+                if body.len() + chunk.len() > limit {
+                    return Err(FeedError::TooLarge { host: host.clone() });
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Answer { body: Some(body), etag })
+        };
+        timeout_at(self.deadline, exchange)
+            .await
+            .unwrap_or_else(|_| Err(FeedError::TimedOut { host: host.clone() }))
+    }
+}
+
+fn host_of(url: &str) -> String {
+    reqwest::Url::parse(url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_else(|| url.to_owned())
+}
+
+/// The last cause of an error, which is the one that tells something: `Connection refused`.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// `base` and `path` with exactly one slash between them.
+pub(crate) fn join(base: &str, path: &str) -> String {
+    format!("{}/{path}", base.trim_end_matches('/'))
+}

@@ -1,0 +1,177 @@
+//! The document that a gate sends: what the running manager has resolved and is about to build or install
+//! (protocol 1). It comes from another process and is not trusted.
+
+use serde::Deserialize;
+
+use crate::invocation::Manager;
+use crate::package::{Package, Source, Target};
+
+/// The protocol that this build speaks.
+pub const PROTOCOL: u32 = 1;
+
+/// Largest document that is read, in bytes. 100,000 targets take about 40 MiB.
+pub const LARGEST_DOCUMENT: u64 = 128 * 1024 * 1024;
+
+/// Longest name or version that is taken for one, in bytes.
+const LONGEST_NAME: usize = 1024;
+
+/// When the gate asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Before something is built, or fetched from a repository, to learn its metadata.
+    Build,
+    /// Before the resolved set is installed.
+    Install,
+}
+
+/// What a gate sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The manager that runs.
+    pub manager: Manager,
+    /// When it asks.
+    pub phase: Phase,
+    /// The manager's arguments.
+    pub arguments: Vec<String>,
+    /// What it is about to build or install.
+    pub targets: Vec<Target>,
+}
+
+/// Why a document was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It is cut short or is no JSON of the protocol.
+    #[error("the gate's document could not be read")]
+    Malformed(#[from] serde_json::Error),
+    /// It speaks another protocol: the gate and this program are of different versions.
+    #[error("the gate speaks protocol {found}, this program {PROTOCOL}")]
+    Protocol {
+        /// The number in the document.
+        found: u64,
+    },
+    /// A manager that has no gate.
+    #[error("the gate names an unknown manager")]
+    Manager,
+    /// A name or version that nothing real has.
+    #[error("the gate names a package with an empty or overlong name or version")]
+    Name,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    protocol: u64,
+}
+
+#[derive(Deserialize)]
+struct RawDocument {
+    manager: String,
+    phase: Phase,
+    #[serde(default)]
+    argv: Vec<String>,
+    targets: Vec<RawTarget>,
+}
+
+#[derive(Deserialize)]
+struct RawTarget {
+    name: Option<String>,
+    version: Option<String>,
+    source: Source,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    required_by: Vec<String>,
+    #[serde(default)]
+    accepted: bool,
+}
+
+impl Document {
+    /// Reads a document. Anything unexpected is an error, for what cannot be read cannot be verified.
+    pub fn parse(document: &[u8]) -> Result<Self, DocumentError> {
+        let header: Header = serde_json::from_slice(document)?;
+        if header.protocol != u64::from(PROTOCOL) {
+            return Err(DocumentError::Protocol { found: header.protocol });
+        }
+        let raw: RawDocument = serde_json::from_slice(document)?;
+        let manager = match raw.manager.as_str() {
+            "pip" => Manager::Pip,
+            "npm" => Manager::Npm,
+            _ => return Err(DocumentError::Manager),
+        };
+        let targets =
+            raw.targets.into_iter().map(|target| target.into_target(manager)).collect::<Result<_, _>>()?;
+        Ok(Self { manager, phase: raw.phase, arguments: raw.argv, targets })
+    }
+}
+
+impl RawTarget {
+    fn into_target(self, manager: Manager) -> Result<Target, DocumentError> {
+        // A repository or archive without a name is known by where it comes from.
+        let name = self.name.or_else(|| self.url.clone()).ok_or(DocumentError::Name)?;
+        let sensible = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME;
+        let is_named = self.source == Source::Registry;
+        if (is_named && !sensible(&name)) || self.version.as_deref().is_some_and(|version| !sensible(version))
+        {
+            return Err(DocumentError::Name);
+        }
+        if is_named && self.version.is_none() {
+            return Err(DocumentError::Name);
+        }
+        Ok(Target {
+            package: Package { ecosystem: manager.ecosystem(), name, version: self.version },
+            source: self.source,
+            url: self.url,
+            required_by: self.required_by,
+            accepted: self.accepted,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DOCUMENT: &str = r#"{"protocol":1,"manager":"pip","version":"26.3","phase":"install",
+        "argv":["install","requests"],"targets":[{"name":"urllib3","version":"2.2.1","source":"registry",
+        "index":"https://index.example/simple/","url":"https://files.example/urllib3-2.2.1-py3-none-any.whl",
+        "hashes":{"sha256":"00"},"artifact":"wheel","requested":false,"required_by":["requests"],"published":null}]}"#;
+
+    #[test]
+    fn a_document_becomes_targets() {
+        let document = Document::parse(DOCUMENT.as_bytes()).unwrap();
+        assert_eq!((document.manager, document.phase), (Manager::Pip, Phase::Install));
+        assert_eq!(document.arguments, ["install", "requests"]);
+        assert_eq!(document.targets[0].package.to_string(), "urllib3-2.2.1");
+        assert_eq!(document.targets[0].required_by, ["requests"]);
+    }
+
+    #[test]
+    fn another_protocol_is_refused_whatever_else_it_says() {
+        let other = DOCUMENT.replace("\"protocol\":1", "\"protocol\":2").replace("targets", "packages");
+        assert!(matches!(Document::parse(other.as_bytes()), Err(DocumentError::Protocol { found: 2 })));
+    }
+
+    #[test]
+    fn a_registry_package_has_a_name_and_a_version() {
+        for broken in [
+            DOCUMENT.replace("\"version\":\"2.2.1\",", ""),
+            DOCUMENT.replace("urllib3\",\"version", "\",\"version"),
+            DOCUMENT.replace("2.2.1\",\"source", &format!("{}\",\"source", "9".repeat(2000))),
+        ] {
+            assert!(matches!(Document::parse(broken.as_bytes()), Err(DocumentError::Name)), "{broken}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_cut_short_is_an_error(length in 0..DOCUMENT.len()) {
+            prop_assert!(Document::parse(&DOCUMENT.as_bytes()[..length]).is_err());
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Document::parse(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! npm's command line, as its option parser (nopt) and its command table read it. npm resolves abbreviations,
+//! camel case and aliases itself, and its tables differ between versions: the union of those of npm 7 to 11
+//! stands here, and a word that any of them could take for an installing command is one.
+
+mod tables;
+
+use std::borrow::Cow;
+
+use self::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
+
+use super::{Install, Invocation, Manager, Refusal, Screen};
+use crate::screen::NpmRequest;
+
+/// What a command can do to `node_modules`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    /// `install`, `install-test`.
+    Install,
+    /// `ci`, `install-ci-test`.
+    CleanInstall,
+    /// `exec`, which runs what it installs.
+    Execute,
+    /// Changes what is installed, or builds it.
+    Change,
+    /// Fetches, and prepares a git dependency, when something is named: `pack`, `publish`, `edit`, `version`, `init`.
+    ChangeIfNamed,
+    /// `audit fix` and `cache add`, unlike `audit` and `cache ls`.
+    Subcommand(&'static str),
+    /// Installs nothing.
+    Harmless,
+}
+
+/// What nopt makes of the command line.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of npm's, independent of the others")]
+struct Parsed<'a> {
+    positional: Vec<&'a str>,
+    packages: Vec<String>,
+    calls: bool,
+    usage: bool,
+    version: bool,
+    versions: bool,
+    global: bool,
+    /// Whether workspaces are selected or left out.
+    workspaces: bool,
+    lock_ignored: bool,
+    dry_run: Option<bool>,
+    prefix: Option<String>,
+    /// An option that no npm of the table knows: it may take the next word as its value in another one.
+    in_doubt: bool,
+}
+
+pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
+    let parsed = Parsed::from_arguments(arguments);
+    if parsed.in_doubt {
+        let installs = arguments.iter().any(|word| !matches!(resolve(word), Command::Harmless));
+        return if installs { parsed.install(Screen::Nothing) } else { Invocation::Passthrough };
+    }
+    if parsed.version || parsed.usage || parsed.versions {
+        return Invocation::Passthrough;
+    }
+    let Some((typed, rest)) = parsed.positional.split_first() else { return Invocation::Passthrough };
+    parsed.classify_command(resolve(typed), rest)
+}
+
+pub(super) fn classify_npx(arguments: &[Cow<'_, str>]) -> Invocation {
+    match npx_words(arguments) {
+        Some(words) => classify(&words),
+        None => Invocation::Passthrough,
+    }
+}
+
+/// The command line that npx makes of its own: `exec`, its options, `--`, and from the first positional argument
+/// on everything as it is. Among its options `-p` names a package. Nothing where it only prints help or a version.
+fn npx_words<'a>(arguments: &'a [Cow<'a, str>]) -> Option<Vec<Cow<'a, str>>> {
+    let mut words: Vec<Cow<'a, str>> = vec!["exec".into()];
+    let mut index = 0;
+    while let Some(argument) =
+        arguments.get(index).filter(|argument| argument.starts_with('-') && *argument != "--")
+    {
+        let option = argument.trim_start_matches('-');
+        let (name, value) =
+            option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+        words.push(match (name, value) {
+            ("v" | "version" | "h" | "help" | "?", _) => return None,
+            ("p", Some(value)) => format!("--package={value}").into(),
+            ("p", None) => "--package".into(),
+            ("no-install", _) => "--yes=false".into(),
+            _ => Cow::Borrowed(argument),
+        });
+        index += 1;
+        let takes_next = value.is_none()
+            && match option_of(name) {
+                Some(option) => option.valued || name == "p",
+                None => arguments.get(index).is_some_and(|next| !next.starts_with('-')),
+            };
+        if takes_next {
+            words.extend(arguments.get(index).map(|value| Cow::Borrowed(value.as_ref())));
+            index += 1;
+        }
+    }
+    let rest = arguments.get(index..).unwrap_or_default();
+    words.push("--".into());
+    words.extend(rest.iter().skip_while(|word| *word == "--").map(|word| Cow::Borrowed(word.as_ref())));
+    Some(words)
+}
+
+impl<'a> Parsed<'a> {
+    /// Reads the command line as nopt does: `--no-` negates, `true` and `false` may follow a flag, a value may be
+    /// attached with `=`, options may be abbreviated, and the last one given wins.
+    fn from_arguments(arguments: &'a [Cow<'a, str>]) -> Self {
+        let mut parsed = Self::default();
+        let mut words = arguments.iter().map(AsRef::as_ref).peekable();
+        while let Some(word) = words.next() {
+            if word.len() >= 2 && word.chars().all(|character| character == '-') {
+                parsed.positional.extend(words);
+                break;
+            }
+            let Some(written) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
+                parsed.positional.push(word);
+                continue;
+            };
+            let (name, attached) =
+                written.split_once('=').map_or((written, None), |(name, value)| (name, Some(value)));
+            let name = name.trim_start_matches('-');
+            if let Some(cluster) = short_cluster(name) {
+                for option in cluster {
+                    parsed.set(option, Some(true), None);
+                }
+                continue;
+            }
+            let Some(option) = option_of(name) else {
+                parsed.in_doubt = true;
+                continue;
+            };
+            if option.valued {
+                let value = attached.or_else(|| words.next_if(|next| !looks_like_option(next)));
+                parsed.set(option, None, value);
+                continue;
+            }
+            let literal = |value: &str| match value {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            };
+            let stated = match attached {
+                Some(value) => literal(value).unwrap_or(true),
+                None => words.next_if(|next| literal(next).is_some()).and_then(literal).unwrap_or(true),
+            };
+            parsed.set(option, Some(stated), None);
+        }
+        parsed
+    }
+
+    fn set(&mut self, option: NpmOption, stated: Option<bool>, value: Option<&str>) {
+        let on = stated.map(|stated| stated != option.negated);
+        match (option.name, on) {
+            ("usage", Some(on)) => self.usage = on,
+            ("version", Some(on)) => self.version = on,
+            ("versions", Some(on)) => self.versions = on,
+            ("global", Some(on)) => self.global = on,
+            ("package-lock" | "shrinkwrap", Some(on)) => self.lock_ignored = !on,
+            ("dry-run", Some(on)) => self.dry_run = Some(on),
+            ("workspace" | "workspaces", _) => self.workspaces = true,
+            ("location", _) => self.global = value == Some("global"),
+            ("prefix", _) => self.prefix = value.map(str::to_owned),
+            ("call", _) => self.calls = true,
+            ("package", _) => self.packages.extend(value.map(str::to_owned)),
+            _ => {}
+        }
+    }
+
+    fn classify_command(&self, command: Command, rest: &[&str]) -> Invocation {
+        let installs = match command {
+            Command::Install | Command::CleanInstall | Command::Change => true,
+            Command::Execute => !rest.is_empty() || !self.packages.is_empty() || self.calls,
+            Command::ChangeIfNamed => !rest.is_empty() || self.workspaces,
+            Command::Subcommand(word) => rest.contains(&word),
+            Command::Harmless => false,
+        };
+        // `npm exec` takes no notice of --dry-run when what it runs is there already.
+        if !installs || (self.dry_run == Some(true) && command != Command::Execute) {
+            return Invocation::Passthrough;
+        }
+        let owned = |specs: &[&str]| specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>();
+        let request =
+            NpmRequest { global: self.global, prefix: self.prefix.clone(), ..NpmRequest::default() };
+        let screen = match command {
+            Command::Install => Screen::Npm(NpmRequest { specs: owned(rest), ..request }),
+            Command::CleanInstall => Screen::Npm(NpmRequest { clean: true, ..request }),
+            Command::Execute => {
+                let named = if self.packages.is_empty() && !self.calls {
+                    owned(rest.get(..1).unwrap_or_default())
+                } else {
+                    self.packages.clone()
+                };
+                if named.is_empty() {
+                    Screen::Nothing
+                } else {
+                    Screen::Npm(NpmRequest { specs: named, executes: true, ..request })
+                }
+            }
+            _ => Screen::Nothing,
+        };
+        self.install(screen)
+    }
+
+    fn install(&self, screen: Screen) -> Invocation {
+        Invocation::Install(Box::new(Install {
+            manager: Manager::Npm,
+            screen,
+            module: None,
+            refusal: (self.dry_run == Some(false)).then_some(Refusal::NpmNoDryRun),
+        }))
+    }
+}
+
+/// An option as it was written, resolved.
+#[derive(Debug, Clone, Copy)]
+struct NpmOption {
+    name: &'static str,
+    valued: bool,
+    negated: bool,
+}
+
+/// The option of that spelling, without its dashes: a shorthand, a full name, an abbreviation, each possibly
+/// behind one or more `no-`.
+fn option_of(written: &str) -> Option<NpmOption> {
+    if let Some((_, long)) = SHORTHANDS.iter().find(|(short, _)| *short == written) {
+        return long_option(long);
+    }
+    long_option(written).or_else(|| {
+        let mut candidates =
+            SHORTHANDS.iter().filter(|(short, _)| short.len() > 1 && short.starts_with(written));
+        candidates.next().and_then(|(_, long)| long_option(long))
+    })
+}
+
+fn long_option(written: &str) -> Option<NpmOption> {
+    let mut bare = written;
+    let mut negated = false;
+    while let Some(rest) =
+        bare.get(..3).filter(|prefix| prefix.eq_ignore_ascii_case("no-")).and(bare.get(3..))
+    {
+        bare = rest;
+        negated = !negated;
+    }
+    let all = || {
+        let flags = FLAGS.iter().map(|name| (*name, false));
+        flags.chain(VALUED.iter().map(|name| (*name, true)))
+    };
+    let resolved = all().find(|(name, _)| *name == bare).or_else(|| {
+        let mut candidates = all().filter(|(name, _)| !bare.is_empty() && name.starts_with(bare));
+        let first = candidates.next()?;
+        candidates.next().is_none().then_some(first)
+    });
+    // nopt takes anything behind `no-` for a flag.
+    let behind_no = bare.len() != written.len();
+    resolved.map(|(name, valued)| NpmOption { name, valued: valued && !behind_no, negated })
+}
+
+/// Single-letter shorthands glommed together: `-gD`.
+fn short_cluster(name: &str) -> Option<Vec<NpmOption>> {
+    if name.chars().count() < 2 || option_of(name).is_some() {
+        return None;
+    }
+    name.chars()
+        .map(|letter| {
+            let (_, long) = SHORTHANDS.iter().find(|(short, _)| short.chars().eq([letter]))?;
+            long_option(long)
+        })
+        .collect()
+}
+
+fn looks_like_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
+}
+
+/// The command that npm takes `typed` for. A word that it knows is that command; any other could be an
+/// abbreviation, and is an installing command as soon as one begins like it.
+fn resolve(typed: &str) -> Command {
+    let mut word = String::with_capacity(typed.len() + 4);
+    for character in typed.chars() {
+        if character.is_ascii_uppercase() {
+            word.push('-');
+        }
+        word.push(character.to_ascii_lowercase());
+    }
+    if word.is_empty() || HARMLESS.contains(&word.as_str()) {
+        return Command::Harmless;
+    }
+    if let Some((_, command)) = INSTALLING.iter().find(|(name, _)| *name == word) {
+        return *command;
+    }
+    let mut candidates =
+        INSTALLING.iter().filter(|(name, _)| name.starts_with(&word)).map(|(_, command)| *command);
+    let Some(first) = candidates.next() else { return Command::Harmless };
+    // Which of several it is differs between versions: what they share is that they install.
+    if candidates.all(|command| command == first) { first } else { Command::Change }
+}
+
+#[cfg(test)]
+mod tests;

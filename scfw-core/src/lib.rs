@@ -1,0 +1,17 @@
+//! The firewall as functions of values: what a command line means, what it would install, what is known about
+//! it and what follows. Nothing here looks at `argv[0]`, replaces the process or talks to a terminal; the
+//! binaries in `scfw-hook` do.
+
+pub mod advisory;
+pub mod config;
+pub mod env;
+pub mod feed;
+pub mod gate;
+pub mod invocation;
+pub mod package;
+pub mod policy;
+pub mod report;
+pub mod screen;
+pub mod telemetry;
+pub mod text;
+pub mod verify;

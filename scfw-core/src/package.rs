@@ -1,0 +1,178 @@
+//! What a package is, and what an install is about to bring in. Names and versions are kept as they were
+//! written; comparing goes through [`Package::key`] and the ecosystem's own rules.
+
+mod query;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use query::QueryError;
+
+/// A package ecosystem, by the name that the OSV schema gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Ecosystem {
+    /// Python packages, installed by pip.
+    #[serde(rename = "PyPI")]
+    PyPi,
+    /// JavaScript packages, installed by npm.
+    #[serde(rename = "npm")]
+    Npm,
+}
+
+impl Ecosystem {
+    /// Every ecosystem there is.
+    pub const ALL: [Self; 2] = [Self::PyPi, Self::Npm];
+
+    /// The name in the OSV schema: `PyPI`, `npm`.
+    #[must_use]
+    pub const fn osv_name(self) -> &'static str {
+        match self {
+            Self::PyPi => "PyPI",
+            Self::Npm => "npm",
+        }
+    }
+
+    /// The lower-case name that purls and the Datadog data set use: `pypi`, `npm`.
+    #[must_use]
+    pub const fn purl_type(self) -> &'static str {
+        match self {
+            Self::PyPi => "pypi",
+            Self::Npm => "npm",
+        }
+    }
+
+    /// The ecosystem of that name in any case, or nothing.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ecosystem| ecosystem.osv_name().eq_ignore_ascii_case(name))
+    }
+
+    /// The form of `name` under which two spellings of one package are equal: PEP 503 for PyPI; npm names are
+    /// compared as they are, for the registry still serves old names that differ in case only.
+    #[must_use]
+    pub fn normalise(self, name: &str) -> String {
+        match self {
+            Self::PyPi => normalise_pep503(name),
+            Self::Npm => name.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Ecosystem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.osv_name())
+    }
+}
+
+/// PEP 503: lower case, and every run of `-`, `_` and `.` is one `-`.
+fn normalise_pep503(name: &str) -> String {
+    let mut normalised = String::with_capacity(name.len());
+    let mut in_run = false;
+    for character in name.chars() {
+        if matches!(character, '-' | '_' | '.') {
+            if !in_run {
+                normalised.push('-');
+            }
+            in_run = true;
+        } else {
+            normalised.extend(character.to_lowercase());
+            in_run = false;
+        }
+    }
+    normalised
+}
+
+/// A package, with a version or, where the version is not known yet, without.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Package {
+    /// Where the package lives.
+    pub ecosystem: Ecosystem,
+    /// Its name as it was written, scope included for npm.
+    pub name: String,
+    /// Its exact version, where one is known.
+    pub version: Option<String>,
+}
+
+impl Package {
+    /// A package with a version where `version` is `Some`.
+    #[must_use]
+    pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: Option<&str>) -> Self {
+        Self { ecosystem, name: name.into(), version: version.map(str::to_owned) }
+    }
+
+    /// The normalised name, under which data sets are looked up.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.ecosystem.normalise(&self.name)
+    }
+}
+
+/// `name@version` for npm, `name-version` for PyPI, the name alone without a version.
+impl fmt::Display for Package {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)?;
+        match (&self.version, self.ecosystem) {
+            (Some(version), Ecosystem::Npm) => write!(formatter, "@{version}"),
+            (Some(version), Ecosystem::PyPi) => write!(formatter, "-{version}"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// Where the bits of a target come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A package index or registry, the default one or another, or files that were taken from one.
+    Registry,
+    /// A bare URL of an archive.
+    Url,
+    /// A version-control repository.
+    Git,
+    /// A place in the local file system.
+    Path,
+}
+
+/// One package that would be installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Which package.
+    pub package: Package,
+    /// Where it comes from.
+    pub source: Source,
+    /// The archive or repository, where there is one; credentials are already taken out.
+    pub url: Option<String>,
+    /// The chain of packages that led to it, the one the user asked for first. Empty for a direct target.
+    pub required_by: Vec<String>,
+    /// The user has already accepted this target's warnings in this run, so only critical findings count.
+    pub accepted: bool,
+}
+
+impl Target {
+    /// A direct target from a registry.
+    #[must_use]
+    pub const fn registry(package: Package) -> Self {
+        Self { package, source: Source::Registry, url: None, required_by: Vec::new(), accepted: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_as_pep_503_says() {
+        for spelling in ["Friendly-Bard", "FRIENDLY.BARD", "friendly__bard", "friendly-._bard"] {
+            assert_eq!(Ecosystem::PyPi.normalise(spelling), "friendly-bard");
+        }
+        assert_eq!(Ecosystem::Npm.normalise("@Scope/JSONStream"), "@Scope/JSONStream");
+    }
+
+    #[test]
+    fn a_package_reads_as_its_manager_writes_it() {
+        assert_eq!(Package::new(Ecosystem::Npm, "@a/b", Some("1.0.0")).to_string(), "@a/b@1.0.0");
+        assert_eq!(Package::new(Ecosystem::PyPi, "foo", Some("2.0")).to_string(), "foo-2.0");
+        assert_eq!(Package::new(Ecosystem::PyPi, "foo", None).to_string(), "foo");
+    }
+}

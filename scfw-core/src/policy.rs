@@ -1,0 +1,129 @@
+//! From findings to a verdict, and from a verdict to what is done when nobody has to be asked.
+
+use crate::config::{OnWarning, Settings};
+use crate::verify::{FindingSeverity, Verification};
+
+/// What the findings come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing was found.
+    Allow,
+    /// Warnings only.
+    Warn,
+    /// At least one critical finding.
+    Block,
+}
+
+impl Verdict {
+    /// The word in JSON: `allow`, `warn`, `block`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Block => "block",
+        }
+    }
+
+    /// The verdict on findings whose greatest severity is `severity`.
+    #[must_use]
+    pub const fn of_severity(severity: Option<FindingSeverity>) -> Self {
+        match severity {
+            None => Self::Allow,
+            Some(FindingSeverity::Warning) => Self::Warn,
+            Some(FindingSeverity::Critical) => Self::Block,
+        }
+    }
+
+    /// The verdict on all findings together.
+    #[must_use]
+    pub fn of(verification: &Verification) -> Self {
+        Self::of_severity(verification.findings().map(|finding| finding.severity).max())
+    }
+}
+
+/// What to do about a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on.
+    Allow,
+    /// Stop, because of what was found.
+    Block,
+    /// Stop, because too little could be found out.
+    BlockUnverified,
+    /// Ask the user.
+    Ask,
+}
+
+/// What to do about `verification` where a person can be asked or, without a terminal, cannot.
+#[must_use]
+pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bool) -> Decision {
+    let on_warning = match Verdict::of(verification) {
+        Verdict::Allow => return Decision::Allow,
+        Verdict::Block => return Decision::Block,
+        Verdict::Warn => match settings.on_warning_always {
+            Some(always) => always,
+            None if has_terminal => return Decision::Ask,
+            None => settings.on_warning_unasked,
+        },
+    };
+    match on_warning {
+        OnWarning::Allow => Decision::Allow,
+        OnWarning::Block if verification.findings().all(|finding| finding.is_unverified) => {
+            Decision::BlockUnverified
+        }
+        OnWarning::Block => Decision::Block,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::Finding;
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().to_str().unwrap().to_owned();
+        Settings::load(&|name| {
+            let set = variables.iter().find(|(variable, _)| *variable == name);
+            if name == crate::env::SCFW_HOME {
+                Some(home.clone())
+            } else {
+                set.map(|(_, value)| (*value).to_owned())
+            }
+        })
+        .unwrap()
+    }
+
+    fn with(general: Vec<Finding>) -> Verification {
+        Verification { targets: Vec::new(), general }
+    }
+
+    fn finding(severity: FindingSeverity) -> Finding {
+        Finding { severity, is_unverified: false, ..Finding::unverified("test", "test") }
+    }
+
+    #[test]
+    fn only_warnings_can_be_decided_otherwise() {
+        let allow = settings(&[(crate::env::SCFW_ON_WARNING, "ALLOW")]);
+        let critical = with(vec![finding(FindingSeverity::Warning), finding(FindingSeverity::Critical)]);
+        assert_eq!(decide(&critical, &allow, true), Decision::Block);
+        let warning = with(vec![finding(FindingSeverity::Warning)]);
+        assert_eq!(decide(&warning, &allow, true), Decision::Allow);
+        let default = settings(&[]);
+        assert_eq!(decide(&warning, &default, true), Decision::Ask);
+        assert_eq!(decide(&warning, &default, false), Decision::Block);
+        assert_eq!(decide(&with(Vec::new()), &default, false), Decision::Allow);
+        let block = settings(&[(crate::env::SCFW_ON_WARNING, "BLOCK")]);
+        assert_eq!(decide(&warning, &block, true), Decision::Block);
+    }
+
+    #[test]
+    fn what_could_not_be_verified_is_told_from_what_was_found() {
+        let unverified = Finding::unverified("test", "no network");
+        let default = settings(&[]);
+        assert_eq!(decide(&with(vec![unverified.clone()]), &default, false), Decision::BlockUnverified);
+        let both = with(vec![unverified, finding(FindingSeverity::Warning)]);
+        assert_eq!(decide(&both, &default, false), Decision::Block);
+    }
+}

@@ -1,0 +1,273 @@
+//! Lockfiles of version 1: `dependencies` nested in each other.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::ENTRIES;
+use super::entry::{Locked, Scalar, Text, Truth};
+use crate::screen::manifest::Dependencies;
+use crate::screen::npm_spec;
+
+/// What is in a lockfile of version 1.
+#[derive(Debug, Default)]
+pub(in crate::screen) struct Old<'a> {
+    /// The packages that are certain to be installed by whoever installs the whole lockfile.
+    pub(in crate::screen) locked: Vec<Locked<'a>>,
+    /// What lies at the top, certain or not, with what it says of its version.
+    top: Vec<(Cow<'a, str>, Scalar<'a>)>,
+    /// The names that some package in it requires.
+    required: HashSet<String>,
+    entries: usize,
+}
+
+impl Old<'_> {
+    /// Whether the lockfile can have been written for these dependencies: each of them is at the top, in a version
+    /// that it accepts, and nothing is at the top that neither they nor another package require. Version 1 does not
+    /// record the ranges, so this is as close as it gets.
+    pub(in crate::screen) fn is_in_step(&self, dependencies: &Dependencies) -> bool {
+        let declared = [&dependencies.production, &dependencies.development, &dependencies.optional];
+        let is_declared = |name: &str| declared.iter().any(|group| group.contains_key(name));
+        if !self.top.iter().all(|(name, _)| is_declared(name) || self.required.contains(name.as_ref())) {
+            return false;
+        }
+        let top: HashMap<&str, &Scalar<'_>> =
+            self.top.iter().map(|(name, version)| (name.as_ref(), version)).collect();
+        declared.iter().flat_map(|group| group.iter()).all(|(name, range)| {
+            top.get(name.as_str()).is_some_and(|version| match version {
+                Scalar::Text(version) => accepts(range, version),
+                Scalar::Absent | Scalar::Other => false,
+            })
+        })
+    }
+}
+
+/// Whether `version` is one that `range` accepts. What is not a version and a range cannot be told apart from here
+/// and is taken for accepted when both come from elsewhere.
+fn accepts(range: &str, version: &str) -> bool {
+    let parsed =
+        (nodejs_semver::Range::parse(range), npm_spec::exact(version).map(nodejs_semver::Version::parse));
+    match parsed {
+        (Ok(range), Some(Ok(version))) => version.satisfies(&range),
+        (Err(_), Some(_)) => npm_spec::named("name", range).is_some_and(|spec| spec.name == "name"),
+        (_, _) => range.contains([':', '/']) && version.contains(':'),
+    }
+}
+
+impl<'de> Deserialize<'de> for Old<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut old = Self::default();
+        Level { old: &mut old, is_top: true }.deserialize(deserializer)?;
+        Ok(old)
+    }
+}
+
+/// One `dependencies` object. Nesting is bounded by the JSON parser's own limit.
+struct Level<'a, 'de> {
+    old: &'a mut Old<'de>,
+    is_top: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object of dependencies")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            self.old.entries += 1;
+            if self.old.entries > ENTRIES {
+                return Err(A::Error::custom(format!("more than {ENTRIES} entries")));
+            }
+            map.next_value_seed(Dependency { old: self.old, name: name.0, is_top: self.is_top })?;
+        }
+        Ok(())
+    }
+}
+
+struct Dependency<'a, 'de> {
+    old: &'a mut Old<'de>,
+    name: Cow<'de, str>,
+    is_top: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Dependency<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Dependency<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a dependency")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let (mut version, mut resolved) = (Scalar::Absent, Scalar::Absent);
+        let (mut dev, mut optional) = (Truth::default(), Truth::default());
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match key.as_str() {
+                "version" => version = map.next_value()?,
+                "resolved" => resolved = map.next_value()?,
+                "dev" => dev = map.next_value()?,
+                "optional" => optional = map.next_value()?,
+                "requires" => map.next_value_seed(Requires { old: self.old })?,
+                "dependencies" => map.next_value_seed(Level { old: self.old, is_top: false })?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        if !dev.0 && !optional.0 && resolved.is_registry() {
+            let locked = locked(&self.name, &version);
+            let archive = locked.as_ref().and_then(|locked| resolved.other_archive(locked));
+            self.old.locked.extend(locked.into_iter().chain(archive));
+        }
+        if self.is_top {
+            self.old.top.push((self.name, version));
+        }
+        Ok(())
+    }
+}
+
+/// The package that an entry's version stands for: a version, or `npm:name@version` for an alias. URLs, repositories
+/// and files are left out.
+fn locked<'a>(name: &Cow<'a, str>, version: &Scalar<'a>) -> Option<Locked<'a>> {
+    let Scalar::Text(version) = version else {
+        return None;
+    };
+    if let Some(exact) = npm_spec::exact(version) {
+        return Some(Locked { name: name.clone(), version: Cow::Owned(exact.to_owned()) });
+    }
+    let spec = npm_spec::named("name", version).filter(|_| version.contains(':'))?;
+    Some(Locked { name: Cow::Owned(spec.name.to_owned()), version: Cow::Owned(spec.version?.to_owned()) })
+}
+
+/// The `requires` of an entry: an object, or `true` in the oldest ones.
+struct Requires<'a, 'de> {
+    old: &'a mut Old<'de>,
+}
+
+impl<'de> DeserializeSeed<'de> for Requires<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Requires<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or true")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((name, _)) = map.next_entry::<Text<'de>, IgnoredAny>()? {
+            if !self.old.required.contains(name.as_str()) {
+                if self.old.required.len() == ENTRIES {
+                    return Err(A::Error::custom(format!("more than {ENTRIES} requirements")));
+                }
+                self.old.required.insert(name.0.into_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Lockfile, parse};
+    use super::*;
+
+    fn old(dependencies: &str) -> Old<'_> {
+        match parse(dependencies) {
+            Ok(Lockfile::Old(old)) => old,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn names(old: &Old<'_>) -> Vec<String> {
+        old.locked.iter().map(|locked| format!("{}@{}", locked.name, locked.version)).collect()
+    }
+
+    #[test]
+    fn nested_dependencies_and_aliases() {
+        let old = old(r#"{"lockfileVersion": 1, "requires": true, "dependencies": {
+            "a": {"version": "1.0.0", "resolved": "https://host.example/a/-/a-1.0.0.tgz", "requires": {"b": "^2"},
+                "dependencies": {"b": {"version": "2.0.0", "bundled": true, "dependencies": {
+                    "@s/c": {"version": "3.0.0"}}}}},
+            "alias": {"version": "npm:real@4.0.0"},
+            "dev": {"version": "1.0.0", "dev": true, "dependencies": {"d": {"version": "1.0.0", "dev": true}}},
+            "optional": {"version": "1.0.0", "optional": true},
+            "url": {"version": "https://host.example/x.tgz"},
+            "git": {"version": "git+ssh://git@host.example/u/r.git#0"},
+            "file": {"version": "file:x"},
+            "range": {"version": "^1"},
+            "odd": {"version": 5, "requires": true}
+        }}"#);
+        assert_eq!(names(&old), ["@s/c@3.0.0", "b@2.0.0", "a@1.0.0", "real@4.0.0"]);
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        let text = format!(
+            r#"{{"dependencies": {}{{}}{}}}"#,
+            r#"{"a": {"version": "1.0.0", "dependencies": "#.repeat(10_000),
+            "}}".repeat(10_000)
+        );
+        assert!(parse(&text).is_err());
+    }
+
+    #[test]
+    fn it_is_in_step_when_it_can_have_been_written_for_the_manifest() {
+        let old = old(r#"{"dependencies": {
+            "a": {"version": "1.2.0", "requires": {"b": "*"}}, "b": {"version": "1.0.0"},
+            "git": {"version": "git+https://host.example/u/r#0"}, "tag": {"version": "1.0.0"},
+            "alias": {"version": "npm:real@1.0.0"}}}"#);
+        let dependencies = |a: &str, others: &[&str]| {
+            let mut dependencies = Dependencies::default();
+            dependencies.production.insert("a".to_owned(), a.to_owned());
+            for name in others {
+                dependencies.development.insert((*name).to_owned(), "*".to_owned());
+            }
+            for (name, range) in [("git", "github:u/r"), ("tag", "latest"), ("alias", "npm:real@^1")] {
+                dependencies.optional.insert(name.to_owned(), range.to_owned());
+            }
+            dependencies
+        };
+        assert!(old.is_in_step(&dependencies("^1.1.0", &[])));
+        assert!(old.is_in_step(&dependencies("^1.1.0", &["b"])));
+        assert!(!old.is_in_step(&dependencies("^2.0.0", &[])));
+        assert!(!old.is_in_step(&dependencies("^1.1.0", &["new"])));
+        let mut gone = dependencies("^1.1.0", &[]);
+        gone.optional.remove("git");
+        assert!(!old.is_in_step(&gone));
+    }
+}

@@ -1,0 +1,109 @@
+//! The screen: the packages that a command is certain to install, collected before pip or npm is started, so that
+//! one that is known to be malicious is blocked without its registry ever hearing of the request.
+//!
+//! It names only what is certain. Whatever hangs on a marker, a platform, an omitted group or on what a range will
+//! resolve to is left out, for the gate inside the running manager sees the exact resolved set. A name whose version
+//! is not known yet is a target without one. What could not be read comes back as an [`Unread`], never as a panic or
+//! as output: every file here may have been written by somebody hostile.
+
+mod collector;
+mod files;
+mod lockfile;
+mod manifest;
+mod npm_spec;
+mod project;
+mod requirement;
+mod requirement_line;
+mod requirements;
+mod workspaces;
+
+#[cfg(test)]
+mod npm_tests;
+#[cfg(test)]
+mod pip_tests;
+#[cfg(test)]
+mod property_tests;
+
+use std::path::Path;
+
+use crate::package::Target;
+use collector::Collector;
+use requirements::{Reader, Role};
+
+/// What a command was found to install.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Screened {
+    /// The packages that are certain to be installed, each once, in the order in which they were named.
+    pub targets: Vec<Target>,
+    /// What could not be read; after ten of them, one that says how many more there are.
+    pub unread: Vec<Unread>,
+}
+
+/// Something that the screen could not read. Both texts may hold anything that stood in a file, control characters
+/// included, so whoever shows them sanitises them first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The file, the place in it, or the argument; shortened when it is long.
+    pub what: String,
+    /// Why, as a sentence in lower case without a full stop.
+    pub why: String,
+}
+
+/// What a pip command names, from its arguments and from the configuration behind them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PipRequest {
+    /// The positional arguments.
+    pub requirements: Vec<String>,
+    /// The values of `-r`/`--requirement`.
+    pub requirement_files: Vec<String>,
+    /// The values of `-c`/`--constraint`.
+    pub constraint_files: Vec<String>,
+}
+
+/// What an npm command names, from its arguments and from the configuration behind them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of npm's, independent of the others")]
+pub struct NpmRequest {
+    /// The positional package specs; without any, the command is about the project itself.
+    pub specs: Vec<String>,
+    /// `npm ci` and its aliases: exactly the lockfile is installed, and specs are ignored.
+    pub clean: bool,
+    /// `--global`.
+    pub global: bool,
+    /// `--prefix`, which stands in for looking for the project.
+    pub prefix: Option<String>,
+    /// `npm exec` and `npx`: the specs are packages to fetch where they are not there already, and there is no
+    /// install of the project.
+    pub executes: bool,
+    /// `--workspace`, `--workspaces` or `--no-workspaces`: a part of the project is installed.
+    pub partial: bool,
+    /// `--no-package-lock`: the lockfile is not consulted, except by `npm ci`.
+    pub lock_ignored: bool,
+}
+
+/// The packages that a pip command is certain to install: its positional requirements and those of its requirements
+/// files, in pip's documented format. Relative files are taken from `directory`; `environment` looks up the `${NAME}`
+/// references that requirements files may hold.
+#[must_use]
+pub fn pip(request: &PipRequest, directory: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Screened {
+    let mut reader = Reader::new(environment);
+    for requirement in &request.requirements {
+        reader.argument(requirement);
+    }
+    for file in &request.requirement_files {
+        reader.file(directory, file, Role::Requirements);
+    }
+    for file in &request.constraint_files {
+        reader.file(directory, file, Role::Constraints);
+    }
+    reader.finish()
+}
+
+/// The packages that an npm command run in `directory` is certain to install: its specs, or else the lockfile where it
+/// is in step with package.json, or else the project's own production dependencies.
+#[must_use]
+pub fn npm(request: &NpmRequest, directory: &Path) -> Screened {
+    let mut collector = Collector::default();
+    project::screen(request, directory, &mut collector);
+    collector.finish()
+}

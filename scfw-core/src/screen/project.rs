@@ -1,0 +1,228 @@
+//! What an npm command is about: which folder is the project, whether its lockfile can be relied on, and, where it
+//! cannot, what the project depends on by itself.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::package::{Ecosystem, Package};
+
+use super::NpmRequest;
+use super::collector::Collector;
+use super::files;
+use super::lockfile::{self, Current, Locked, Lockfile};
+use super::manifest::Manifest;
+use super::npm_spec::{self, Spec};
+use super::workspaces::Workspaces;
+
+/// A lockfile is at most this many bytes.
+const LOCKFILE_LENGTH: u64 = 256 << 20;
+
+/// The lockfiles, the one that wins first.
+const LOCKFILES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
+
+/// A project, as npm finds it.
+#[derive(Debug)]
+struct Project {
+    /// npm's local prefix.
+    root: PathBuf,
+    /// The workspace of it that the command is run in, to which npm then limits itself.
+    workspace: Option<PathBuf>,
+}
+
+/// Collects what the command installs for certain.
+pub(super) fn screen(request: &NpmRequest, directory: &Path, collector: &mut Collector) {
+    // npm asks the system where it is, so symbolic links on the way here are resolved.
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    if request.executes {
+        for spec in request.specs.iter().filter(|spec| !is_at_hand(spec, &directory)) {
+            target(collector, npm_spec::argument(spec));
+        }
+        return;
+    }
+    let project = Project::find(request, &directory);
+    // `npm install .` in the project's own folder is `npm install`.
+    let names_itself =
+        |spec: &str| matches!(spec, "." | "./") && directory == project.root && !request.global;
+    let specs: Vec<&String> =
+        request.specs.iter().filter(|spec| !request.clean && !names_itself(spec)).collect();
+    for spec in &specs {
+        target(collector, npm_spec::argument(spec));
+    }
+    if specs.is_empty() && !request.global && !request.partial {
+        project.screen(request, collector);
+    }
+}
+
+impl Project {
+    fn find(request: &NpmRequest, directory: &Path) -> Self {
+        if let Some(prefix) = &request.prefix {
+            return Self { root: directory.join(prefix), workspace: None };
+        }
+        let is_project =
+            |folder: &&Path| folder.join("package.json").is_file() || folder.join("node_modules").is_dir();
+        let Some(nearest) = directory.ancestors().find(is_project) else {
+            return Self { root: directory.to_owned(), workspace: None };
+        };
+        for ancestor in nearest.ancestors().skip(1) {
+            if let Ok(Some(manifest)) = Manifest::read(ancestor)
+                && let Some(path) = nearest.strip_prefix(ancestor).ok().and_then(Path::to_str)
+                && Workspaces::new(&manifest.workspaces).may_match(path)
+                && nearest.join("package.json").is_file()
+            {
+                return Self { root: ancestor.to_owned(), workspace: Some(nearest.to_owned()) };
+            }
+        }
+        Self { root: nearest.to_owned(), workspace: None }
+    }
+
+    fn screen(&self, request: &NpmRequest, collector: &mut Collector) {
+        let manifest = read_manifest(&self.root, collector);
+        // A workspace gets its own dependencies and theirs, not everything that is locked.
+        if self.workspace.is_none() && (request.clean || !request.lock_ignored) {
+            let screened = self.screen_lockfile(request.clean, manifest.as_ref(), collector);
+            if screened || request.clean {
+                return;
+            }
+        }
+        if let Some(manifest) = manifest {
+            self.screen_manifests(&manifest, collector);
+        }
+    }
+
+    /// Collects what is locked, if the lockfile is what npm will install, and says whether it is.
+    fn screen_lockfile(&self, clean: bool, manifest: Option<&Manifest>, collector: &mut Collector) -> bool {
+        for name in LOCKFILES {
+            let path = self.root.join(name);
+            let text = match files::read_if_present(&path, LOCKFILE_LENGTH) {
+                // An empty one counts as none.
+                Ok(bytes) => match bytes.filter(|bytes| !bytes.is_empty()) {
+                    Some(bytes) => String::from_utf8(bytes)
+                        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+                    None => continue,
+                },
+                Err(why) => {
+                    collector.unread(&path.to_string_lossy(), &why);
+                    return false;
+                }
+            };
+            let locked = match lockfile::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
+                Ok(lockfile) if clean || self.is_in_step(&lockfile, manifest) => match lockfile {
+                    Lockfile::Current(current) => current.locked,
+                    Lockfile::Old(old) => old.locked,
+                },
+                Ok(_) => return false,
+                Err(why) => {
+                    collector.unread(&path.to_string_lossy(), &why);
+                    return false;
+                }
+            };
+            for locked in locked {
+                locked_target(&path, locked, collector);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Whether npm takes over the lockfile as it is: it was written for the package.json files that are there now.
+    /// Overrides are not recorded in it, so with them that cannot be known.
+    fn is_in_step(&self, lockfile: &Lockfile<'_>, manifest: Option<&Manifest>) -> bool {
+        let Some(manifest) = manifest.filter(|manifest| !manifest.has_overrides) else {
+            return false;
+        };
+        match lockfile {
+            Lockfile::Current(Current { own, .. }) => {
+                let workspaces = Workspaces::new(&manifest.workspaces);
+                let has_folders = manifest.dependencies.include_folders();
+                let mut has_root = false;
+                own.iter().all(|(path, dependencies)| {
+                    if path.is_empty() {
+                        has_root = true;
+                        return *dependencies == manifest.dependencies;
+                    }
+                    // A folder that is no workspace any more takes what it depends on with it.
+                    let belongs = has_folders || workspaces.may_match(path);
+                    let there = belongs.then(|| Manifest::read(&self.root.join(path)));
+                    matches!(there, Some(Ok(Some(there))) if *dependencies == there.dependencies)
+                }) && has_root
+            }
+            Lockfile::Old(old) => manifest.workspaces.is_empty() && old.is_in_step(&manifest.dependencies),
+        }
+    }
+
+    /// Collects what the project and its workspaces, or the one workspace, depend on by themselves.
+    fn screen_manifests(&self, root: &Manifest, collector: &mut Collector) {
+        let workspaces = Workspaces::new(&root.workspaces);
+        let (folders, is_complete) = workspaces.folders(&self.root);
+        if !is_complete {
+            let why = "has workspaces that could not all be found";
+            collector.unread(&self.root.join("package.json").to_string_lossy(), why);
+        }
+        let manifests: Vec<(PathBuf, Manifest)> = folders
+            .into_iter()
+            .filter_map(|folder| Some((folder.clone(), read_manifest(&folder, collector)?)))
+            .collect();
+        let local: HashSet<&str> = manifests
+            .iter()
+            .filter_map(|(folder, manifest)| {
+                manifest.name.as_deref().or_else(|| folder.file_name()?.to_str())
+            })
+            .collect();
+        let mut screen = |manifest: &Manifest| {
+            // What is the project's own under that name is linked instead of fetched.
+            for (_, spec) in manifest.dependencies.certain().filter(|(name, _)| !local.contains(name)) {
+                target(collector, Some(spec));
+            }
+        };
+        if self.workspace.is_none() {
+            screen(root);
+        }
+        // The root's overrides change what its workspaces depend on, though not what it depends on itself. A folder
+        // that could not be listed may hold a package of any name.
+        if root.has_overrides || !is_complete {
+            return;
+        }
+        for (folder, manifest) in &manifests {
+            if self.workspace.as_ref().is_none_or(|workspace| workspace == folder) {
+                screen(manifest);
+            }
+        }
+    }
+}
+
+/// Whether `npx` runs the command from the project instead of fetching a package: the project declares it, or a
+/// package that is installed does. Commands that are installed globally are not known here.
+fn is_at_hand(spec: &str, directory: &Path) -> bool {
+    let is_command = !spec.is_empty() && !spec.contains('/') && !spec.starts_with('.');
+    is_command
+        && directory.ancestors().any(|folder| {
+            let declares = |manifest: Manifest| manifest.commands.iter().any(|command| command == spec);
+            folder.join("node_modules/.bin").join(spec).symlink_metadata().is_ok()
+                || Manifest::read(folder).is_ok_and(|manifest| manifest.is_some_and(declares))
+        })
+}
+
+fn read_manifest(folder: &Path, collector: &mut Collector) -> Option<Manifest> {
+    match Manifest::read(folder) {
+        Ok(manifest) => manifest,
+        Err(why) => {
+            collector.unread(&folder.join("package.json").to_string_lossy(), &why);
+            None
+        }
+    }
+}
+
+fn target(collector: &mut Collector, spec: Option<Spec<'_>>) {
+    if let Some(spec) = spec {
+        collector.target(Package::new(Ecosystem::Npm, spec.name, spec.version));
+    }
+}
+
+fn locked_target(lockfile: &Path, locked: Locked<'_>, collector: &mut Collector) {
+    if npm_spec::is_name(&locked.name) {
+        collector.target(Package::new(Ecosystem::Npm, locked.name, Some(&locked.version)));
+    } else {
+        let what = format!("{}, {}", lockfile.display(), locked.name);
+        collector.unread(&what, "has an entry whose name cannot be a package's");
+    }
+}

@@ -1,0 +1,156 @@
+//! The record of one decision, field for field what the predecessor logged, and the sinks that take it.
+
+pub mod file;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::invocation::Manager;
+use crate::text::without_credentials;
+use crate::verify::{FindingSeverity, Verification};
+
+/// The version of the record's fields.
+const LOG_VERSION: u32 = 1;
+/// Most findings in one record; the rest would only repeat that the package is bad.
+const MOST_FINDINGS: usize = 200;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Action {
+    /// The command went on.
+    Allow,
+    /// The command was stopped.
+    Block,
+    /// The user was asked and said no.
+    Abort,
+}
+
+impl Action {
+    const fn participle(self) -> &'static str {
+        match self {
+            Self::Allow => "allowed",
+            Self::Block => "blocked",
+            Self::Abort => "aborted",
+        }
+    }
+}
+
+/// One decision.
+#[derive(Debug, Serialize)]
+pub struct Record {
+    source: &'static str,
+    service: &'static str,
+    version: &'static str,
+    log_version: u32,
+    env: String,
+    hostname: String,
+    username: String,
+    cwd: String,
+    /// Seconds since the epoch, with a fraction.
+    created: f64,
+    msg: String,
+    action: Action,
+    ecosystem: &'static str,
+    package_manager: &'static str,
+    executable: String,
+    install_targets: Vec<String>,
+    relevant_findings: Vec<RelevantFinding>,
+    verified: bool,
+    warning: bool,
+}
+
+/// A finding as a record carries it.
+#[derive(Debug, Serialize)]
+struct RelevantFinding {
+    package: Option<String>,
+    severity: FindingSeverity,
+    verifier: &'static str,
+    finding: String,
+    advisory: Option<String>,
+}
+
+/// What a record is made from.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// What was done.
+    pub action: Action,
+    /// The manager that ran or would have run.
+    pub manager: Manager,
+    /// Its file, as far as it is known.
+    pub executable: &'a str,
+    /// Its arguments.
+    pub arguments: &'a [String],
+    /// The label of the environment.
+    pub environment: &'a str,
+    /// What was verified; nothing for a run that was not.
+    pub verification: Option<&'a Verification>,
+}
+
+impl Record {
+    /// The record of `event`, here and now.
+    #[must_use]
+    pub fn new(event: &Event<'_>) -> Self {
+        let findings: Vec<RelevantFinding> = event.verification.map(relevant_findings).unwrap_or_default();
+        let mut command = vec![event.manager.name().to_owned()];
+        command.extend(event.arguments.iter().map(|argument| without_credentials(argument).into_owned()));
+        Self {
+            source: "scfw",
+            service: "scfw",
+            version: env!("CARGO_PKG_VERSION"),
+            log_version: LOG_VERSION,
+            env: event.environment.to_owned(),
+            hostname: hostname(),
+            username: username(),
+            cwd: std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default(),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+            msg: format!("Command '{}' was {}", command.join(" "), event.action.participle()),
+            action: event.action,
+            ecosystem: event.manager.ecosystem().osv_name(),
+            package_manager: event.manager.name(),
+            executable: event.executable.to_owned(),
+            install_targets: event
+                .verification
+                .map(|verification| {
+                    verification.targets.iter().map(|(target, _)| target.package.to_string()).collect()
+                })
+                .unwrap_or_default(),
+            warning: findings.iter().any(|finding| finding.severity == FindingSeverity::Warning),
+            relevant_findings: findings,
+            verified: event.verification.is_some(),
+        }
+    }
+}
+
+fn relevant_findings(verification: &Verification) -> Vec<RelevantFinding> {
+    let of_targets = verification.targets.iter().flat_map(|(target, findings)| {
+        findings.iter().map(|finding| (Some(target.package.to_string()), finding))
+    });
+    of_targets
+        .chain(verification.general.iter().map(|finding| (None, finding)))
+        .take(MOST_FINDINGS)
+        .map(|(package, finding)| RelevantFinding {
+            package,
+            severity: finding.severity,
+            verifier: finding.verifier,
+            finding: finding.message.clone(),
+            advisory: finding.advisory.clone(),
+        })
+        .collect()
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn username() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+    user.ok().flatten().map(|user| user.name).unwrap_or_default()
+}
+
+/// Writes the record of `event` to every sink; an error is the sink's to describe.
+pub fn log(event: &Event<'_>, log_file: &Path) -> std::io::Result<()> {
+    file::append(log_file, &Record::new(event))
+}

@@ -1,0 +1,103 @@
+//! Text from outside, made safe for a terminal.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Longest text from outside that is shown, in characters.
+const LONGEST: usize = 500;
+
+/// `text` on one line without anything that a terminal would act on: control characters, escape sequences and
+/// the characters that change the direction of writing. What is longer than 500 characters is cut.
+#[must_use]
+pub fn sanitise(text: &str) -> Cow<'_, str> {
+    let is_long = text.len() > LONGEST && text.char_indices().nth(LONGEST).is_some();
+    if !is_long && !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|character| if matches!(character, '\n' | '\t' | '\r') { ' ' } else { character })
+        .filter(|character| !is_unsafe(*character))
+        .collect();
+    if is_long {
+        clean.push('…');
+    }
+    Cow::Owned(clean)
+}
+
+/// JSON text with every character escaped that a terminal would act on. Line ends and indentation stay.
+#[must_use]
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    let is_structure = |character: char| matches!(character, '\n' | ' ');
+    if !json.contains(|character| is_unsafe(character) && !is_structure(character)) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_unsafe(character) && !is_structure(character) {
+            // All of them are in the basic plane, where one escape is one character.
+            let _infallible = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Control characters of both sets, and the invisible ones that reorder or hide text.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// `url` without the user name and password that it may carry.
+#[must_use]
+pub fn without_credentials(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..authority_end].rfind('@') {
+        Some(at) => Cow::Owned(format!("{scheme}://{}", &rest[at + 1..])),
+        None => Cow::Borrowed(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal() {
+        assert_eq!(sanitise("a\u{1b}[31mb\u{7}\nc\u{9b}d\u{202e}e"), "a[31mb cde");
+        assert!(matches!(sanitise("plain — ünïcode"), Cow::Borrowed(_)));
+        assert_eq!(sanitise(&"x".repeat(1_000_000)).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn credentials_are_taken_out_of_urls() {
+        assert_eq!(
+            without_credentials("https://user:t0ken@host/simple/?a=b@c"),
+            "https://host/simple/?a=b@c"
+        );
+        assert_eq!(without_credentials("https://host/@scope/pkg"), "https://host/@scope/pkg");
+        assert_eq!(without_credentials("git+ssh://git@host/a.git#x@y"), "git+ssh://host/a.git#x@y");
+        assert_eq!(without_credentials("not a url"), "not a url");
+    }
+
+    #[test]
+    fn json_stays_the_same_value_without_what_a_terminal_acts_on() {
+        let value = serde_json::json!({"name": "a\u{9b}31m\u{202e}b\u{7f}"});
+        let json = serde_json::to_string_pretty(&value).unwrap();
+        let escaped = escape_json(&json);
+        assert!(!escaped.contains(|character| is_unsafe(character) && character != '\n'), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_is_left(text in ".*") {
+            prop_assert!(!sanitise(&text).contains(is_unsafe));
+        }
+    }
+}

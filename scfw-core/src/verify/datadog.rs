@@ -1,0 +1,77 @@
+//! Datadog's malicious-packages data set.
+
+use std::path::PathBuf;
+
+use super::{Finding, FindingSeverity, Outcome, Verifier, Verifying};
+use crate::config::Settings;
+use crate::feed::Client;
+use crate::feed::datadog::{Listed, Manifest, manifest};
+use crate::package::{Ecosystem, Target};
+
+const NAME: &str = "Datadog";
+
+/// Says which targets stand in the data set's manifests.
+pub(super) struct Datadog {
+    base: String,
+    directory: PathBuf,
+}
+
+impl Datadog {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            base: settings.datadog_dataset_url.clone(),
+            directory: settings.directories.data.join("feeds"),
+        }
+    }
+}
+
+impl Verifier for Datadog {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {
+        Box::pin(async move {
+            let mut outcome = Outcome::default();
+            for ecosystem in Ecosystem::ALL {
+                let mut concerned = targets
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, target)| target.package.ecosystem == ecosystem)
+                    .peekable();
+                if concerned.peek().is_none() {
+                    continue;
+                }
+                match manifest(client, &self.base, &self.directory, ecosystem).await {
+                    Ok(manifest) => outcome.findings.extend(
+                        concerned.filter_map(|(index, target)| Some((index, finding(&manifest, target)?))),
+                    ),
+                    Err(error) => outcome.general.push(Finding::unverified(
+                        NAME,
+                        &format!("the Datadog malicious-packages data set for {ecosystem}: {error}"),
+                    )),
+                }
+            }
+            outcome
+        })
+    }
+}
+
+fn finding(manifest: &Manifest, target: &Target) -> Option<Finding> {
+    let package = &target.package;
+    let (severity, what) = match manifest.lookup(package)? {
+        Listed::Every => (FindingSeverity::Critical, format!("package {}", package.name)),
+        Listed::This => (FindingSeverity::Critical, format!("package {package}")),
+        Listed::Some => (FindingSeverity::Warning, format!("some versions of package {}", package.name)),
+    };
+    let verb = if matches!(severity, FindingSeverity::Warning) { "are" } else { "is" };
+    Some(Finding {
+        severity,
+        verifier: NAME,
+        message: format!("Datadog Security Research has determined that {what} {verb} malicious"),
+        advisory: None,
+        url: None,
+        detail: None,
+        is_unverified: false,
+    })
+}

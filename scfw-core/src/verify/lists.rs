@@ -1,0 +1,234 @@
+//! The user's own findings lists: `lists/*.yaml` and `*.yml` in the configuration directory. A list that cannot
+//! be read stops everything, for the user relies on it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Finding, FindingSeverity, Outcome, Verifier, Verifying};
+use crate::advisory::Version;
+use crate::feed::Client;
+use crate::package::{Ecosystem, Package, Target};
+
+const NAME: &str = "lists";
+/// Largest list that is read, in bytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// Why the lists could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The directory or a file in it.
+    #[error("findings list {} could not be read", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Not a findings list.
+    #[error("findings list {} is not valid: {message}", path.display())]
+    Invalid {
+        /// Which.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    findings: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    severity: String,
+    finding: String,
+    packages: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    ecosystem: String,
+    name: String,
+    #[serde(default)]
+    versions: Option<Vec<String>>,
+}
+
+/// Says what the user's lists say.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    entries: HashMap<(Ecosystem, String), Vec<Rule>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    severity: FindingSeverity,
+    message: String,
+    versions: Option<Vec<String>>,
+}
+
+impl Lists {
+    pub(super) fn load(directory: &Path) -> Result<Self, ListError> {
+        let unreadable = |source| ListError::Unreadable { path: directory.to_owned(), source };
+        let files = match fs::read_dir(directory) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut paths = Vec::new();
+        for file in files {
+            let path = file.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+                paths.push(path);
+            }
+        }
+        // In a fixed order, so that findings come in one.
+        paths.sort();
+        let mut lists = Self::default();
+        for path in paths {
+            let unreadable = |source| ListError::Unreadable { path: path.clone(), source };
+            if fs::metadata(&path).map_err(unreadable)?.len() > LARGEST {
+                return Err(ListError::Invalid { path, message: "it is larger than 64 MiB".to_owned() });
+            }
+            let text = fs::read_to_string(&path).map_err(unreadable)?;
+            lists.add(&text).map_err(|message| ListError::Invalid { path: path.clone(), message })?;
+        }
+        Ok(lists)
+    }
+
+    fn add(&mut self, text: &str) -> Result<(), String> {
+        let list: List = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        for entry in list.findings {
+            let severity = match entry.severity.to_ascii_uppercase().as_str() {
+                "CRITICAL" => FindingSeverity::Critical,
+                "WARNING" => FindingSeverity::Warning,
+                _ => return Err(format!("severity {:?} is neither CRITICAL nor WARNING", entry.severity)),
+            };
+            for listed in entry.packages {
+                let Some(ecosystem) = Ecosystem::parse(&listed.ecosystem) else {
+                    return Err(format!("ecosystem {:?} is neither PyPI nor npm", listed.ecosystem));
+                };
+                let key = (ecosystem, ecosystem.normalise(&listed.name));
+                let rule = Rule { severity, message: entry.finding.clone(), versions: listed.versions };
+                self.entries.entry(key).or_default().push(rule);
+            }
+        }
+        Ok(())
+    }
+
+    fn about<'a>(&'a self, package: &'a Package) -> impl Iterator<Item = Finding> + 'a {
+        let rules = self.entries.get(&(package.ecosystem, package.key())).into_iter().flatten();
+        rules.filter_map(|rule| {
+            let severity = match (&rule.versions, package.version.as_deref()) {
+                (None, _) => rule.severity,
+                (Some(versions), Some(version)) => {
+                    let parsed = Version::parse(package.ecosystem, version);
+                    let is_listed = versions.iter().any(|listed| {
+                        listed == version
+                            || parsed.is_some() && Version::parse(package.ecosystem, listed) == parsed
+                    });
+                    is_listed.then_some(rule.severity)?
+                }
+                // Some version is listed; whether it is the one that comes nobody knows yet.
+                (Some(_), None) => FindingSeverity::Warning,
+            };
+            Some(Finding {
+                severity,
+                verifier: NAME,
+                message: rule.message.clone(),
+                advisory: None,
+                url: None,
+                detail: None,
+                is_unverified: false,
+            })
+        })
+    }
+}
+
+impl Verifier for Lists {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn verify<'a>(&'a self, targets: &'a [Target], _client: &'a Client) -> Verifying<'a> {
+        let findings = targets
+            .iter()
+            .enumerate()
+            .flat_map(|(index, target)| self.about(&target.package).map(move |finding| (index, finding)))
+            .collect();
+        Box::pin(std::future::ready(Outcome { findings, general: Vec::new() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIST: &str = "
+findings:
+  - severity: CRITICAL
+    finding: \"Its licence does not fit\"
+    packages:
+      - ecosystem: PyPI
+        name: Foo_Bar
+      - ecosystem: npm
+        name: bar
+        versions:
+          - 1.0.1
+          - '1.0'
+  - severity: warning
+    finding: A better one exists
+    packages:
+      - {ecosystem: pypi, name: baz}
+";
+
+    fn about(name: &str, ecosystem: Ecosystem, version: Option<&str>) -> Vec<(FindingSeverity, String)> {
+        let mut lists = Lists::default();
+        lists.add(LIST).unwrap();
+        let package = Package::new(ecosystem, name, version);
+        lists.about(&package).map(|finding| (finding.severity, finding.message)).collect()
+    }
+
+    #[test]
+    fn a_list_in_the_predecessors_format_is_read() {
+        let licence = vec![(FindingSeverity::Critical, "Its licence does not fit".to_owned())];
+        assert_eq!(about("foo.bar", Ecosystem::PyPi, Some("3")), licence);
+        assert_eq!(about("bar", Ecosystem::Npm, Some("1.0.1")), licence);
+        assert_eq!(about("bar", Ecosystem::Npm, Some("1.0")), licence);
+        assert!(about("bar", Ecosystem::Npm, Some("1.0.2")).is_empty());
+        assert!(about("bar", Ecosystem::PyPi, Some("1.0.1")).is_empty());
+        assert_eq!(about("BAZ", Ecosystem::PyPi, None)[0].0, FindingSeverity::Warning);
+        assert_eq!(about("bar", Ecosystem::Npm, None)[0].0, FindingSeverity::Warning);
+    }
+
+    #[test]
+    fn a_broken_list_is_an_error_that_says_why() {
+        for (text, why) in [
+            ("findings: 3", "line 1"),
+            ("findings:\n  - severity: SEVERE\n    finding: x\n    packages: []\n", "SEVERE"),
+            (
+                "findings:\n  - severity: WARNING\n    finding: x\n    packages: [{ecosystem: cargo, name: x}]\n",
+                "cargo",
+            ),
+            ("findings:\n  - severity: WARNING\n    packages: []\n", "finding"),
+        ] {
+            let message = Lists::default().add(text).unwrap_err();
+            assert!(message.contains(why), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,200}") {
+            let _read = Lists::default().add(&text);
+        }
+    }
+}

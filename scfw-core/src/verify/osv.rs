@@ -1,0 +1,209 @@
+//! OSV advisories, through the API. Which versions an advisory is about the API decides; the advisories
+//! themselves are fetched for their severity, for what they say, and for whether they were withdrawn.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io::ErrorKind;
+
+use regex::Regex;
+
+use super::{Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
+use crate::advisory::{Advisory, Severity, is_malicious_id};
+use crate::config::Settings;
+use crate::feed::{Client, osv};
+use crate::package::{Package, Target};
+
+const NAME: &str = "OSV";
+/// Where a person reads an advisory.
+const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
+/// Most advisories about vulnerabilities that are fetched in one run; the rest are named without details.
+const MOST_DETAILS: usize = 500;
+/// Most findings about one target; real packages stay below a few hundred.
+const MOST_FINDINGS: usize = 1000;
+
+/// Says which advisories are about each target.
+pub(super) struct Osv {
+    base: String,
+    minimum_severity: Option<Severity>,
+    ignored: Ignored,
+}
+
+impl Osv {
+    pub(super) fn new(settings: &Settings) -> Result<Self, VerifierError> {
+        Ok(Self {
+            base: settings.osv_api_url.clone(),
+            minimum_severity: settings.minimum_severity,
+            ignored: Ignored::load(settings)?,
+        })
+    }
+}
+
+impl Verifier for Osv {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {
+        Box::pin(async move {
+            // One package may stand in the tree many times; it is asked about once.
+            let mut packages: Vec<Package> = Vec::new();
+            let mut index_of: HashMap<&Package, usize> = HashMap::new();
+            let asked: Vec<usize> = targets
+                .iter()
+                .map(|target| {
+                    *index_of.entry(&target.package).or_insert_with(|| {
+                        packages.push(target.package.clone());
+                        packages.len() - 1
+                    })
+                })
+                .collect();
+            let (mut ids, query_failure) = osv::query(client, &self.base, &packages).await;
+            for ids in &mut ids {
+                ids.retain(|id| is_malicious_id(id) || !self.ignored.matches(id));
+            }
+            let (malicious, other): (BTreeSet<String>, BTreeSet<String>) =
+                ids.iter().flatten().cloned().partition(|id| is_malicious_id(id));
+            let wanted = malicious.into_iter().chain(other.into_iter().take(MOST_DETAILS));
+            // A finding without details is still a finding, so a failure here takes nothing away.
+            let (advisories, _finding_without_details) = osv::advisories(client, &self.base, wanted).await;
+            let mut outcome = Outcome::default();
+            for (target, package) in asked.into_iter().enumerate() {
+                let findings = ids
+                    .get(package)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|id| self.finding(&targets.get(target)?.package, id, &advisories))
+                    .take(MOST_FINDINGS);
+                outcome.findings.extend(findings.map(|finding| (target, finding)));
+            }
+            if let Some(error) = query_failure {
+                outcome.general.push(Finding::unverified(NAME, &format!("OSV.dev: {error}")));
+            }
+            outcome
+        })
+    }
+}
+
+impl Osv {
+    fn finding(
+        &self,
+        package: &Package,
+        id: &str,
+        advisories: &BTreeMap<String, Advisory>,
+    ) -> Option<Finding> {
+        let advisory = advisories.get(id);
+        if advisory.is_some_and(|advisory| advisory.withdrawn.is_some()) {
+            return None;
+        }
+        let severity = advisory.and_then(|advisory| advisory.severity_for(package));
+        let (weight, message) = if is_malicious_id(id) {
+            // Without a version in question, only malice in every version is certain to be met.
+            let is_certain = package.version.is_some()
+                || advisory.is_none_or(|advisory| advisory.affects_every_version(package));
+            if is_certain {
+                let message = format!("An OSV.dev malicious package disclosure exists for package {package}");
+                (FindingSeverity::Critical, message)
+            } else {
+                let message = format!(
+                    "An OSV.dev malicious package disclosure exists for some versions of package {package}"
+                );
+                (FindingSeverity::Warning, message)
+            }
+        } else {
+            if let (Some(minimum), Some(severity)) = (self.minimum_severity, severity)
+                && severity < minimum
+            {
+                return None;
+            }
+            (FindingSeverity::Warning, format!("An OSV.dev disclosure exists for package {package}"))
+        };
+        Some(Finding {
+            severity: weight,
+            verifier: NAME,
+            message,
+            advisory: Some(id.to_owned()),
+            url: Some(format!("{ADVISORY_URL}{id}")),
+            detail: (!is_malicious_id(id)).then(|| describe(package, severity, advisory)),
+            is_unverified: false,
+        })
+    }
+}
+
+/// What a vulnerability's line goes on to say: `High: prototype pollution in foo; fixed in 1.2.4`.
+fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Advisory>) -> String {
+    let severity = severity.map_or_else(|| "severity unknown".to_owned(), |severity| severity.to_string());
+    let Some(advisory) = advisory else { return format!("{severity}: its details could not be fetched") };
+    let first_line =
+        |text: &String| text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+    let summary = advisory
+        .summary
+        .as_ref()
+        .and_then(first_line)
+        .or_else(|| advisory.details.as_ref().and_then(first_line))
+        .unwrap_or_else(|| "no summary".to_owned());
+    match advisory.first_fixed(package) {
+        Some(fixed) => format!("{severity}: {}; fixed in {fixed}", summary.trim_end_matches('.')),
+        None => format!("{severity}: {}; no fixed version is known", summary.trim_end_matches('.')),
+    }
+}
+
+/// `osv-ignore.txt`: ids and regular expressions that match a whole id, separated by white space; `#` begins a
+/// comment. Reports of malice are never ignored.
+#[derive(Debug, Default)]
+struct Ignored {
+    ids: BTreeSet<String>,
+    patterns: Vec<Regex>,
+}
+
+impl Ignored {
+    fn load(settings: &Settings) -> Result<Self, VerifierError> {
+        let path = settings.osv_ignore.display().to_string();
+        match fs::read_to_string(&settings.osv_ignore) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(error) if error.kind() == ErrorKind::NotFound && !settings.osv_ignore_named => {
+                Ok(Self::default())
+            }
+            Err(source) => Err(VerifierError::IgnoreUnreadable { path, source }),
+        }
+    }
+
+    fn parse(text: &str, path: &str) -> Result<Self, VerifierError> {
+        let mut ignored = Self::default();
+        let words =
+            text.lines().flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
+        for word in words {
+            let is_id = word.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
+            if is_id {
+                ignored.ids.insert(word.to_owned());
+            } else {
+                let pattern = Regex::new(&format!("^(?:{word})$")).map_err(|_| {
+                    VerifierError::IgnorePattern { path: path.to_owned(), pattern: word.to_owned() }
+                })?;
+                ignored.patterns.push(pattern);
+            }
+        }
+        Ok(ignored)
+    }
+
+    fn matches(&self, id: &str) -> bool {
+        self.ids.contains(id) || self.patterns.iter().any(|pattern| pattern.is_match(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ignore_list_takes_ids_and_patterns_over_whole_ids() {
+        let ignored =
+            Ignored::parse("GHSA-aaaa-bbbb-cccc # reviewed\nPYSEC-2024-.* CVE-\\d+-1", "x").unwrap();
+        assert!(ignored.matches("GHSA-aaaa-bbbb-cccc"));
+        assert!(ignored.matches("PYSEC-2024-17"));
+        assert!(!ignored.matches("XPYSEC-2024-17"));
+        assert!(ignored.matches("CVE-2024-1"));
+        assert!(!ignored.matches("CVE-2024-12"));
+        assert!(!ignored.matches("reviewed"));
+        assert!(Ignored::parse("GHSA-(", "x").is_err());
+    }
+}

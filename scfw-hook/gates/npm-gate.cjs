@@ -1,0 +1,408 @@
+'use strict'
+
+// scfw's gate for npm and npx.
+//
+// scfw names this file in NODE_OPTIONS, so that node loads it before anything else. In npm's own process it holds
+// npm between "resolved" and "unpack": what is about to be unpacked, rebuilt, run by npx or cloned goes to scfw's
+// verifier, whose exit status decides. Any other node process notices nothing.
+//
+// Until the gate has attached, npm is set to a dry run (the switch). The gate lifts it when npm loads the module
+// that reads its configuration.
+
+const fs = require('fs')
+const path = require('path')
+
+const SWITCH = 'npm_config_dry_run'
+const BLOCKED = 77
+const DECLINED = 76
+const UNVERIFIED = 69
+const MESSAGES = {
+  [BLOCKED]: 'scfw blocked this installation',
+  [DECLINED]: 'the installation was declined',
+  [UNVERIFIED]: 'scfw could not verify this installation',
+}
+
+const verifier = process.env.SCFW_GATE_VERIFIER
+const isOn = name => !['', '0', 'false', 'no', 'off'].includes((process.env[name] || '').toLowerCase())
+
+// What has passed the verifier in this process, so that its warnings are not asked about twice.
+const accepted = new Set()
+// Arborists that looked after npx's cache; what they hold is verified before it is run.
+const npxArborists = new Set()
+// How many `reify` calls are under way: they rebuild only what they have had verified.
+let reifying = 0
+let npmVersion = null
+
+function refuse (reason) {
+  fs.writeSync(2, `scfw: ${reason}\n`)
+  process.exit(UNVERIFIED)
+}
+
+// --- Targets
+
+function withoutCredentials (url) {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1')
+}
+
+// A repository's address, the same however it is written: no protocol, user, suffix or commit.
+function repository (url) {
+  return url.replace(/^git\+/, '').replace(/^[a-z]+:\/\//i, '').replace(/^[^@/]*@/, '').replace(/#.*$/, '')
+    .replace(/\.git$/, '').replace(':', '/')
+}
+
+function nameOf (node) {
+  return node.packageName || (node.package && node.package.name) || node.name
+}
+
+// The packages that led to `node`, the one the user asked for first: the shortest chain there is.
+function requiredBy (node) {
+  let level = [{ node, chain: [] }]
+  const seen = new Set([node])
+  while (level.length) {
+    const next = []
+    for (const { node: current, chain } of level) {
+      for (const edge of current.edgesIn || []) {
+        const from = edge.from
+        if (!from || from.isProjectRoot || from.isRoot || from.isWorkspace || !from.isInStore && from.isTop) {
+          return chain
+        }
+        if (!seen.has(from)) {
+          seen.add(from)
+          next.push({ node: from, chain: [nameOf(from), ...chain] })
+        }
+      }
+    }
+    level = next
+  }
+  return []
+}
+
+function sourceOf (node) {
+  const resolved = node.resolved || ''
+  if (/^git[+:@]|^[a-z+]+:\/\/git@/.test(resolved)) {
+    return 'git'
+  }
+  if (resolved.startsWith('file:')) {
+    return 'path'
+  }
+  const isUrl = edge => /^https?:/.test(edge.rawSpec || edge.spec || '')
+  return [...(node.edgesIn || [])].some(isUrl) ? 'url' : 'registry'
+}
+
+// A node of npm's tree as the verifier's document has it; nothing for the user's own folders and for what this
+// platform leaves out.
+function describe (node, checkPlatform) {
+  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert) {
+    return null
+  }
+  const manifest = node.package || {}
+  if (node.optional && checkPlatform) {
+    try {
+      checkPlatform(manifest, false)
+    } catch (er) {
+      return null
+    }
+  }
+  const source = sourceOf(node)
+  const version = manifest.version || null
+  if (source === 'registry' && !version) {
+    // A folder without a package.json: nothing that a registry could have given.
+    return null
+  }
+  const chain = requiredBy(node)
+  return {
+    name: nameOf(node),
+    version,
+    source,
+    index: null,
+    url: node.resolved ? withoutCredentials(node.resolved) : null,
+    hashes: node.integrity ? { integrity: String(node.integrity) } : {},
+    artifact: node.hasInstallScript ? 'tarball with install script' : 'tarball',
+    requested: chain.length === 0,
+    required_by: chain,
+    published: null,
+  }
+}
+
+function keyOf (target) {
+  return target.source === 'git'
+    ? `git ${repository(target.url)}`
+    : JSON.stringify([target.name, target.version, target.url])
+}
+
+// --- The verifier
+
+function verify (phase, targets) {
+  const fresh = targets.filter(target => !accepted.has(keyOf(target)))
+  if (!fresh.length) {
+    return
+  }
+  for (const target of targets) {
+    target.accepted = !fresh.includes(target)
+  }
+  // npm's progress must not paint over a report or a prompt.
+  process.emit('input', 'start')
+  const { status, error } = require('child_process').spawnSync(verifier, ['verify'], {
+    input: JSON.stringify({
+      protocol: 1,
+      manager: 'npm',
+      version: npmVersion,
+      phase,
+      argv: process.argv.slice(2),
+      targets,
+    }),
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  process.emit('input', 'end')
+  if (error && status === null) {
+    fs.writeSync(2, `scfw: the verifier ${verifier} could not be run: ${error.message}\n`)
+  }
+  if (status !== 0) {
+    stop(status || UNVERIFIED)
+  }
+  for (const target of targets) {
+    accepted.add(keyOf(target))
+  }
+}
+
+// Makes npm roll back, report the error and end with `status`.
+function stop (status) {
+  process.once('exit', () => { process.exitCode = status })
+  const message = MESSAGES[status] || `scfw ended with status ${status}`
+  throw Object.assign(new Error(message), { code: 'ESCFW', errno: status, exitCode: status })
+}
+
+function verifyNodes (nodes, checkPlatform) {
+  const targets = new Map()
+  for (const node of nodes) {
+    const target = describe(node, checkPlatform)
+    if (target) {
+      targets.set(keyOf(target), target)
+    }
+  }
+  verify('install', [...targets.values()])
+}
+
+// --- The points in npm
+
+function requirePoint (owner, name, where) {
+  if (typeof owner[name] !== 'function') {
+    refuse(`npm ${npmVersion} has no ${where}; this npm is newer than scfw's gate: update scfw`)
+  }
+  return owner[name]
+}
+
+// npm is about to read its configuration: the gate has attached.
+function patchConfig () {
+  const kept = process.env.SCFW_GATE_NPM_SWITCH || ''
+  if (isOn('SCFW_DRY_RUN')) {
+    process.env[SWITCH] = 'true'
+  } else if (kept.startsWith('=')) {
+    process.env[SWITCH] = kept.slice(1)
+  } else {
+    delete process.env[SWITCH]
+  }
+  try {
+    fs.unlinkSync(process.env.SCFW_GATE_RUN || '')
+  } catch (er) {
+    // Another npm of this run was first.
+  }
+}
+
+function changedNodes (diff) {
+  const nodes = []
+  const waiting = [...diff.children]
+  while (waiting.length) {
+    const change = waiting.pop()
+    if (change.ideal && (change.action === 'ADD' || change.action === 'CHANGE')) {
+      nodes.push(change.ideal)
+    }
+    waiting.push(...change.children)
+  }
+  return nodes
+}
+
+function patchArborist (Arborist, from) {
+  const prototype = Arborist.prototype
+  const reify = requirePoint(prototype, 'reify', 'Arborist.reify')
+  const rebuild = requirePoint(prototype, 'rebuild', 'Arborist.rebuild')
+  const loadActual = requirePoint(prototype, 'loadActual', 'Arborist.loadActual')
+  const reifyNodeName = Symbol.for('reifyNode')
+  const reifyNode = requirePoint(prototype, reifyNodeName, 'Arborist[reifyNode]')
+  const { checkPlatform } = from.require('npm-install-checks')
+
+  prototype.reify = async function (...args) {
+    // reify computes the difference between what is and what shall be before it touches anything, and again
+    // whenever an unpacked package brings a shrinkwrap or a bundle of its own.
+    let diff = this.diff
+    Object.defineProperty(this, 'diff', {
+      configurable: true,
+      enumerable: true,
+      get: () => diff,
+      set: value => {
+        diff = value
+        if (value) {
+          verifyNodes(changedNodes(value), checkPlatform)
+        }
+      },
+    })
+    reifying++
+    try {
+      return await reify.apply(this, args)
+    } finally {
+      reifying--
+    }
+  }
+
+  // Nothing is unpacked that was not in a difference, whatever a later npm computes.
+  prototype[reifyNodeName] = function (node, ...args) {
+    verifyNodes([node], checkPlatform)
+    return reifyNode.call(this, node, ...args)
+  }
+
+  prototype.rebuild = async function (options, ...args) {
+    if (!reifying) {
+      const nodes = options && options.nodes
+      const tree = nodes ? null : await this.loadActual()
+      verifyNodes(nodes || tree.inventory.values(), checkPlatform)
+    }
+    return rebuild.call(this, options, ...args)
+  }
+
+  prototype.loadActual = function (...args) {
+    if (/[\\/]_npx[\\/][0-9a-f]+[\\/]?$/.test(this.path)) {
+      npxArborists.add(this)
+    }
+    return loadActual.apply(this, args)
+  }
+}
+
+// npx runs what its cache holds without asking Arborist again.
+function patchRunScript (runScript) {
+  return Object.assign(function (options, ...args) {
+    if (options && options.event === 'npx') {
+      for (const { actualTree } of npxArborists) {
+        if (actualTree) {
+          verifyNodes(actualTree.inventory.values())
+        }
+      }
+      if (isOn('SCFW_DRY_RUN')) {
+        process.exit(0)
+      }
+    }
+    return runScript.call(this, options, ...args)
+  }, runScript)
+}
+
+// `npm ci` empties node_modules before it reifies: the lockfile's packages are verified before that.
+function patchCleanInstall (CleanInstall, from) {
+  const prototype = CleanInstall.prototype
+  const name = Object.prototype.hasOwnProperty.call(prototype, 'ci') ? 'ci' : 'exec'
+  const original = requirePoint(prototype, name, `ci.${name}`)
+  prototype[name] = async function (...args) {
+    const Arborist = from.require('@npmcli/arborist')
+    const { flatOptions, prefix } = this.npm
+    let tree = null
+    try {
+      tree = await new Arborist({ ...flatOptions, path: prefix }).loadVirtual()
+    } catch (er) {
+      // No usable lockfile: npm ci says so itself, better than the gate could.
+    }
+    if (tree) {
+      const omit = new Set(flatOptions.omit)
+      const isLeftOut = node => node.extraneous ||
+        node.dev && omit.has('dev') ||
+        node.optional && omit.has('optional') ||
+        node.devOptional && omit.has('dev') && omit.has('optional') ||
+        node.peer && omit.has('peer')
+      const { checkPlatform } = from.require('npm-install-checks')
+      verifyNodes([...tree.inventory.values()].filter(node => !isLeftOut(node)), checkPlatform)
+    }
+    return original.apply(this, args)
+  }
+}
+
+// Fetching from a repository can run the package's own preparation: it is verified before it is cloned.
+function patchGitFetcher (GitFetcher) {
+  const Gated = class extends GitFetcher {
+    constructor (...args) {
+      super(...args)
+      const { hosted, name, fetchSpec, rawSpec } = this.spec
+      const url = hosted
+        ? `git+https://${hosted.domain}/${hosted.user}/${hosted.project}.git`
+        : withoutCredentials(String(fetchSpec || rawSpec))
+      verify('build', [{
+        name: name || null,
+        version: null,
+        source: 'git',
+        index: null,
+        url,
+        hashes: {},
+        artifact: 'repository',
+        requested: false,
+        required_by: [],
+        published: null,
+      }])
+    }
+  }
+  // pacote names its fetchers in its cache and its messages.
+  Object.defineProperty(Gated, 'name', { value: GitFetcher.name })
+  return Gated
+}
+
+const POINTS = [
+  ['/@npmcli/config/lib/index.js', patchConfig],
+  ['/@npmcli/arborist/lib/arborist/index.js', module => patchArborist(module.exports, module)],
+  ['/@npmcli/run-script/lib/run-script.js', module => { module.exports = patchRunScript(module.exports) }],
+  ['/npm/lib/commands/ci.js', module => patchCleanInstall(module.exports, module)],
+  ['/npm/lib/ci.js', module => patchCleanInstall(module.exports, module)],
+  ['/pacote/lib/git.js', module => { module.exports = patchGitFetcher(module.exports) }],
+]
+
+function attach (main) {
+  const root = path.dirname(path.dirname(main))
+  try {
+    const manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
+    npmVersion = manifest.name === 'npm' ? manifest.version : null
+  } catch (er) {
+    npmVersion = null
+  }
+  if (npmVersion && parseInt(npmVersion, 10) < 7) {
+    const reason = `npm ${npmVersion} is older than 7, the first that scfw can verify: update npm`
+    if (!isOn('SCFW_ALLOW_UNSUPPORTED')) {
+      refuse(reason)
+    }
+    fs.writeSync(2, `scfw: ${reason}; going on unverified, as asked\n`)
+    return patchConfig()
+  }
+  const { _extensions: extensions } = require('module')
+  const load = extensions['.js']
+  extensions['.js'] = function (module, filename) {
+    const loaded = load.apply(this, arguments)
+    const name = path.sep === '/' ? filename : filename.split(path.sep).join('/')
+    for (const [suffix, patch] of POINTS) {
+      if (name.endsWith(suffix)) {
+        patch(module)
+      }
+    }
+    return loaded
+  }
+}
+
+// The main script behind its links: npm-cli.js and npx-cli.js wherever they are installed, or a launcher of that
+// name such as corepack's.
+function mainScript () {
+  try {
+    const main = fs.realpathSync(process.argv[1])
+    return /^np[mx](-cli)?(\.c?js)?$/.test(path.basename(main)) ? main : null
+  } catch (er) {
+    return null
+  }
+}
+
+if (verifier && process.argv[1]) {
+  const main = mainScript()
+  if (main) {
+    attach(main)
+  }
+}

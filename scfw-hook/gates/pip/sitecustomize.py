@@ -1,0 +1,395 @@
+"""scfw's gate for pip.
+
+scfw puts this file's directory first on PYTHONPATH, so that Python imports it at start-up. It holds pip between
+"resolved" and "install", and before each build that pip does to learn a package's metadata: the packages go to
+scfw's verifier, whose exit status decides. A Python process that never imports pip notices nothing.
+
+Until the gate has attached, a variable makes pip refuse to do anything (the switch). The gate lifts it only while
+pip reads its configuration, so whatever pip starts has it again: what loses the gate installs nothing.
+
+The syntax is kept to what Python 2.7 parses, so that an old interpreter gets a message and not a traceback.
+"""
+import atexit
+import json
+import os
+import subprocess
+import sys
+
+VERIFIER = os.environ.get("SCFW_GATE_VERIFIER")
+RUN = os.environ.get("SCFW_GATE_RUN")
+DIRECTORY = os.path.dirname(os.path.abspath(__file__))
+
+SWITCH = "PIP_EXISTS_ACTION"
+SWITCH_VALUE = "refused-by-scfw-because-its-gate-did-not-attach"
+
+BLOCKED, DECLINED, UNVERIFIED = 77, 76, 69
+MESSAGES = {
+    BLOCKED: "scfw blocked this installation",
+    DECLINED: "the installation was declined",
+    UNVERIFIED: "scfw could not verify this installation",
+}
+OLDEST_PIP = (20, 3)
+
+
+class State(object):
+    """What this process remembers."""
+
+    exit_status = None
+    # What has passed the verifier, so that its warnings are not asked about twice.
+    accepted = set()
+    loaded = set()
+
+
+def is_on(name):
+    return os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
+
+
+def refuse(reason):
+    """Ends the process before pip does anything."""
+    sys.stderr.write("scfw: %s\n" % reason)
+    sys.stderr.flush()
+    os._exit(UNVERIFIED)
+
+
+# --- The switch
+
+
+def lift_switch():
+    """Gives pip the value that the user had set, or none."""
+    kept = os.environ.get("SCFW_GATE_PIP_SWITCH", "")
+    if kept.startswith("="):
+        os.environ[SWITCH] = kept[1:]
+    else:
+        os.environ.pop(SWITCH, None)
+
+
+def set_switch():
+    os.environ[SWITCH] = SWITCH_VALUE
+
+
+def note_attached():
+    """Takes back the note that this run's gate has not reported."""
+    if RUN:
+        try:
+            os.unlink(RUN)
+        except OSError:
+            pass  # Another pip of this run was first.
+
+
+# --- Targets
+
+
+def without_credentials(url):
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path
+
+
+def version_in_file_name(name, file_name):
+    """The version in a source distribution's file name: what follows a project name as long as `name`."""
+    for extension in (".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz", ".tgz", ".tar", ".zip"):
+        if file_name.lower().endswith(extension):
+            file_name = file_name[: -len(extension)]
+            break
+    canonical = name.lower().replace("_", "-").replace(".", "-")
+    for index, character in enumerate(file_name):
+        if character == "-" and file_name[:index].lower().replace("_", "-").replace(".", "-") == canonical:
+            return file_name[index + 1 :]
+    return file_name.rpartition("-")[2]
+
+
+def required_by(requirement):
+    """Names of the packages that led to `requirement`, the one the user asked for first."""
+    chain = []
+    parent = requirement.comes_from
+    while getattr(parent, "name", None) and len(chain) < 100:
+        chain.insert(0, parent.name)
+        parent = parent.comes_from
+    return chain
+
+
+def source_of(requirement, link, direct):
+    if link.is_vcs:
+        return "git"
+    if not direct:
+        return "registry"
+    return "path" if link.url.startswith("file:") else "url"
+
+
+def describe(requirement, version):
+    """A requirement as the verifier's document has it."""
+    # The link that the user or a dependency wrote, where one did; an index's file has none.
+    original = getattr(requirement, "original_link", None)
+    link = original or requirement.link
+    hashes = {}
+    if link.hash_name and link.hash:
+        hashes[link.hash_name] = link.hash
+    comes_from = getattr(link, "comes_from", None)
+    return {
+        "name": requirement.name,
+        "version": version,
+        "source": source_of(requirement, link, original is not None),
+        "index": without_credentials(comes_from) if isinstance(comes_from, str) else None,
+        "url": without_credentials(link.url_without_fragment),
+        "hashes": hashes,
+        "artifact": "wheel" if link.is_wheel else "sdist",
+        "requested": bool(getattr(requirement, "user_supplied", False)),
+        "required_by": required_by(requirement),
+        "published": None,
+    }
+
+
+def resolved_targets(resolver, requirement_set):
+    result = getattr(resolver, "_result", None)
+    versions = {}
+    if result is not None:
+        for candidate in result.mapping.values():
+            versions[candidate.project_name] = str(candidate.version)
+    targets = []
+    for name, requirement in requirement_set.requirements.items():
+        if requirement.link is None or requirement.constraint:
+            continue
+        if requirement.satisfied_by is not None and not getattr(requirement, "should_reinstall", False):
+            continue
+        version = versions.get(name)
+        if version is None:
+            version = str(requirement.get_dist().version)
+        targets.append(describe(requirement, version))
+    return targets
+
+
+# --- The verifier
+
+
+def key_of(target):
+    # A repository or archive is known by its address before its name and version are.
+    if target["source"] in ("git", "url"):
+        return target["url"]
+    return (target["name"], target["version"], target["url"])
+
+
+def verify(phase, targets):
+    """Asks the verifier about `targets`; returns when they may be built or installed."""
+    import pip
+
+    fresh = [target for target in targets if key_of(target) not in State.accepted]
+    if not targets or (phase == "build" and not fresh):
+        return
+    for target in targets:
+        target["accepted"] = target not in fresh
+    document = {
+        "protocol": 1,
+        "manager": "pip",
+        "version": pip.__version__,
+        "phase": phase,
+        "argv": sys.argv[1:],
+        "targets": targets,
+    }
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            verifier = subprocess.Popen([VERIFIER, "verify"], stdin=subprocess.PIPE, stdout=nowhere)
+            verifier.communicate(json.dumps(document).encode("utf-8"))
+        status = verifier.returncode
+    except OSError as error:
+        sys.stderr.write("scfw: the verifier %s could not be run: %s\n" % (VERIFIER, error))
+        status = UNVERIFIED
+    if status != 0:
+        stop(status if status > 0 else UNVERIFIED)
+    State.accepted.update(key_of(target) for target in targets)
+    if phase == "install" and is_on("SCFW_DRY_RUN"):
+        import logging
+
+        # pip would call this an error; the verifier has already said how the dry run ended.
+        logging.disable(logging.CRITICAL)
+        stop(0)
+
+
+def stop(status):
+    """Makes pip clean up after itself and end with `status`."""
+    from pip._internal.exceptions import InstallationError
+
+    State.exit_status = status
+    raise InstallationError(MESSAGES.get(status, "scfw ended with status %d" % status))
+
+
+def verdict_of_inner_run():
+    """The status with which a pip that pip started was stopped, if one was."""
+    try:
+        with open(RUN + ".verdict") as note:
+            return int(note.read())
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+def finish():
+    # Runs last of all exit handlers, for it was registered first: pip has cleaned up.
+    if RUN and ("-%d-" % os.getpid()) in os.path.basename(RUN):
+        try:
+            os.unlink(RUN + ".verdict")
+        except OSError:
+            pass  # Nothing was stopped.
+    if State.exit_status is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(State.exit_status)
+
+
+# --- The points in pip
+
+
+def wrap(owner, name, make):
+    """Replaces a method by what `make` makes of it; a method that is not there is a point not found."""
+    original = owner.__dict__.get(name)
+    if original is None:
+        refuse("pip has no %s.%s; this pip is newer than scfw's gate: update scfw" % (owner.__name__, name))
+    wrapped = make(original)
+    wrapped.__name__ = name
+    setattr(owner, name, wrapped)
+
+
+def patch_configuration(module):
+    """pip reads its configuration here, the switch with it: the gate has attached."""
+    import importlib.util
+
+    import pip
+
+    version = tuple(int(part) for part in pip.__version__.split(".")[:2] if part.isdigit())
+    missing = None
+    if version < OLDEST_PIP:
+        missing = "pip %s is older than 20.3, the first that scfw can verify: update pip" % pip.__version__
+    elif importlib.util.find_spec("pip._internal.resolution.resolvelib.resolver") is None:
+        missing = "pip %s has no resolver that scfw knows: update scfw" % pip.__version__
+    if missing and not is_on("SCFW_ALLOW_UNSUPPORTED"):
+        refuse(missing)
+    if missing:
+        sys.stderr.write("scfw: %s; going on unverified, as asked\n" % missing)
+
+    def make(original):
+        def load(self, *args, **kwargs):
+            lift_switch()
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                set_switch()
+
+        return load
+
+    wrap(module.Configuration, "load", make)
+    note_attached()
+
+
+def patch_resolver(module):
+    def make(original):
+        def resolve(self, *args, **kwargs):
+            try:
+                requirement_set = original(self, *args, **kwargs)
+            except BaseException:
+                if State.exit_status is None:
+                    State.exit_status = verdict_of_inner_run()
+                raise
+            verify("install", resolved_targets(self, requirement_set))
+            return requirement_set
+
+        return resolve
+
+    wrap(module.Resolver, "resolve", make)
+
+
+def patch_preparer(module):
+    def before_build(requirement):
+        link = requirement.link
+        if link is None or link.is_wheel or (link.url.startswith("file:") and link.is_existing_dir()):
+            return  # Nothing is built, or the directory is the user's own.
+        if requirement.name and not link.is_vcs and getattr(requirement, "original_link", None) is None:
+            version = version_in_file_name(requirement.name, link.filename)
+        else:
+            version = None
+        verify("build", [describe(requirement, version)])
+
+    def make(original):
+        def prepare(self, req, *args, **kwargs):
+            before_build(req)
+            return original(self, req, *args, **kwargs)
+
+        return prepare
+
+    wrap(module.RequirementPreparer, "prepare_linked_requirement", make)
+    wrap(module.RequirementPreparer, "prepare_editable_requirement", make)
+
+
+def patch_build_environment(module):
+    """A build runs with a PYTHONPATH of its own; a pip that it starts shall find the gate all the same."""
+
+    def make(original):
+        def enter(self, *args, **kwargs):
+            entered = original(self, *args, **kwargs)
+            rest = os.environ.get("PYTHONPATH")
+            os.environ["PYTHONPATH"] = DIRECTORY + (os.pathsep + rest if rest else "")
+            return entered
+
+        return enter
+
+    for owner in list(vars(module).values()):
+        if isinstance(owner, type) and owner.__module__ == module.__name__ and "__enter__" in owner.__dict__:
+            wrap(owner, "__enter__", make)
+
+
+POINTS = {
+    "pip._internal.configuration": patch_configuration,
+    "pip._internal.resolution.resolvelib.resolver": patch_resolver,
+    "pip._internal.resolution.legacy.resolver": patch_resolver,
+    "pip._internal.operations.prepare": patch_preparer,
+    "pip._internal.build_env": patch_build_environment,
+    "pip._internal.build_env.venv": patch_build_environment,
+    "pip._internal.build_env.virtual": patch_build_environment,
+}
+
+
+class Finder(object):
+    """Finds the modules that hold a point as Python would, and patches them once they are loaded."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in POINTS:
+            return None
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            patch = POINTS.get(module.__name__)
+            if patch is not None and module.__name__ not in State.loaded:
+                State.loaded.add(module.__name__)
+                patch(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+    def find_module(self, name, path=None):
+        """How Python 2 asks. pip for it is older than what the gate knows."""
+        if sys.version_info[0] == 2 and name == "pip":
+            refuse("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
+
+
+def run_shadowed():
+    """Runs the sitecustomize that this one stands in front of, if there is one."""
+    this = sys.modules.pop("sitecustomize")
+    try:
+        __import__("sitecustomize")
+    except ImportError as error:
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
+            raise
+    finally:
+        # The import system looks for the module that it has just loaded.
+        sys.modules.setdefault("sitecustomize", this)
+
+
+sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != DIRECTORY]
+if VERIFIER:
+    atexit.register(finish)
+    sys.meta_path.insert(0, Finder())
+if __name__ == "sitecustomize":
+    run_shadowed()

@@ -1,0 +1,252 @@
+//! Arming: the gates are written where the manager will load them, and the environment says so. With them goes
+//! the switch that keeps a manager harmless whose gate does not attach. Both managers' gates are armed each
+//! time, for an install script of one may call the other.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use scfw_core::env;
+use sha2::{Digest, Sha256};
+
+use crate::exec::c_string;
+
+const PIP_GATE: &str = include_str!("../gates/pip/sitecustomize.py");
+const NPM_GATE: &str = include_str!("../gates/npm-gate.cjs");
+
+/// pip ends with an error as soon as it reads this value, whatever it was asked to do; its own flag cannot undo
+/// that, and `--no-index`, which can, would let files and URLs pass.
+const PIP_SWITCH: &str = "PIP_EXISTS_ACTION";
+const PIP_SWITCH_VALUE: &str = "refused-by-scfw-because-its-gate-did-not-attach";
+const NPM_SWITCH: &str = "npm_config_dry_run";
+const NPM_SWITCH_VALUE: &str = "true";
+
+/// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself.
+pub const PYTHON_BOOTSTRAP: &str = "import os,runpy;gate=os.environ['SCFW_GATE_PIP'];\
+    exec(compile(open(gate).read(),gate,'exec'),{'__name__':'scfw_gate','__file__':gate});\
+    runpy.run_module('pip',run_name='__main__',alter_sys=True)";
+
+/// The gates' files.
+#[derive(Debug)]
+pub struct Gates {
+    /// pip's, in a directory of its own.
+    pub pip: PathBuf,
+    /// npm's.
+    pub npm: PathBuf,
+}
+
+impl Gates {
+    /// Writes the gates below `data` where they are not there yet, each under the hash of its content.
+    pub fn install(data: &Path) -> io::Result<Self> {
+        let gates = data.join("gates");
+        Ok(Self {
+            pip: install_gate(&gates, "sitecustomize.py", PIP_GATE)?,
+            npm: install_gate(&gates, "npm-gate.cjs", NPM_GATE)?,
+        })
+    }
+}
+
+fn install_gate(gates: &Path, name: &str, content: &str) -> io::Result<PathBuf> {
+    let digest = Sha256::digest(content);
+    let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+    let directory = gates.join(format!("{hash:016x}"));
+    let path = directory.join(name);
+    if fs::read(&path).is_ok_and(|present| present == content.as_bytes()) {
+        return Ok(path);
+    }
+    create_private(&directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(&directory)?;
+    file.write_all(content.as_bytes())?;
+    file.persist(&path)?;
+    Ok(path)
+}
+
+/// Creates a directory, and those above it, that only the user can enter.
+pub fn create_private(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// What the armed manager is told.
+#[derive(Debug)]
+pub struct Arming<'a> {
+    /// The gates' files.
+    pub gates: &'a Gates,
+    /// The program that verifies: scfw-hook.
+    pub verifier: &'a Path,
+    /// The run's note, where one could be written.
+    pub run: Option<&'a Path>,
+    /// The manager's own file, for the log.
+    pub executable: &'a Path,
+}
+
+impl Arming<'_> {
+    /// `environment` with the gates armed. Arming an armed environment changes nothing but the run.
+    #[must_use]
+    pub fn environment(&self, environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
+        let mut variables: BTreeMap<OsString, OsString> = environment.collect();
+        let is_armed = variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER));
+        let pip_value =
+            take_all(&mut variables, |name| normalised(name, "PIP_") == Some("exists-action".to_owned()));
+        let npm_value = take_all(&mut variables, |name| {
+            let lower = name.to_ascii_lowercase();
+            normalised(&lower, "npm_config_") == Some("dry-run".to_owned())
+        });
+        let mut set = |name: &str, value: &OsStr| variables.insert(OsString::from(name), value.to_owned());
+        for (value, switch_value, kept, switch) in [
+            (pip_value, PIP_SWITCH_VALUE, env::SCFW_GATE_PIP_SWITCH, PIP_SWITCH),
+            (npm_value, NPM_SWITCH_VALUE, env::SCFW_GATE_NPM_SWITCH, NPM_SWITCH),
+        ] {
+            // The switch of an outer run is no value of the user's: what that run kept stays.
+            let is_switch = is_armed && value.as_deref().is_some_and(|value| value == switch_value);
+            if !is_switch {
+                let mut own = OsString::new();
+                if let Some(value) = value {
+                    own.push("=");
+                    own.push(value);
+                }
+                set(kept, &own);
+            }
+            set(switch, OsStr::new(switch_value));
+        }
+        set(env::SCFW_GATE_VERIFIER, self.verifier.as_os_str());
+        set(env::SCFW_GATE_PIP, self.gates.pip.as_os_str());
+        set(env::SCFW_GATE_EXECUTABLE, self.executable.as_os_str());
+        match self.run {
+            Some(run) => set(env::SCFW_GATE_RUN, run.as_os_str()),
+            None => variables.remove(OsStr::new(env::SCFW_GATE_RUN)),
+        };
+        let python_path = with_gate_first(variables.get(OsStr::new("PYTHONPATH")), &self.gates.pip);
+        variables.insert(OsString::from("PYTHONPATH"), python_path);
+        let node_options = with_require(variables.get(OsStr::new("NODE_OPTIONS")), &self.gates.npm);
+        variables.insert(OsString::from("NODE_OPTIONS"), node_options);
+        variables
+            .into_iter()
+            .map(|(mut name, value)| {
+                name.push("=");
+                name.push(value);
+                c_string(&name)
+            })
+            .collect()
+    }
+}
+
+/// The option that a variable stands for, as pip and npm normalise it.
+fn normalised(name: &str, prefix: &str) -> Option<String> {
+    name.strip_prefix(prefix).map(|option| option.to_lowercase().replace('_', "-"))
+}
+
+/// Takes every variable out whose name is `wanted`; the last of their values counts.
+fn take_all(variables: &mut BTreeMap<OsString, OsString>, wanted: impl Fn(&str) -> bool) -> Option<OsString> {
+    let names: Vec<OsString> =
+        variables.keys().filter(|name| name.to_str().is_some_and(&wanted)).cloned().collect();
+    names.into_iter().filter_map(|name| variables.remove(&name)).next_back()
+}
+
+fn with_gate_first(python_path: Option<&OsString>, gate: &Path) -> OsString {
+    let directory = gate.parent().unwrap_or(gate).as_os_str();
+    let mut joined = directory.to_owned();
+    let rest = python_path.map(|path| path.as_bytes()).unwrap_or_default();
+    for entry in rest.split(|byte| *byte == b':').filter(|entry| *entry != directory.as_bytes()) {
+        if !rest.is_empty() {
+            joined.push(":");
+            joined.push(OsStr::from_bytes(entry));
+        }
+    }
+    joined
+}
+
+/// `NODE_OPTIONS` with the gate required before anything else; node splits it at spaces outside double quotes.
+fn with_require(options: Option<&OsString>, gate: &Path) -> OsString {
+    let mut quoted = b"--require \"".to_vec();
+    for byte in gate.as_os_str().as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(*byte);
+    }
+    quoted.push(b'"');
+    let rest = options.map(|options| options.as_bytes()).unwrap_or_default();
+    if rest.starts_with(&quoted) {
+        return OsString::from_vec(rest.to_vec());
+    }
+    if !rest.is_empty() {
+        quoted.push(b' ');
+        quoted.extend_from_slice(rest);
+    }
+    OsString::from_vec(quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(environment: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let gates =
+            Gates { pip: PathBuf::from("/g/p q/sitecustomize.py"), npm: PathBuf::from("/g/n \"q/gate.cjs") };
+        let arming = Arming {
+            gates: &gates,
+            verifier: Path::new("/bin/scfw-hook"),
+            run: Some(Path::new("/runs/run-1-1")),
+            executable: Path::new("/bin/pip"),
+        };
+        let variables = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        arming
+            .environment(variables)
+            .into_iter()
+            .map(|variable| {
+                let text = variable.into_string().unwrap();
+                let (name, value) = text.split_once('=').unwrap();
+                (name.to_owned(), value.to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_users_own_values_are_kept_beside_the_switches() {
+        let armed = arm(&[
+            ("PIP_EXISTS_ACTION", "w"),
+            ("NPM_CONFIG_DRY_RUN", "false"),
+            ("PYTHONPATH", "/a:/b"),
+            ("NODE_OPTIONS", "--max-old-space-size=100"),
+            ("EMPTY", ""),
+        ]);
+        assert_eq!(armed["PIP_EXISTS_ACTION"], PIP_SWITCH_VALUE);
+        assert_eq!(armed["SCFW_GATE_PIP_SWITCH"], "=w");
+        assert_eq!(armed["npm_config_dry_run"], "true");
+        assert!(!armed.contains_key("NPM_CONFIG_DRY_RUN"));
+        assert_eq!(armed["SCFW_GATE_NPM_SWITCH"], "=false");
+        assert_eq!(armed["PYTHONPATH"], "/g/p q:/a:/b");
+        assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/gate.cjs" --max-old-space-size=100"#);
+        assert_eq!(armed["EMPTY"], "");
+    }
+
+    #[test]
+    fn a_variable_that_was_not_set_is_kept_as_unset() {
+        let armed = arm(&[]);
+        assert_eq!(armed["SCFW_GATE_PIP_SWITCH"], "");
+        assert_eq!(armed["SCFW_GATE_NPM_SWITCH"], "");
+        assert_eq!(armed["PYTHONPATH"], "/g/p q");
+    }
+
+    #[test]
+    fn arming_twice_is_arming_once() {
+        let once = arm(&[("PIP_EXISTS_ACTION", "w"), ("npm_config_dry_run", "false"), ("PYTHONPATH", "/a")]);
+        let pairs: Vec<(&str, &str)> =
+            once.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(arm(&pairs), once);
+    }
+
+    #[test]
+    fn a_changed_gate_is_written_again() {
+        let data = tempfile::tempdir().unwrap();
+        let gates = Gates::install(data.path()).unwrap();
+        fs::write(&gates.pip, "import nothing\n").unwrap();
+        let again = Gates::install(data.path()).unwrap();
+        assert_eq!(again.pip, gates.pip);
+        assert_eq!(fs::read_to_string(&gates.pip).unwrap(), PIP_GATE);
+    }
+}

@@ -1,0 +1,67 @@
+//! The router: `scfw-hook NAME ARG…`, or called through a link with such a name. `scfw-hook verify` is the gates'
+//! other end.
+//!
+//! There is no Rust `main`: the runtime would change how signals are handled before the first line of ours runs,
+//! and the program that takes over would inherit that.
+#![no_main]
+
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use scfw_hook::call::Call;
+use scfw_hook::{output, router, status, verify};
+
+const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n       \
+    scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
+
+/// The C entry point.
+#[expect(unsafe_code, reason = "the entry point that C calls has to carry its name unmangled")]
+#[unsafe(no_mangle)]
+pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+    let count = usize::try_from(count).unwrap_or_default();
+    #[expect(
+        unsafe_code,
+        reason = "the C runtime gives `count` pointers to strings that live as long as the process"
+    )]
+    let arguments: Vec<&CStr> =
+        (0..count).map(|index| unsafe { CStr::from_ptr(*arguments.add(index)) }).collect();
+    run(&arguments)
+}
+
+fn run(arguments: &[&CStr]) -> c_int {
+    let Some((own, rest)) = arguments.split_first() else { return usage() };
+    let own_name = Path::new(OsStr::from_bytes(own.to_bytes())).file_name().unwrap_or_default();
+    if own_name != "scfw-hook" {
+        // A link with the name of a program: the user typed that name.
+        let name = own.to_bytes_with_nul();
+        let start = own.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let name = name.get(start..).and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(own);
+        return router::route(&Call { name, arguments: rest, executable: None });
+    }
+    match rest.split_first() {
+        None => usage(),
+        Some((first, [])) if *first == c"verify" => {
+            // A report nobody reads any more must not end this process before the verdict.
+            #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
+            unsafe {
+                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            }
+            verify::run()
+        }
+        Some((first, [])) if matches!(first.to_bytes(), b"--help" | b"-h") => {
+            output::write(USAGE);
+            status::OK
+        }
+        Some((first, [])) if matches!(first.to_bytes(), b"--version" | b"-V") => {
+            output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
+            status::OK
+        }
+        Some((name, arguments)) => router::route(&Call { name, arguments, executable: None }),
+    }
+}
+
+fn usage() -> c_int {
+    output::write(USAGE);
+    status::USAGE
+}

@@ -1,0 +1,74 @@
+//! `scfw check`: packages looked up without installing anything.
+
+use std::io::{Read, Write, stdin, stdout};
+
+use scfw_core::config::Settings;
+use scfw_core::package::{Package, Target};
+use scfw_core::policy::Verdict;
+use scfw_core::report;
+use scfw_core::text::escape_json;
+use scfw_core::verify::{verifiers, verify};
+
+use super::{Check, Format, fail, misuse};
+use crate::{output, status};
+
+/// The largest list of packages that is read from standard input, in bytes.
+const LARGEST_INPUT: u64 = 64 * 1024 * 1024;
+/// Exit status where there are warnings and nothing critical.
+const WARNINGS: i32 = 1;
+
+pub(super) fn run(options: &Check) -> i32 {
+    let mut queries = options.packages.clone();
+    if options.stdin {
+        let mut input = String::new();
+        match stdin().lock().take(LARGEST_INPUT + 1).read_to_string(&mut input) {
+            Ok(length) if length as u64 > LARGEST_INPUT => {
+                return misuse("standard input is larger than 64 MiB");
+            }
+            Ok(_) => {}
+            Err(error) => return fail(&error, status::USAGE),
+        }
+        queries.extend(input.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    let mut targets = Vec::with_capacity(queries.len());
+    for query in &queries {
+        match Package::from_query(query) {
+            Ok(package) => targets.push(Target::registry(package)),
+            Err(error) => return fail(&error, status::USAGE),
+        }
+    }
+    let settings = match Settings::load(&|name| std::env::var(name).ok()) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, status::CONFIGURATION),
+    };
+    let verifiers = match verifiers(&settings) {
+        Ok(verifiers) => verifiers,
+        Err(error) => return fail(&error, status::CONFIGURATION),
+    };
+    let verification = verify(&settings, &verifiers, targets);
+    let printed = match options.format {
+        Format::Text => print_text(&report::text(&verification, output::has_colour())),
+        Format::Json => print_json(&report::json(&verification, &queries)),
+    };
+    if let Err(error) = printed {
+        return fail(&error, WARNINGS);
+    }
+    match Verdict::of(&verification) {
+        Verdict::Allow => status::OK,
+        Verdict::Block => status::BLOCKED,
+        Verdict::Warn => WARNINGS,
+    }
+}
+
+fn print_text(report: &str) -> std::io::Result<()> {
+    // For `check` the report is the answer, so it goes to standard output.
+    let report = if report.is_empty() { "No findings.\n" } else { report };
+    stdout().lock().write_all(report.replace("Installation target ", "Package ").as_bytes())
+}
+
+fn print_json(packages: &[report::JsonPackage<'_>]) -> std::io::Result<()> {
+    let json = serde_json::to_string_pretty(packages)?;
+    let mut out = stdout().lock();
+    out.write_all(escape_json(&json).as_bytes())?;
+    out.write_all(b"\n")
+}

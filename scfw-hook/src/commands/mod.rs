@@ -1,0 +1,138 @@
+//! The commands for people, one file each.
+
+mod check;
+mod doctor;
+mod run;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scfw_core::config::Directories;
+
+use crate::{output, runs, status};
+
+/// Keeps malicious packages out of pip and npm installs
+#[derive(Debug, Parser)]
+#[command(name = "scfw", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one pip, python, npm or npx command through the firewall
+    #[command(
+        after_help = "Examples:\n  scfw run npm install express\n  scfw run pip install -r requirements.txt\n  \
+        scfw run --allow-on-warning python3 -m pip install requests\n\n\
+        Exit status: the command's own, or 77 blocked, 76 declined, 69 could not be verified, 78 invalid configuration."
+    )]
+    Run(Run),
+    /// Look packages up without installing anything
+    #[command(after_help = "Examples:\n  scfw check npm:express pypi:requests@2.31.0\n  \
+        scfw check --format json pkg:npm/%40scope/name@1.0.0\n  \
+        cut -d= -f1 names.txt | sed 's/^/pypi:/' | scfw check --stdin\n\n\
+        Exit status: 0 nothing found, 1 warnings only, 77 critical findings, 69 nothing could be verified.")]
+    Check(Check),
+    /// Test that a malicious package is stopped and a clean one installed, by the real pip and npm
+    #[command(
+        after_help = "Everything comes from a small index, registry and set of feeds that scfw serves to itself \
+        on the loopback interface; nothing leaves this machine and nothing is left behind.\n\n\
+        Exit status: 0 if every manager found is protected, 1 otherwise."
+    )]
+    Doctor,
+}
+
+/// Options of `scfw run`.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "each is a switch of the command line, by its own name"
+)]
+struct Run {
+    /// Verify what would be installed, and install nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on where there are warnings but nothing critical, without asking
+    #[arg(long, conflicts_with = "block_on_warning")]
+    allow_on_warning: bool,
+    /// Stop where there are warnings, without asking
+    #[arg(long)]
+    block_on_warning: bool,
+    /// Let a manager run unverified that is too old for scfw's gate
+    #[arg(long)]
+    allow_unsupported: bool,
+    /// Kept for scripts written for the predecessor; a blocked command is always an error
+    #[arg(long, hide = true)]
+    error_on_block: bool,
+    /// The pip, python, npm or npx to run, instead of the first on PATH
+    #[arg(long, value_name = "PATH")]
+    executable: Option<PathBuf>,
+    /// The command with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// Options of `scfw check`.
+#[derive(Debug, Args)]
+struct Check {
+    /// Read further packages from standard input, one a line
+    #[arg(long)]
+    stdin: bool,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl
+    #[arg(value_name = "PACKAGE", required_unless_present = "stdin")]
+    packages: Vec<String>,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For scripts: a list with one object per package
+    Json,
+}
+
+/// Reads the command line, runs the command and returns the exit status.
+#[must_use]
+pub fn main() -> u8 {
+    let cli = Cli::parse();
+    name_unreported_runs();
+    let status = match cli.command {
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Doctor => doctor::run(),
+    };
+    u8::try_from(status).unwrap_or(1)
+}
+
+/// Tells of earlier runs whose gate never reported, once each.
+fn name_unreported_runs() {
+    let Some(directories) = Directories::resolve(&|name| std::env::var(name).ok()) else { return };
+    for run in runs::unreported(&directories.data) {
+        output::say(&format!(
+            "the gate of an earlier run never reported, so that run was kept from installing anything: {}",
+            run.description
+        ));
+        if let Err(error) = run.forget() {
+            output::say(&format!("the note about it could not be removed ({error})"));
+        }
+    }
+}
+
+/// Says what went wrong, with its causes, and returns `status`.
+fn fail(error: &dyn std::error::Error, status: i32) -> i32 {
+    output::say(&crate::router::describe(error));
+    status
+}
+
+/// Says what is wrong with the command line.
+fn misuse(message: &str) -> i32 {
+    output::say(message);
+    status::USAGE
+}

@@ -1,0 +1,47 @@
+//! Replacing this process. Nothing returns from here but a failure.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::status;
+
+/// The shell that runs a script without a `#!` line, as `execvp` does.
+const SHELL: &CStr = c"/bin/sh";
+
+/// Replaces this process by `path` with `arguments` (the first is `argv[0]`). Without an `environment` the
+/// present one is kept, untouched. Returns the error and the exit status that a shell would give it.
+#[must_use]
+pub fn exec(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> (Errno, i32) {
+    let Ok(file) = CString::new(path.as_os_str().as_bytes()) else {
+        return (Errno::ENOENT, status::NOT_FOUND);
+    };
+    let mut errno = run(&file, arguments, environment);
+    if errno == Errno::ENOEXEC {
+        let mut shell_arguments = vec![SHELL, &file];
+        shell_arguments.extend(arguments.get(1..).unwrap_or_default());
+        errno = run(SHELL, &shell_arguments, environment);
+    }
+    let status = if errno == Errno::ENOENT { status::NOT_FOUND } else { status::NOT_EXECUTABLE };
+    (errno, status)
+}
+
+fn run(file: &CStr, arguments: &[&CStr], environment: Option<&[CString]>) -> Errno {
+    let result: nix::Result<Infallible> = match environment {
+        Some(environment) => nix::unistd::execve(file, arguments, environment),
+        None => nix::unistd::execv(file, arguments),
+    };
+    match result {
+        Err(errno) => errno,
+    }
+}
+
+/// `text` for C. What the system gave us has no NUL inside, and a text of ours has none either.
+#[must_use]
+pub fn c_string(text: &OsStr) -> CString {
+    let end = text.as_bytes().iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    CString::new(text.as_bytes().get(..end).unwrap_or_default()).unwrap_or_default()
+}

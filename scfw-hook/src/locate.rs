@@ -1,0 +1,106 @@
+//! The real executable: the first match on `PATH` that is not ours, told by device and inode.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+/// The path that a program gets which has none (POSIX leaves it to the system).
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// A program that was found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether an entry of ours stood before it on `PATH`.
+    pub behind_ours: bool,
+}
+
+/// Identity of a file.
+type Identity = (u64, u64);
+
+/// Finds the program that a shell would run for `name` if scfw were not there. A name with a slash is a path
+/// and taken as it is.
+#[must_use]
+pub fn locate(name: &OsStr) -> Option<Located> {
+    if name.as_bytes().contains(&b'/') {
+        return Some(Located { path: PathBuf::from(name), behind_ours: false });
+    }
+    let ours: Vec<Identity> =
+        std::env::current_exe().ok().as_deref().and_then(identity).into_iter().collect();
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
+    search(name, &path, &ours)
+}
+
+fn search(name: &OsStr, path: &OsStr, ours: &[Identity]) -> Option<Located> {
+    let mut behind_ours = false;
+    for directory in path.as_bytes().split(|byte| *byte == b':') {
+        // An empty entry is the working directory.
+        let directory =
+            if directory.is_empty() { Path::new(".") } else { Path::new(OsStr::from_bytes(directory)) };
+        let candidate = directory.join(name);
+        let Ok(metadata) = fs::metadata(&candidate) else { continue };
+        if !metadata.is_file() || access(&candidate, AccessFlags::X_OK).is_err() {
+            continue;
+        }
+        if ours.contains(&(metadata.dev(), metadata.ino())) {
+            behind_ours = true;
+            continue;
+        }
+        return Some(Located { path: candidate, behind_ours });
+    }
+    None
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn program(directory: &Path, name: &str, mode: u32) -> PathBuf {
+        fs::create_dir_all(directory).unwrap();
+        let path = directory.join(name);
+        fs::write(&path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_is_ours_is_passed_over_under_any_name() {
+        let root = tempfile::tempdir().unwrap();
+        let hook = program(&root.path().join("bin"), "scfw-hook", 0o755);
+        let shims = root.path().join("shims");
+        fs::create_dir(&shims).unwrap();
+        symlink(&hook, shims.join("pip")).unwrap();
+        fs::hard_link(&hook, root.path().join("bin/pip")).unwrap();
+        let not_executable = program(&root.path().join("first"), "pip", 0o644);
+        let real = program(&root.path().join("last"), "pip", 0o755);
+        fs::create_dir_all(root.path().join("directory/pip")).unwrap();
+        let path = format!(
+            "{}:{}:{}:{}:{}",
+            shims.display(),
+            root.path().join("bin").display(),
+            not_executable.parent().unwrap().display(),
+            root.path().join("directory").display(),
+            real.parent().unwrap().display()
+        );
+        let ours = [identity(&hook).unwrap()];
+        let located = search(OsStr::new("pip"), OsStr::new(&path), &ours).unwrap();
+        assert_eq!(located, Located { path: real, behind_ours: true });
+        assert_eq!(search(OsStr::new("pip3"), OsStr::new(&path), &ours), None);
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is() {
+        let located = locate(OsStr::new("/opt/venv/bin/pip")).unwrap();
+        assert_eq!(located.path, Path::new("/opt/venv/bin/pip"));
+    }
+}

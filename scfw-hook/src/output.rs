@@ -1,0 +1,35 @@
+//! Standard error: the only stream on which scfw speaks while a manager owns the others.
+
+use std::io::{IsTerminal, Write, stderr};
+
+/// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does
+/// not depend on it.
+pub fn write(text: &str) {
+    let _unheard = stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a line of ours: `scfw: …`.
+pub fn say(message: &str) {
+    write(&format!("scfw: {message}\n"));
+}
+
+/// Whether standard error may carry colours: a terminal, and `NO_COLOR` unset or empty.
+#[must_use]
+pub fn has_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        && stderr().is_terminal()
+}
+
+/// Where standard error is a terminal, a progress display of the manager may stand on the current line.
+pub fn clear_line() {
+    if stderr().is_terminal() {
+        write("\r\u{1b}[K");
+    }
+}
+
+/// Whether standard error is a terminal.
+#[must_use]
+pub fn is_terminal() -> bool {
+    stderr().is_terminal()
+}

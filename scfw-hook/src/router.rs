@@ -1,0 +1,244 @@
+//! The way of a command: classify, then either hand over to the real program at once, or screen, arm and hand
+//! over. Nothing here returns but a failure, with its exit status.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use scfw_core::config::{Settings, is_true};
+use scfw_core::env;
+use scfw_core::invocation::{Install, Invocation, Program, PythonModule, classify};
+use scfw_core::report::{self, BLOCKED};
+use scfw_core::telemetry::{self, Action, Event};
+use scfw_core::text::sanitise;
+use scfw_core::verify::Verification;
+
+use crate::arm::{Arming, Gates, PYTHON_BOOTSTRAP};
+use crate::call::Call;
+use crate::exec::exec;
+use crate::locate::{Located, locate};
+use crate::{output, runs, screening, status};
+
+/// Routes `call`. Returns only if the real program does not take over, with the exit status.
+#[must_use]
+pub fn route(call: &Call<'_>) -> i32 {
+    let Some(program) = call.program() else { return hand_over(call, None, None) };
+    match classify(program, &call.texts()) {
+        Invocation::Passthrough => hand_over(call, None, None),
+        Invocation::Install(install) => route_install(call, &install),
+    }
+}
+
+fn route_install(call: &Call<'_>, install: &Install) -> i32 {
+    let Some(located) = find(call) else { return not_found(call.name()) };
+    let settings = match Settings::load(&|name| std::env::var(name).ok()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            output::say(&describe(&error));
+            return status::CONFIGURATION;
+        }
+    };
+    let executable = located.path.clone();
+    let run = Run { call, install, settings: &settings, executable: &executable };
+    if std::env::var(env::SCFW_BYPASS).is_ok_and(|value| is_true(&value)) {
+        output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
+        run.log(Action::Allow, None);
+        return hand_over(call, Some(located), None);
+    }
+    if let Some(refusal) = install.refusal {
+        output::say(refusal.message());
+        return status::UNVERIFIED;
+    }
+    if let Some(option) = isolating_interpreter(call, &located.path) {
+        output::say(&format!(
+            "{} starts Python with {option}, which keeps scfw's gate out; run \"python -m pip\" with the same \
+             interpreter instead",
+            sanitise(&located.path.to_string_lossy())
+        ));
+        return status::UNVERIFIED;
+    }
+    match screening::screen(install, &settings) {
+        Ok(screened) => {
+            if let Some(verification) = screened.blocked {
+                output::write(&format!("{}{BLOCKED}\n", report::text(&verification, output::has_colour())));
+                run.log(Action::Block, Some(&verification));
+                return status::BLOCKED;
+            }
+            for unread in screened.unread {
+                output::say(&format!(
+                    "{} (what it names is verified once it is resolved)",
+                    sanitise(&unread)
+                ));
+            }
+        }
+        Err(error) => {
+            output::say(&describe(&error));
+            return status::CONFIGURATION;
+        }
+    }
+    run.arm(located)
+}
+
+/// An install on its way.
+struct Run<'a> {
+    call: &'a Call<'a>,
+    install: &'a Install,
+    settings: &'a Settings,
+    executable: &'a Path,
+}
+
+impl Run<'_> {
+    fn arm(&self, located: Located) -> i32 {
+        let data = &self.settings.directories.data;
+        let gates = match Gates::install(data) {
+            Ok(gates) => gates,
+            Err(error) => {
+                output::say(&format!(
+                    "the gates could not be written below {} ({error}), so nothing can be verified; free the disk, \
+                     mend the permissions, or set {} to another directory",
+                    data.display(),
+                    env::SCFW_HOME
+                ));
+                return status::UNVERIFIED;
+            }
+        };
+        let Some(verifier) = own_program() else {
+            output::say(
+                "scfw-hook does not find its own file, so nothing can be verified; install scfw again",
+            );
+            return status::UNVERIFIED;
+        };
+        // Without its note a run is as safe; only a gate that never reports would go unmentioned.
+        let run = runs::begin(data, &self.call.command_line())
+            .inspect_err(|error| output::say(&format!("this run could not be noted ({error})")))
+            .ok();
+        let arming =
+            Arming { gates: &gates, verifier: &verifier, run: run.as_deref(), executable: self.executable };
+        let environment = arming.environment(std::env::vars_os());
+        let failed = match self.install.module {
+            Some(module) => hand_over_bootstrapped(self.call, &located, module, &environment),
+            None => hand_over(self.call, Some(located), Some(&environment)),
+        };
+        // The real program did not start: no gate could have reported.
+        if let Some(run) = run {
+            let _named_by_the_next_command = std::fs::remove_file(run);
+        }
+        failed
+    }
+
+    fn log(&self, action: Action, verification: Option<&Verification>) {
+        let arguments: Vec<String> = self.call.texts().iter().map(|text| text.clone().into_owned()).collect();
+        let event = Event {
+            action,
+            manager: self.install.manager,
+            executable: &self.executable.to_string_lossy(),
+            arguments: &arguments,
+            environment: &self.settings.environment,
+            verification,
+        };
+        if let Err(error) = telemetry::log(&event, &self.settings.log_file) {
+            output::say(&format!("{} could not be written ({error})", self.settings.log_file.display()));
+        }
+    }
+}
+
+fn find(call: &Call<'_>) -> Option<Located> {
+    match call.executable {
+        Some(path) => Some(Located { path: path.to_owned(), behind_ours: false }),
+        None => locate(call.name()),
+    }
+}
+
+/// What a shell says, and its status.
+fn not_found(name: &OsStr) -> i32 {
+    output::write(&format!("{}: command not found\n", sanitise(&name.to_string_lossy())));
+    status::NOT_FOUND
+}
+
+/// Replaces this process by the real program: same arguments, and without `environment` the same environment.
+fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CString]>) -> i32 {
+    let Some(located) = located.or_else(|| find(call)) else { return not_found(call.name()) };
+    let mut arguments: Vec<&CStr> = Vec::with_capacity(call.arguments.len() + 3);
+    let path = crate::exec::c_string(located.path.as_os_str());
+    // Python looks itself up on PATH by its name; behind a shim it would find the shim.
+    arguments.push(if located.behind_ours || call.executable.is_some() { &path } else { call.name });
+    if call.executable.is_some() && is_python(&located.path) && call.program() == Some(Program::Pip) {
+        arguments.extend([c"-m", c"pip"]);
+    }
+    arguments.extend(call.arguments);
+    run(&located.path, &arguments, environment)
+}
+
+/// Runs `python … -m pip` with the gate loaded by hand, in place of `-m pip`.
+fn hand_over_bootstrapped(
+    call: &Call<'_>,
+    located: &Located,
+    module: PythonModule,
+    environment: &[CString],
+) -> i32 {
+    let bootstrap = crate::exec::c_string(OsStr::new(PYTHON_BOOTSTRAP));
+    let cluster = call.arguments.get(module.option).map_or("", |option| option.to_str().unwrap_or_default());
+    // `-sEm` keeps its other letters; what follows the `m` was the module.
+    let kept = cluster.split('m').next().unwrap_or_default();
+    let kept = crate::exec::c_string(OsStr::new(if kept == "-" { "" } else { kept }));
+    let path = crate::exec::c_string(located.path.as_os_str());
+    let mut arguments: Vec<&CStr> = vec![if located.behind_ours { &path } else { call.name }];
+    arguments.extend(call.arguments.get(..module.option).unwrap_or_default());
+    if !kept.is_empty() {
+        arguments.push(&kept);
+    }
+    arguments.extend([c"-c", &bootstrap]);
+    arguments.extend(call.arguments.get(module.arguments..).unwrap_or_default());
+    run(&located.path, &arguments, Some(environment))
+}
+
+fn run(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> i32 {
+    let (errno, status) = exec(path, arguments, environment);
+    output::write(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), errno.desc()));
+    status
+}
+
+fn is_python(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    Program::from_name(name) == Some(Program::Python)
+}
+
+/// The option in the `#!` line of a pip script that makes its interpreter ignore the environment.
+fn isolating_interpreter(call: &Call<'_>, path: &Path) -> Option<String> {
+    if call.program() != Some(Program::Pip) {
+        return None;
+    }
+    let mut head = [0; 512];
+    let length = File::open(path).and_then(|mut file| file.read(&mut head)).ok()?;
+    let line = head.get(..length)?.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = OsStr::from_bytes(line).to_string_lossy().into_owned();
+    let mut words = line.split_whitespace();
+    words.find(|word| is_python(Path::new(word)))?;
+    words
+        .take_while(|word| word.starts_with('-'))
+        .find(|word| !word.starts_with("--") && word.contains(['E', 'I', 'S']))
+        .map(str::to_owned)
+}
+
+/// The file of scfw-hook: this program, or the one beside `scfw`.
+fn own_program() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    if own.file_name()? == "scfw-hook" {
+        return Some(own);
+    }
+    Some(own.with_file_name("scfw-hook")).filter(|path| path.is_file())
+}
+
+/// An error with its causes, made safe for the terminal line by line.
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text.lines().map(|line| sanitise(line).into_owned()).collect::<Vec<_>>().join("\n")
+}

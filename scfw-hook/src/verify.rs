@@ -1,0 +1,120 @@
+//! `scfw-hook verify`: the gate's other end. Reads one document on standard input; the exit status is the verdict.
+
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use scfw_core::config::{Settings, is_true};
+use scfw_core::env;
+use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
+use scfw_core::policy::{Decision, decide};
+use scfw_core::report::{self, BLOCKED};
+use scfw_core::telemetry::{self, Action, Event};
+use scfw_core::verify::{Verification, verifiers, verify};
+
+use crate::prompt::Terminal;
+use crate::router::describe;
+use crate::{output, runs, status};
+
+/// Verifies what a gate sends and returns the exit status.
+#[must_use]
+pub fn run() -> i32 {
+    let status = answer();
+    if status != status::OK
+        && let Some(run) = std::env::var_os(env::SCFW_GATE_RUN)
+        && let Err(error) = runs::note_inner_verdict(Path::new(&run), status)
+    {
+        output::say(&format!("the verdict could not be noted for the outer run ({error})"));
+    }
+    status
+}
+
+fn answer() -> i32 {
+    let mut bytes = Vec::new();
+    if let Err(error) = stdin().lock().take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes) {
+        output::say(&format!("the gate's document could not be read ({error})"));
+        return status::UNVERIFIED;
+    }
+    if bytes.len() as u64 > LARGEST_DOCUMENT {
+        output::say("the gate's document is larger than any installation's");
+        return status::UNVERIFIED;
+    }
+    let document = match Document::parse(&bytes) {
+        Ok(document) => document,
+        Err(error) => {
+            output::say(&describe(&error));
+            return status::UNVERIFIED;
+        }
+    };
+    let settings = match Settings::load(&|name| std::env::var(name).ok()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            output::say(&describe(&error));
+            return status::CONFIGURATION;
+        }
+    };
+    let verifiers = match verifiers(&settings) {
+        Ok(verifiers) => verifiers,
+        Err(error) => {
+            output::say(&describe(&error));
+            return status::CONFIGURATION;
+        }
+    };
+    let verification = verify(&settings, &verifiers, document.targets);
+    let (action, status) = conclude(&verification, &settings, document.phase);
+    // A build that may go on is part of an install whose record comes with the whole set.
+    if document.phase == Phase::Install || action != Action::Allow {
+        let event = Event {
+            action,
+            manager: document.manager,
+            executable: &std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default(),
+            arguments: &document.arguments,
+            environment: &settings.environment,
+            verification: Some(&verification),
+        };
+        if let Err(error) = telemetry::log(&event, &settings.log_file) {
+            output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
+        }
+    }
+    status
+}
+
+/// Reports, asks where that is needed, and says what follows.
+fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (Action, i32) {
+    let terminal = Terminal::open();
+    let decision = decide(verification, settings, terminal.is_some());
+    let text = report::text(verification, output::has_colour());
+    if !text.is_empty() {
+        output::clear_line();
+        output::write(&text);
+    }
+    match decision {
+        Decision::Allow => {
+            let is_dry_run = std::env::var(env::SCFW_DRY_RUN).is_ok_and(|value| is_true(&value));
+            if is_dry_run && phase == Phase::Install {
+                let count = verification.targets.len();
+                let plural = if count == 1 { "" } else { "s" };
+                output::say(&format!("dry run: {count} package{plural} verified, nothing is installed"));
+            }
+            (Action::Allow, status::OK)
+        }
+        Decision::Block => {
+            output::write(&format!("{BLOCKED}\n"));
+            (Action::Block, status::BLOCKED)
+        }
+        Decision::BlockUnverified => {
+            output::write(&format!("{BLOCKED}\n"));
+            (Action::Block, status::UNVERIFIED)
+        }
+        Decision::Ask => {
+            // Where standard error goes elsewhere, the terminal has not seen what it is asked about.
+            let unseen =
+                if output::is_terminal() { String::new() } else { report::text(verification, false) };
+            if terminal.is_some_and(|terminal| terminal.confirm(&unseen)) {
+                (Action::Allow, status::OK)
+            } else {
+                output::write("The installation request was declined. No changes have been made.\n");
+                (Action::Abort, status::DECLINED)
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Serves the two feeds from copies of the real ones, for trials and benchmarks without a network:
+//!
+//! ```text
+//! cargo run --release -p scfw-world --example serve -- --osv DIRECTORY --datadog DIRECTORY
+//! ```
+//!
+//! The directories are laid out as the feeds are: `<osv>/{npm,PyPI}/all.zip` and
+//! `<datadog>/samples/{npm,pypi}/manifest.json`. Prints a line for the shell and serves until it is killed.
+
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+
+use scfw_core::package::Ecosystem;
+use scfw_world::World;
+
+#[expect(clippy::print_stdout, reason = "its one line of output is for the shell")]
+fn main() -> io::Result<()> {
+    let world = World::start()?;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(option) = arguments.next() {
+        let directory = arguments.next().map(PathBuf::from).ok_or_else(|| usage(&option))?;
+        for ecosystem in Ecosystem::ALL {
+            match option.as_str() {
+                "--osv" => {
+                    world.load_osv_zip(&directory.join(ecosystem.osv_name()).join("all.zip"))?;
+                }
+                "--datadog" => {
+                    let samples = directory.join("samples").join(ecosystem.purl_type());
+                    world.load_datadog_manifest(ecosystem, &samples.join("manifest.json"))?;
+                }
+                _ => return Err(usage(&option)),
+            }
+        }
+    }
+    println!("export SCFW_OSV_API_URL={} SCFW_DD_DATASET_URL={}", world.osv_url(), world.datadog_url());
+    loop {
+        thread::park();
+    }
+}
+
+fn usage(option: &str) -> io::Error {
+    let message = format!("{option}: the options are --osv DIRECTORY and --datadog DIRECTORY");
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}

@@ -1,0 +1,74 @@
+//! What wheels and source distributions have in common.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use scfw_core::package::Ecosystem;
+
+/// When a file was uploaded unless its builder says otherwise.
+const UPLOADED: &str = "2020-01-01T00:00:00Z";
+
+/// What every Python distribution has.
+#[derive(Debug, Clone)]
+pub(crate) struct Distribution {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) requires: Vec<String>,
+    pub(crate) module_source: String,
+    pub(crate) uploaded: Option<String>,
+    pub(crate) canary: Option<PathBuf>,
+}
+
+impl Distribution {
+    pub(crate) fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: version.into(),
+            requires: Vec::new(),
+            module_source: String::new(),
+            uploaded: Some(UPLOADED.to_owned()),
+            canary: None,
+        }
+    }
+
+    /// The name as it stands in file names and as the one module: `Some-Name` is `some_name`.
+    pub(crate) fn module(&self) -> String {
+        Ecosystem::PyPi.normalise(&self.name).replace('-', "_")
+    }
+
+    /// `some_name-1.0`, with which file names begin.
+    pub(crate) fn stem(&self) -> String {
+        format!("{}-{}", self.module(), self.version)
+    }
+
+    /// The core metadata, which is METADATA in a wheel and PKG-INFO in a source distribution.
+    pub(crate) fn metadata(&self) -> String {
+        let mut metadata = format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n", self.name, self.version);
+        for requirement in &self.requires {
+            // Writing to a string does not fail.
+            let _ = writeln!(metadata, "Requires-Dist: {requirement}");
+        }
+        metadata
+    }
+
+    /// Python that leaves `<name> <version> <occasion>` in the canary's file; empty without a canary.
+    pub(crate) fn canary_source(&self, occasion: &str) -> String {
+        let Some(path) = &self.canary else { return String::new() };
+        let line = format!("{} {} {occasion}\n", self.name, self.version);
+        format!(
+            "with open({}, \"a\") as canary:\n    canary.write({})\n",
+            literal(&path_text(path)),
+            literal(&line)
+        )
+    }
+}
+
+/// `text` as a string literal of Python and of JavaScript, which both read JSON's.
+pub(crate) fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A path as text. What is not UTF-8 in it is lost.
+pub(crate) fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,57 @@
+//! Commands with a terminal of their own, and commands with none.
+#![expect(unsafe_code, reason = "what runs between fork and exec is unsafe to choose")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Command;
+
+nix::ioctl_write_int_bad!(take_terminal, nix::libc::TIOCSCTTY);
+
+/// Starts `command` in a session without a terminal, whatever the tests themselves run on.
+pub(super) fn without_terminal(command: &mut Command) {
+    // SAFETY: `setsid` is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(Into::into));
+    }
+}
+
+/// Runs `command` on a new terminal. Once `question` has been shown, `answer` is typed, or without one the
+/// terminal goes away. Gives the exit status and what was shown.
+pub(super) fn run(mut command: Command, question: &str, answer: Option<&str>) -> (i32, String) {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let own = File::from(terminal.slave);
+    command.stdin(own.try_clone().unwrap()).stdout(own.try_clone().unwrap()).stderr(own);
+    // SAFETY: `setsid` and `ioctl` are async-signal-safe; standard input is the terminal by then.
+    unsafe {
+        command.pre_exec(|| {
+            nix::unistd::setsid()?;
+            take_terminal(0, 0)?;
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
+    // The parent's copies would keep the terminal from ever ending.
+    drop(command);
+    let mut controller = Some(File::from(terminal.master));
+    let mut shown = Vec::new();
+    let mut is_answered = false;
+    let mut buffer = [0; 4096];
+    while let Some(terminal) = controller.as_mut() {
+        debug_assert!(terminal.as_raw_fd() >= 0);
+        // Reading fails once nothing holds the other side any more.
+        let Ok(length @ 1..) = terminal.read(&mut buffer) else { break };
+        shown.extend_from_slice(&buffer[..length]);
+        if !is_answered && String::from_utf8_lossy(&shown).contains(question) {
+            is_answered = true;
+            match answer {
+                Some(answer) => terminal.write_all(answer.as_bytes()).unwrap(),
+                None => controller = None,
+            }
+        }
+    }
+    let status = child.wait().unwrap();
+    let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    (status, String::from_utf8_lossy(&shown).into_owned())
+}
