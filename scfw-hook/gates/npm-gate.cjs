@@ -89,20 +89,29 @@ function sourceOf (node) {
   return [...(node.edgesIn || [])].some(isUrl) ? 'url' : 'registry'
 }
 
-// A node of npm's tree as the verifier's document has it; nothing for the user's own folders and for what this
-// platform leaves out.
-function describe (node, checkPlatform) {
-  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert) {
+// Whether npm will leave `node` out: by --omit, or because it is optional and not for this platform. npm before 10
+// decides that only after it has computed what changes.
+function isLeftOut (node, { omit, checkPlatform }) {
+  if (node.dev && omit.has('dev') || node.optional && omit.has('optional') || node.peer && omit.has('peer') ||
+      node.devOptional && omit.has('dev') && omit.has('optional')) {
+    return true
+  }
+  if (node.optional) {
+    try {
+      checkPlatform(node.package, false)
+    } catch (er) {
+      return true
+    }
+  }
+  return false
+}
+
+// A node of npm's tree as the verifier's document has it; nothing for the user's own folders.
+function describe (node) {
+  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert || node.extraneous) {
     return null
   }
   const manifest = node.package || {}
-  if (node.optional && checkPlatform) {
-    try {
-      checkPlatform(manifest, false)
-    } catch (er) {
-      return null
-    }
-  }
   const source = sourceOf(node)
   const version = manifest.version || null
   if (source === 'registry' && !version) {
@@ -172,10 +181,10 @@ function stop (status) {
   throw Object.assign(new Error(message), { code: 'ESCFW', errno: status, exitCode: status })
 }
 
-function verifyNodes (nodes, checkPlatform) {
+function verifyNodes (nodes, choice) {
   const targets = new Map()
   for (const node of nodes) {
-    const target = describe(node, checkPlatform)
+    const target = choice && isLeftOut(node, choice) ? null : describe(node)
     if (target) {
       targets.set(keyOf(target), target)
     }
@@ -216,10 +225,21 @@ function changedNodes (diff) {
     const change = waiting.pop()
     if (change.ideal && (change.action === 'ADD' || change.action === 'CHANGE')) {
       nodes.push(change.ideal)
+      addBundled(change.ideal, nodes)
     }
     waiting.push(...change.children)
   }
   return nodes
+}
+
+// What a package carries with it is no change of its own, in a lockfile or once it has been unpacked.
+function addBundled (node, nodes) {
+  for (const child of node.children ? node.children.values() : []) {
+    if (child.inBundle) {
+      nodes.push(child)
+      addBundled(child, nodes)
+    }
+  }
 }
 
 function patchArborist (Arborist, from) {
@@ -234,6 +254,9 @@ function patchArborist (Arborist, from) {
   prototype.reify = async function (...args) {
     // reify computes the difference between what is and what shall be before it touches anything, and again
     // whenever an unpacked package brings a shrinkwrap or a bundle of its own.
+    // npm before 11 takes --omit from the constructor's options, later ones from those given here.
+    const omit = new Set([...this.options.omit || [], ...args[0] && args[0].omit || []])
+    const choice = { omit, checkPlatform }
     let diff = this.diff
     Object.defineProperty(this, 'diff', {
       configurable: true,
@@ -242,7 +265,7 @@ function patchArborist (Arborist, from) {
       set: value => {
         diff = value
         if (value) {
-          verifyNodes(changedNodes(value), checkPlatform)
+          verifyNodes(changedNodes(value), choice)
         }
       },
     })
@@ -256,7 +279,7 @@ function patchArborist (Arborist, from) {
 
   // Nothing is unpacked that was not in a difference, whatever a later npm computes.
   prototype[reifyNodeName] = function (node, ...args) {
-    verifyNodes([node], checkPlatform)
+    verifyNodes([node], { omit: new Set(), checkPlatform })
     return reifyNode.call(this, node, ...args)
   }
 
@@ -264,7 +287,7 @@ function patchArborist (Arborist, from) {
     if (!reifying) {
       const nodes = options && options.nodes
       const tree = nodes ? null : await this.loadActual()
-      verifyNodes(nodes || tree.inventory.values(), checkPlatform)
+      verifyNodes(nodes || tree.inventory.values())
     }
     return rebuild.call(this, options, ...args)
   }
@@ -309,14 +332,8 @@ function patchCleanInstall (CleanInstall, from) {
       // No usable lockfile: npm ci says so itself, better than the gate could.
     }
     if (tree) {
-      const omit = new Set(flatOptions.omit)
-      const isLeftOut = node => node.extraneous ||
-        node.dev && omit.has('dev') ||
-        node.optional && omit.has('optional') ||
-        node.devOptional && omit.has('dev') && omit.has('optional') ||
-        node.peer && omit.has('peer')
       const { checkPlatform } = from.require('npm-install-checks')
-      verifyNodes([...tree.inventory.values()].filter(node => !isLeftOut(node)), checkPlatform)
+      verifyNodes(tree.inventory.values(), { omit: new Set(flatOptions.omit), checkPlatform })
     }
     return original.apply(this, args)
   }

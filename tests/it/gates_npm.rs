@@ -156,7 +156,7 @@ fn npx(version: &str) {
     sandbox
         .hook(&["npm", "exec", "--yes", "--", "scfw-test-tool"])
         .ended_with(77)
-        .says("below@1.0.0 is malicious");
+        .says("target below@1.0.0");
     assert!(!sandbox.has_sung());
 }
 
@@ -222,7 +222,7 @@ fn carried(version: &str) {
     sandbox.world.malicious(Ecosystem::Npm, "evil", Some("1.0.0"));
     let evil = NpmPackage::new("evil", "1.0.0").canary(sandbox.canary("bundled"));
     sandbox.world.add_npm(NpmPackage::new("bundling", "1.0.0").dependency("evil", "1.0.0").bundled(evil));
-    sandbox.hook(&["npm", "install", "bundling"]).ended_with(77).says("evil@1.0.0 is malicious");
+    sandbox.hook(&["npm", "install", "bundling"]).ended_with(77).says("package evil@1.0.0");
     assert!(
         !sandbox.has_sung() && sandbox.list("node_modules").is_empty(),
         "{:?}",
@@ -239,7 +239,7 @@ fn carried(version: &str) {
     sandbox
         .world
         .add_npm(NpmPackage::new("wrapping", "1.0.0").dependency("evil", "*").shrinkwrap(shrinkwrap));
-    sandbox.hook(&["npm", "install", "wrapping"]).ended_with(77).says("evil@1.0.0 is malicious");
+    sandbox.hook(&["npm", "install", "wrapping"]).ended_with(77).says("package evil@1.0.0");
     assert!(!sandbox.has_sung() && sandbox.list("node_modules").is_empty());
 }
 
@@ -248,8 +248,8 @@ fn rebuild_and_global(version: &str) {
     sandbox.world.add_npm(NpmPackage::new("evil", "1.0.0").canary(sandbox.canary("evil")));
     sandbox.bare("npm", &["install", "--ignore-scripts", "evil"]).ended_with(0);
     sandbox.world.malicious(Ecosystem::Npm, "evil", Some("1.0.0"));
-    sandbox.hook(&["npm", "rebuild"]).ended_with(77).says("evil@1.0.0 is malicious");
-    sandbox.hook(&["npm", "install", "-g", "evil"]).ended_with(77).says("evil@1.0.0 is malicious");
+    sandbox.hook(&["npm", "rebuild"]).ended_with(77).says("package evil@1.0.0");
+    sandbox.hook(&["npm", "install", "-g", "evil"]).ended_with(77).says("package evil@1.0.0");
     assert!(!sandbox.has_sung());
     assert!(!sandbox.path("home/npm-global/lib/node_modules/evil").exists());
 }

@@ -79,8 +79,8 @@ impl Sandbox {
 
     fn with(pip: &str, npm: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
-        for directory in ["home", "scfw", "project", "temporary"] {
-            fs::create_dir(root.path().join(directory)).unwrap();
+        for directory in ["home/npm-global/lib", "scfw", "project", "temporary"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let world = World::start().unwrap();
         let mut sandbox = Self { root, world, variables: BTreeMap::new() };
