@@ -133,6 +133,14 @@ function describe (node) {
   }
 }
 
+// A lockfile can put one package's tarball under another's name: then that one is installed as well.
+function namedByUrl (target) {
+  const address = (target.url || '').replace(/[?#].*$/, '').replace(/%40/g, '@').replace(/%2f/gi, '/')
+  const found = /\/((?:@[^/]+\/)?[^/@]+)\/-\/[^/]+?-(\d+\.\d+\.\d+[^/]*)\.tgz$/.exec(address)
+  const isOther = found && target.source === 'registry' && found[1] !== target.name
+  return isOther ? { ...target, name: found[1], version: found[2] } : null
+}
+
 function keyOf (target) {
   return target.source === 'git'
     ? `git ${repository(target.url)}`
@@ -185,8 +193,10 @@ function verifyNodes (nodes, choice) {
   const targets = new Map()
   for (const node of nodes) {
     const target = choice && isLeftOut(node, choice) ? null : describe(node)
-    if (target) {
-      targets.set(keyOf(target), target)
+    for (const each of target ? [target, namedByUrl(target)] : []) {
+      if (each) {
+        targets.set(keyOf(each), each)
+      }
     }
   }
   verify('install', [...targets.values()])
@@ -279,7 +289,10 @@ function patchArborist (Arborist, from) {
 
   // Nothing is unpacked that was not in a difference, whatever a later npm computes.
   prototype[reifyNodeName] = function (node, ...args) {
-    verifyNodes([node], { omit: new Set(), checkPlatform })
+    const leftOut = this[Symbol.for('trashList')]
+    if (!leftOut || !leftOut.has(node.path)) {
+      verifyNodes([node], { omit: new Set(), checkPlatform })
+    }
     return reifyNode.call(this, node, ...args)
   }
 
