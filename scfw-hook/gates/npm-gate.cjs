@@ -281,7 +281,9 @@ function patchArborist (Arborist, from) {
     })
     reifying++
     try {
-      return await reify.apply(this, args)
+      const reified = await reify.apply(this, args)
+      endDryRunOf(this)
+      return reified
     } finally {
       reifying--
     }
@@ -306,10 +308,23 @@ function patchArborist (Arborist, from) {
   }
 
   prototype.loadActual = function (...args) {
-    if (/[\\/]_npx[\\/][0-9a-f]+[\\/]?$/.test(this.path)) {
+    if (isNpxCache(this)) {
       npxArborists.add(this)
     }
     return loadActual.apply(this, args)
+  }
+}
+
+function isNpxCache (arborist) {
+  return /[\\/]_npx[\\/][0-9a-f]+[\\/]?$/.test(arborist.path)
+}
+
+// npx would go on to run what a dry run has not installed.
+function endDryRunOf (arborist) {
+  if (isOn('SCFW_DRY_RUN') && isNpxCache(arborist)) {
+    // npm takes an exit that it did not order for an error of its own.
+    process.removeAllListeners('exit')
+    process.exit(0)
   }
 }
 
@@ -322,8 +337,8 @@ function patchRunScript (runScript) {
           verifyNodes(actualTree.inventory.values())
         }
       }
-      if (isOn('SCFW_DRY_RUN')) {
-        process.exit(0)
+      for (const arborist of npxArborists) {
+        endDryRunOf(arborist)
       }
     }
     return runScript.call(this, options, ...args)

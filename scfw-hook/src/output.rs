@@ -1,6 +1,7 @@
-//! Standard error: the only stream on which scfw speaks while a manager owns the others.
+//! Where scfw speaks: on standard error while a manager owns the other streams, on standard output where a command
+//! of its own has an answer.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 /// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does
 /// not depend on it.
@@ -11,6 +12,11 @@ pub fn write(text: &str) {
 /// Writes a line of ours: `scfw: …`.
 pub fn say(message: &str) {
     write(&format!("scfw: {message}\n"));
+}
+
+/// Writes `text` to standard output, for the commands whose answer it is.
+pub fn print(text: &str) {
+    let _unheard = stdout().lock().write_all(text.as_bytes());
 }
 
 /// Whether standard error may carry colours: a terminal, and `NO_COLOR` unset or empty.

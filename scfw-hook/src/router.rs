@@ -223,7 +223,7 @@ fn isolating_interpreter(call: &Call<'_>, path: &Path) -> Option<String> {
 }
 
 /// The file of scfw-hook: this program, or the one beside `scfw`.
-fn own_program() -> Option<PathBuf> {
+pub(crate) fn own_program() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     if own.file_name()? == "scfw-hook" {
         return Some(own);

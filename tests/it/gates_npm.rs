@@ -153,10 +153,7 @@ fn npx(version: &str) {
         .ended_with(77)
         .says("Installation target below@1.0.0 (required by scfw-test-tool):");
     fs::remove_dir_all(sandbox.path("home/npm-cache/_npx")).unwrap();
-    sandbox
-        .hook(&["npm", "exec", "--yes", "--", "scfw-test-tool"])
-        .ended_with(77)
-        .says("target below@1.0.0");
+    sandbox.hook(&["npm", "exec", "--yes", "--", "scfw-test-tool"]).ended_with(77).says("target below@1.0.0");
     assert!(!sandbox.has_sung());
 }
 

@@ -10,3 +10,5 @@ mod gates_npm;
 mod gates_pip;
 mod passthrough;
 mod screening;
+mod terminal;
+mod verify;

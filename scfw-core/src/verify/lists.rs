@@ -79,7 +79,9 @@ impl Lists {
         let unreadable = |source| ListError::Unreadable { path: directory.to_owned(), source };
         let files = match fs::read_dir(directory) {
             Ok(files) => files,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(unreadable(error)),
         };
         let mut paths = Vec::new();

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
@@ -21,6 +20,9 @@ pub(super) fn without_terminal(command: &mut Command) {
 /// terminal goes away. Gives the exit status and what was shown.
 pub(super) fn run(mut command: Command, question: &str, answer: Option<&str>) -> (i32, String) {
     let terminal = nix::pty::openpty(None, None).unwrap();
+    // Held by the child as well, the terminal could never go away.
+    let inherit_not = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
+    nix::fcntl::fcntl(&terminal.master, inherit_not).unwrap();
     let own = File::from(terminal.slave);
     command.stdin(own.try_clone().unwrap()).stdout(own.try_clone().unwrap()).stderr(own);
     // SAFETY: `setsid` and `ioctl` are async-signal-safe; standard input is the terminal by then.
@@ -39,7 +41,6 @@ pub(super) fn run(mut command: Command, question: &str, answer: Option<&str>) ->
     let mut is_answered = false;
     let mut buffer = [0; 4096];
     while let Some(terminal) = controller.as_mut() {
-        debug_assert!(terminal.as_raw_fd() >= 0);
         // Reading fails once nothing holds the other side any more.
         let Ok(length @ 1..) = terminal.read(&mut buffer) else { break };
         shown.extend_from_slice(&buffer[..length]);
