@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The directories are laid out as the feeds are: `<osv>/{npm,PyPI}/all.zip` and
-//! `<datadog>/samples/{npm,pypi}/manifest.json`. Prints a line for the shell and serves until it is killed.
+//! `<datadog>/samples/{npm,pypi}/manifest.json`. Without them the feeds know one malicious package, passports-js.
+//! Prints a line for the shell and serves until it is killed.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ use scfw_world::World;
 #[expect(clippy::print_stdout, reason = "its one line of output is for the shell")]
 fn main() -> io::Result<()> {
     let world = World::start()?;
+    // For a trial without any data: one package that is known to be malicious.
+    world.malicious(Ecosystem::Npm, "passports-js", None);
     let mut arguments = std::env::args().skip(1);
     while let Some(option) = arguments.next() {
         let directory = arguments.next().map(PathBuf::from).ok_or_else(|| usage(&option))?;

@@ -160,7 +160,10 @@ impl Ignored {
         let path = settings.osv_ignore.display().to_string();
         match fs::read_to_string(&settings.osv_ignore) {
             Ok(text) => Self::parse(&text, &path),
-            Err(error) if error.kind() == ErrorKind::NotFound && !settings.osv_ignore_named => {
+            Err(error)
+                if !settings.osv_ignore_named
+                    && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 Ok(Self::default())
             }
             Err(source) => Err(VerifierError::IgnoreUnreadable { path, source }),

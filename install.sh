@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Builds scfw and installs it below ~/.local or --prefix, then shows it at work: the real pip and npm install a
+# clean package and are stopped at a malicious one, from a small world that scfw serves to itself.
+set -euo pipefail
+
+prefix="${HOME:?HOME is not set; pass --prefix DIR}/.local"
+
+usage() {
+  cat <<'TEXT'
+usage: ./install.sh [--prefix DIR]
+
+Installs DIR/bin/scfw and DIR/bin/scfw-hook (DIR: ~/.local unless given).
+Needs Rust 1.91 or later (cargo) to build, and pip and npm to show scfw at work.
+TEXT
+}
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --prefix)
+      [ $# -ge 2 ] || { usage >&2; exit 2; }
+      prefix=$2
+      shift 2
+      ;;
+    --prefix=*)
+      prefix=${1#--prefix=}
+      shift
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+done
+
+command -v cargo >/dev/null || {
+  echo "install.sh: cargo is not on PATH: install Rust 1.91 or later first" >&2
+  exit 1
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+cargo build --release --locked --package scfw-hook
+
+mkdir -p "$prefix/bin"
+for program in scfw scfw-hook; do
+  # Beside the target and then renamed, so that a running one is never half written.
+  cp "target/release/$program" "$prefix/bin/.$program.new"
+  chmod 755 "$prefix/bin/.$program.new"
+  mv -f "$prefix/bin/.$program.new" "$prefix/bin/$program"
+done
+echo
+echo "Installed $prefix/bin/scfw and $prefix/bin/scfw-hook."
+echo "A clean and a malicious package, from an index and a registry on this machine only:"
+echo
+"$prefix/bin/scfw" doctor
+echo
+case ":$PATH:" in
+  *":$prefix/bin:"*) echo "Try it: scfw run npm install express" ;;
+  *) echo "Add $prefix/bin to PATH, then try: scfw run npm install express" ;;
+esac

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what the tests need and is missing, then runs all tests. Arguments go to the test runner:
+# ./test.sh gates_npm
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+fail() {
+  echo "test.sh: $*" >&2
+  exit 1
+}
+
+# Debian's packages by the programs that they bring.
+missing=()
+for need in zsh:zsh fish:fish shellcheck:shellcheck git:git cc:gcc; do
+  command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get >/dev/null || fail "install these first: ${missing[*]}"
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+for program in cargo python3 node npm; do
+  command -v "$program" >/dev/null || fail "$program is not on PATH: the tests need Rust, Python 3 and Node.js"
+done
+python3 -c 'import venv, ensurepip' || fail "python3 has no venv module: install python3-venv"
+
+# The end-to-end tests run the binaries, which cargo builds only when told to.
+cargo build --workspace --locked
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --locked "$@"
+else
+  cargo test --workspace --locked --lib --tests "$@"
+fi
+cargo test --workspace --locked --doc --quiet
