@@ -36,10 +36,11 @@ pub fn text(verification: &Verification, colour: bool) -> String {
         };
         let heading = format!("Installation target {name}{required_by}:");
         line(&mut report, &paint.by(findings.iter().map(|finding| finding.severity).max(), &heading));
-        for group in by_message(findings).iter().take(SHOWN_FINDINGS) {
+        let groups = by_message(findings);
+        for group in groups.iter().take(SHOWN_FINDINGS) {
             write_group(&mut report, group);
         }
-        count_rest(&mut report, "  - ", findings.len(), SHOWN_FINDINGS, "finding");
+        count_rest(&mut report, "  - ", groups.len(), SHOWN_FINDINGS, "finding");
     }
     count_rest(&mut report, "", found.len(), SHOWN_TARGETS, "installation target");
     if !verification.general.is_empty() {

@@ -1,14 +1,19 @@
 //! scfw end to end: the real pip and npm, held by their gates, against servers on loopback. One binary, so that
 //! it links once.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
 mod bypasses;
 mod check;
+mod feed_answers;
 mod feeds;
 mod gates_npm;
 mod gates_pip;
+mod hostile_arguments;
+mod npm_commands;
 mod passthrough;
 mod screening;
+mod settings;
 mod terminal;
 mod verify;

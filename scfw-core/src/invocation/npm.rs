@@ -46,14 +46,19 @@ struct Parsed<'a> {
     lock_ignored: bool,
     dry_run: Option<bool>,
     prefix: Option<String>,
-    /// An option that no npm of the table knows: it may take the next word as its value in another one.
+    /// Whether some npm may part options and words otherwise than here: an option that none of the table knows, or
+    /// a value in a place where nopt's reading depends on the option's exact type.
     in_doubt: bool,
 }
 
 pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     let parsed = Parsed::from_arguments(arguments);
     if parsed.in_doubt {
-        let installs = arguments.iter().any(|word| !matches!(resolve(word), Command::Harmless));
+        // What stands behind a `=` can turn out to be a word of its own.
+        let words = arguments
+            .iter()
+            .flat_map(|word| [Some(word.as_ref()), word.split_once('=').map(|(_, value)| value)]);
+        let installs = words.flatten().any(|word| !matches!(resolve(word), Command::Harmless));
         return if installs { parsed.install(Screen::Nothing) } else { Invocation::Passthrough };
     }
     if parsed.version || parsed.usage || parsed.versions {
@@ -123,7 +128,13 @@ impl<'a> Parsed<'a> {
             let (name, attached) =
                 written.split_once('=').map_or((written, None), |(name, value)| (name, Some(value)));
             let name = name.trim_start_matches('-');
+            let next = words.peek().copied();
             if let Some(cluster) = short_cluster(name) {
+                // A letter with a value takes the next word, and an option that begins like this may come first.
+                parsed.in_doubt |= cluster.iter().any(|option| option.valued)
+                    || option_of(name).is_some()
+                    || attached.is_some()
+                    || next.is_some_and(may_belong_to_a_flag);
                 for option in cluster {
                     parsed.set(option, Some(true), None);
                 }
@@ -134,6 +145,8 @@ impl<'a> Parsed<'a> {
                 continue;
             };
             if option.valued {
+                // Only options of one type leave another option alone.
+                parsed.in_doubt |= attached.or(next).is_some_and(|value| value.starts_with('-'));
                 let value = attached.or_else(|| words.next_if(|next| !looks_like_option(next)));
                 parsed.set(option, None, value);
                 continue;
@@ -143,6 +156,12 @@ impl<'a> Parsed<'a> {
                 "false" => Some(false),
                 _ => None,
             };
+            // What is no truth value may be left over as a word, or be taken by an option of several types.
+            parsed.in_doubt |= attached.is_some_and(|value| literal(value).is_none())
+                || next.is_some_and(|next| matches!(next, "null" | "always"))
+                || (matches!(option.name, "browser" | "ci") || VALUED.contains(&option.name)) && next.is_some()
+                // `-s` and its like stand for an option with its value: nothing behind them is theirs.
+                || option.name == "timing" && (attached.is_some() || next.is_some_and(may_belong_to_a_flag));
             let stated = match attached {
                 Some(value) => literal(value).unwrap_or(true),
                 None => words.next_if(|next| literal(next).is_some()).and_then(literal).unwrap_or(true),
@@ -183,8 +202,13 @@ impl<'a> Parsed<'a> {
             return Invocation::Passthrough;
         }
         let owned = |specs: &[&str]| specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>();
-        let request =
-            NpmRequest { global: self.global, prefix: self.prefix.clone(), ..NpmRequest::default() };
+        let request = NpmRequest {
+            global: self.global,
+            prefix: self.prefix.clone(),
+            partial: self.workspaces,
+            lock_ignored: self.lock_ignored,
+            ..NpmRequest::default()
+        };
         let screen = match command {
             Command::Install => Screen::Npm(NpmRequest { specs: owned(rest), ..request }),
             Command::CleanInstall => Screen::Npm(NpmRequest { clean: true, ..request }),
@@ -261,7 +285,9 @@ fn long_option(written: &str) -> Option<NpmOption> {
 
 /// Single-letter shorthands glommed together: `-gD`.
 fn short_cluster(name: &str) -> Option<Vec<NpmOption>> {
-    if name.chars().count() < 2 || option_of(name).is_some() {
+    let is_exact =
+        SHORTHANDS.iter().any(|(short, _)| *short == name) || FLAGS.contains(&name) || VALUED.contains(&name);
+    if name.chars().count() < 2 || is_exact {
         return None;
     }
     name.chars()
@@ -270,6 +296,11 @@ fn short_cluster(name: &str) -> Option<Vec<NpmOption>> {
             long_option(long)
         })
         .collect()
+}
+
+/// Whether nopt may take `word` for the value of a flag before it.
+fn may_belong_to_a_flag(word: &str) -> bool {
+    matches!(word, "true" | "false" | "null" | "always")
 }
 
 fn looks_like_option(word: &str) -> bool {

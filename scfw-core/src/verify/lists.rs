@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 use super::{Finding, FindingSeverity, Outcome, Verifier, Verifying};
 use crate::advisory::Version;
@@ -47,7 +48,8 @@ struct List {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    severity: String,
+    #[serde(deserialize_with = "severity")]
+    severity: FindingSeverity,
     finding: String,
     packages: Vec<Listed>,
 }
@@ -55,10 +57,28 @@ struct Entry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listed {
-    ecosystem: String,
+    #[serde(deserialize_with = "ecosystem")]
+    ecosystem: Ecosystem,
     name: String,
     #[serde(default)]
     versions: Option<Vec<String>>,
+}
+
+// Read while parsing, so that the parser can say in which line a mistake is.
+
+fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FindingSeverity, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.to_ascii_uppercase().as_str() {
+        "CRITICAL" => Ok(FindingSeverity::Critical),
+        "WARNING" => Ok(FindingSeverity::Warning),
+        _ => Err(D::Error::custom(format!("severity {text:?} is neither CRITICAL nor WARNING"))),
+    }
+}
+
+fn ecosystem<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ecosystem, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ecosystem::parse(&text)
+        .ok_or_else(|| D::Error::custom(format!("ecosystem {text:?} is neither PyPI nor npm")))
 }
 
 /// Says what the user's lists say.
@@ -108,17 +128,13 @@ impl Lists {
     fn add(&mut self, text: &str) -> Result<(), String> {
         let list: List = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
         for entry in list.findings {
-            let severity = match entry.severity.to_ascii_uppercase().as_str() {
-                "CRITICAL" => FindingSeverity::Critical,
-                "WARNING" => FindingSeverity::Warning,
-                _ => return Err(format!("severity {:?} is neither CRITICAL nor WARNING", entry.severity)),
-            };
             for listed in entry.packages {
-                let Some(ecosystem) = Ecosystem::parse(&listed.ecosystem) else {
-                    return Err(format!("ecosystem {:?} is neither PyPI nor npm", listed.ecosystem));
+                let key = (listed.ecosystem, listed.ecosystem.normalise(&listed.name));
+                let rule = Rule {
+                    severity: entry.severity,
+                    message: entry.finding.clone(),
+                    versions: listed.versions,
                 };
-                let key = (ecosystem, ecosystem.normalise(&listed.name));
-                let rule = Rule { severity, message: entry.finding.clone(), versions: listed.versions };
                 self.entries.entry(key).or_default().push(rule);
             }
         }

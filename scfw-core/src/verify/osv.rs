@@ -68,10 +68,12 @@ impl Verifier for Osv {
             let (advisories, _finding_without_details) = osv::advisories(client, &self.base, wanted).await;
             let mut outcome = Outcome::default();
             for (target, package) in asked.into_iter().enumerate() {
-                let findings = ids
-                    .get(package)
-                    .into_iter()
-                    .flatten()
+                // Malice first: it must not be among what is cut off.
+                let ids = ids.get(package);
+                let of_kind =
+                    |malicious| ids.into_iter().flatten().filter(move |id| is_malicious_id(id) == malicious);
+                let findings = of_kind(true)
+                    .chain(of_kind(false))
                     .filter_map(|id| self.finding(&targets.get(target)?.package, id, &advisories))
                     .take(MOST_FINDINGS);
                 outcome.findings.extend(findings.map(|finding| (target, finding)));

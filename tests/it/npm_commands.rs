@@ -1,0 +1,140 @@
+//! npm's command line as scfw reads it, against each npm's own command table and option parser.
+
+use std::borrow::Cow;
+
+use scfw_core::invocation::{Invocation, Program, classify};
+use serde_json::Value;
+
+use crate::support::{NPM_VERSIONS, Sandbox};
+
+/// What asks an npm; see there.
+const QUESTIONS: &str = include_str!("npm_commands.cjs");
+
+/// So many command lines are tried on each npm.
+const LINES: u32 = 4_000;
+
+/// Commands that install, each with arguments that make it do so.
+const INSTALLING: [(&str, &[&str]); 14] = [
+    ("audit", &["fix"]),
+    ("cache", &["add", "foo"]),
+    ("ci", &[]),
+    ("dedupe", &[]),
+    ("exec", &["foo"]),
+    ("init", &["foo"]),
+    ("install", &[]),
+    ("install-ci-test", &[]),
+    ("install-test", &[]),
+    ("link", &[]),
+    ("prune", &[]),
+    ("rebuild", &[]),
+    ("uninstall", &[]),
+    ("update", &[]),
+];
+
+/// Commands that fetch or build under some circumstances: scfw may take them either way.
+const EITHER: [&str; 7] =
+    ["approve-scripts", "diff", "edit", "install-scripts", "pack", "publish", "version"];
+
+/// One module of tests per npm.
+macro_rules! with_npm {
+    ($($module:ident: $version:literal)+) => {
+        $(mod $module {
+            #[test]
+            fn every_spelling_of_an_installing_command_is_an_install() { super::spellings($version); }
+            #[test]
+            fn no_word_of_a_command_that_installs_nothing_is_an_install() { super::harmless($version); }
+            #[test]
+            fn no_options_hide_an_installing_command() { super::options($version); }
+        })+
+
+        #[test]
+        fn every_npm_of_the_matrix_is_tested() {
+            assert_eq!([$($version),+], NPM_VERSIONS);
+        }
+    };
+}
+
+with_npm! {
+    npm_7: "7.24.2"
+    npm_8: "8.19.4"
+    npm_9: "9.9.4"
+    npm_10: "10.9.4"
+    npm_11_6: "11.6.2"
+    npm_11_19: "11.19.1"
+}
+
+/// What that npm says of all words, and of so many command lines.
+fn ask(version: &str, lines: u32) -> Value {
+    let sandbox = Sandbox::with_npm(version);
+    let script = sandbox.write("questions.cjs", QUESTIONS);
+    let path = sandbox.variable("PATH");
+    let folder = std::env::split_paths(&path).nth(1).unwrap().join("../npm");
+    let answer = sandbox
+        .bare("node", &[script.to_str().unwrap(), folder.to_str().unwrap(), &lines.to_string()])
+        .ended_with(0)
+        .stdout;
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn is_install<'a>(words: impl IntoIterator<Item = &'a str>) -> bool {
+    let words: Vec<Cow<'_, str>> = words.into_iter().map(Cow::from).collect();
+    matches!(classify(Program::Npm, &words), Invocation::Install(_))
+}
+
+/// The arguments that make `command` install, if any do.
+fn arguments(command: &str) -> Option<&'static [&'static str]> {
+    INSTALLING.iter().find(|(name, _)| *name == command).map(|(_, arguments)| *arguments)
+}
+
+/// Every word that npm knows and what it takes it for.
+fn words(answer: &Value) -> impl Iterator<Item = (&str, &str, bool)> {
+    answer["words"].as_array().unwrap().iter().filter_map(|word| {
+        Some((word["typed"].as_str()?, word["command"].as_str()?, word["full"].as_bool()?))
+    })
+}
+
+fn spellings(version: &str) {
+    let answer = ask(version, 0);
+    let installing: Vec<(&str, &[&str])> =
+        words(&answer).filter_map(|(typed, command, _)| Some((typed, arguments(command)?))).collect();
+    assert!(installing.len() > 80, "npm names many installing words: {}", installing.len());
+    let missed: Vec<_> = installing
+        .into_iter()
+        .filter(|(typed, arguments)| !is_install([*typed].into_iter().chain(arguments.iter().copied())))
+        .collect();
+    assert!(missed.is_empty(), "npm {version} installs, and scfw looks away: {missed:?}");
+}
+
+fn harmless(version: &str) {
+    let answer = ask(version, 0);
+    let harmless: Vec<(&str, &str)> = words(&answer)
+        .filter(|(_, command, full)| *full && arguments(command).is_none() && !EITHER.contains(command))
+        .map(|(typed, command, _)| (typed, command))
+        .collect();
+    assert!(harmless.len() > 50, "npm names many words that install nothing: {}", harmless.len());
+    let disturbed: Vec<_> = harmless
+        .into_iter()
+        .filter(|(typed, _)| is_install([*typed]) || is_install([*typed, "install", "fix", "add"]))
+        .collect();
+    assert!(disturbed.is_empty(), "npm {version} installs nothing, and scfw steps in: {disturbed:?}");
+}
+
+fn options(version: &str) {
+    let answer = ask(version, LINES);
+    let lines = answer["lines"].as_array().unwrap();
+    assert!(lines.len() > 500, "enough lines install: {}", lines.len());
+    let missed: Vec<String> = lines
+        .iter()
+        .filter(|line| {
+            !is_install(line["line"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()))
+        })
+        .map(Value::to_string)
+        .collect();
+    assert!(
+        missed.is_empty(),
+        "npm {version} installs with {} of {} lines, and scfw looks away:\n{}",
+        missed.len(),
+        lines.len(),
+        missed.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("\n")
+    );
+}
