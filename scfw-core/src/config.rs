@@ -1,6 +1,7 @@
 //! Settings: the user's `config.toml` and the environment, resolved once into one value. Order: environment,
 //! user file, default. A key that is unknown or of the wrong type is an error that says where it stands.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ const KEYS: [&str; 9] = [
     "datadog_dataset_url", "osv_ignore",
 ];
 
+/// Looks a variable of the environment up.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
 /// Where scfw keeps its things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
@@ -39,13 +43,15 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// `$SCFW_HOME` for both when set, else `scfw/` in the user's configuration and data directories.
+    /// `$SCFW_HOME` for both when set, else `scfw/` in the user's configuration and data directories. Absolute, for
+    /// what a manager starts may run elsewhere.
     #[must_use]
-    pub fn resolve(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        if let Some(home) = variable(env::SCFW_HOME).filter(|home| !home.is_empty()) {
-            return Some(Self { config: PathBuf::from(&home), data: PathBuf::from(home) });
-        }
-        Some(Self { config: dirs::config_dir()?.join("scfw"), data: dirs::data_dir()?.join("scfw") })
+    pub fn resolve(variable: Variables<'_>) -> Option<Self> {
+        let (config, data) = match variable(env::SCFW_HOME).filter(|home| !home.is_empty()) {
+            Some(home) => (PathBuf::from(&home), PathBuf::from(home)),
+            None => (dirs::config_dir()?.join("scfw"), dirs::data_dir()?.join("scfw")),
+        };
+        Some(Self { config: std::path::absolute(config).ok()?, data: std::path::absolute(data).ok()? })
     }
 }
 
@@ -139,37 +145,46 @@ struct File {
 
 impl Settings {
     /// Reads the configuration file and the environment.
-    pub fn load(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn load(variable: Variables<'_>) -> Result<Self, ConfigError> {
         let directories = Directories::resolve(variable).ok_or(ConfigError::NoHome)?;
         let file = read_file(&directories.config.join(FILE_NAME))?;
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let deadline = match set(env::SCFW_DEADLINE) {
+        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let deadline = match text(variable, env::SCFW_DEADLINE)? {
             Some(value) => parse_deadline(&value)?,
             None => file.deadline.unwrap_or(DEADLINE),
         };
-        let named_ignore = set(env::SCFW_OSV_VERIFIER_IGNORE).map(PathBuf::from).or(file.osv_ignore);
+        let offline = text(variable, env::SCFW_OFFLINE)?.map(|value| is_true(&value)).or(file.offline);
+        let on_warning = text(variable, env::SCFW_ON_WARNING)?;
+        let named_ignore = path(env::SCFW_OSV_VERIFIER_IGNORE).or(file.osv_ignore);
+        let osv_api_url = text(variable, env::SCFW_OSV_API_URL)?.or(file.osv_api_url);
+        let datadog_dataset_url = text(variable, env::SCFW_DD_DATASET_URL)?.or(file.datadog_dataset_url);
+        let log_file = path(env::SCFW_LOG_FILE).or(file.log_file);
+        let environment = text(variable, env::DD_ENV)?.or(file.environment);
         Ok(Self {
-            on_warning_always: set(env::SCFW_ON_WARNING).map(|value| parse_on_warning(&value)).transpose()?,
+            on_warning_always: on_warning.map(|value| parse_on_warning(&value)).transpose()?,
             on_warning_unasked: file.on_warning.unwrap_or(OnWarning::Block),
             minimum_severity: file.minimum_severity,
             deadline: Duration::from_secs_f64(deadline),
-            offline: set(env::SCFW_OFFLINE).map_or(file.offline.unwrap_or(false), |value| is_true(&value)),
-            log_file: set(env::SCFW_LOG_FILE)
-                .map(PathBuf::from)
-                .or(file.log_file)
-                .unwrap_or_else(|| directories.data.join("scfw.log")),
-            environment: set(env::DD_ENV).or(file.environment).unwrap_or_else(|| "dev".to_owned()),
-            osv_api_url: set(env::SCFW_OSV_API_URL)
-                .or(file.osv_api_url)
-                .unwrap_or_else(|| OSV_API_URL.to_owned()),
-            datadog_dataset_url: set(env::SCFW_DD_DATASET_URL)
-                .or(file.datadog_dataset_url)
-                .unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),
+            offline: offline.unwrap_or(false),
+            log_file: log_file.unwrap_or_else(|| directories.data.join("scfw.log")),
+            environment: environment.unwrap_or_else(|| "dev".to_owned()),
+            osv_api_url: osv_api_url.unwrap_or_else(|| OSV_API_URL.to_owned()),
+            datadog_dataset_url: datadog_dataset_url.unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),
             osv_ignore_named: named_ignore.is_some(),
             osv_ignore: named_ignore.unwrap_or_else(|| directories.config.join("osv-ignore.txt")),
             directories,
         })
     }
+}
+
+/// A variable whose value has to be text; nothing where it is empty.
+fn text(variable: Variables<'_>, name: &'static str) -> Result<Option<String>, ConfigError> {
+    let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    value.into_string().map(Some).map_err(|value| ConfigError::Variable {
+        variable: name,
+        value: value.to_string_lossy().into_owned(),
+        expected: "text in UTF-8",
+    })
 }
 
 /// Whether a variable that is a switch is on: anything but nothing, `0`, `false`, `no` and `off`.
@@ -245,9 +260,9 @@ mod tests {
         Settings::load(&|name| {
             let set = variables.iter().find(|(variable, _)| *variable == name);
             if name == env::SCFW_HOME {
-                Some(home_path.clone())
+                Some(OsString::from(&home_path))
             } else {
-                set.map(|(_, value)| (*value).to_owned())
+                set.map(|(_, value)| OsString::from(value))
             }
         })
     }
@@ -286,6 +301,19 @@ mod tests {
         let message = load("offline = \"yes\"\n", &[]).unwrap_err().to_string();
         assert!(message.contains("line 1, column 11") && message.contains("boolean"), "{message}");
         assert!(load("deadline = -1\n", &[]).is_err());
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_an_error_and_a_path_need_not_be() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let raw = |byte: u8| OsString::from_vec(vec![b'/', b'x', byte]);
+        let error = Settings::load(&|name| (name == env::SCFW_DEADLINE).then(|| raw(0xff)));
+        assert!(matches!(error, Err(ConfigError::Variable { .. })));
+        let settings = Settings::load(&|name| (name == env::SCFW_HOME).then(|| raw(0xff))).unwrap();
+        assert_eq!(settings.directories.config, PathBuf::from(raw(0xff)));
+        let relative = Directories::resolve(&|_| Some(OsString::from("here"))).unwrap();
+        assert!(relative.data.is_absolute());
     }
 
     #[test]

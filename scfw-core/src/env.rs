@@ -44,8 +44,10 @@ variables! {
     SCFW_GATE_EXECUTABLE = "SCFW_GATE_EXECUTABLE";
     /// Set for the gates: the path that names this run's notes; a gate removes the first when it attaches.
     SCFW_GATE_RUN = "SCFW_GATE_RUN";
-    /// Set for the gates: the user's own value behind pip's switch, after an `=`; empty where there was none.
-    SCFW_GATE_PIP_SWITCH = "SCFW_GATE_PIP_SWITCH";
-    /// Set for the gates: the user's own value behind npm's switch, after an `=`; empty where there was none.
-    SCFW_GATE_NPM_SWITCH = "SCFW_GATE_NPM_SWITCH";
+    /// Set for the gates: the user's own `PIP_EXISTS_ACTION` after an `=`; empty where there was none.
+    SCFW_GATE_PIP_EXISTS_ACTION = "SCFW_GATE_PIP_EXISTS_ACTION";
+    /// Set for the gates: the user's own `npm_config_dry_run` after an `=`; empty where there was none.
+    SCFW_GATE_NPM_DRY_RUN = "SCFW_GATE_NPM_DRY_RUN";
+    /// Set for the gates: the user's own `npm_config_ignore_scripts` after an `=`; empty where there was none.
+    SCFW_GATE_NPM_IGNORE_SCRIPTS = "SCFW_GATE_NPM_IGNORE_SCRIPTS";
 }

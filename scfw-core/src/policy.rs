@@ -87,9 +87,9 @@ mod tests {
         Settings::load(&|name| {
             let set = variables.iter().find(|(variable, _)| *variable == name);
             if name == crate::env::SCFW_HOME {
-                Some(home.clone())
+                Some(home.clone().into())
             } else {
-                set.map(|(_, value)| (*value).to_owned())
+                set.map(|(_, value)| (*value).into())
             }
         })
         .unwrap()

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::package::Target;
 use crate::policy::Verdict;
 use crate::text::sanitise;
 use crate::verify::{Finding, FindingSeverity, Verification};
@@ -21,9 +22,13 @@ pub const BLOCKED: &str = "The installation request was blocked. No changes have
 pub fn text(verification: &Verification, colour: bool) -> String {
     let paint = Paint { colour };
     let mut report = String::new();
-    let found = verification.targets.iter().filter(|(_, findings)| !findings.is_empty());
+    let mut found: Vec<(&Target, Vec<&Finding>)> = verification
+        .targets
+        .iter()
+        .map(|(target, findings)| (target, findings.iter().filter(|finding| !finding.is_accepted).collect()))
+        .filter(|(_, findings): &(&Target, Vec<&Finding>)| !findings.is_empty())
+        .collect();
     // Those that block come first: they must not be what is counted instead of shown.
-    let mut found: Vec<_> = found.collect();
     found.sort_by_key(|(_, findings)| {
         std::cmp::Reverse(findings.iter().map(|finding| finding.severity).max())
     });
@@ -36,7 +41,7 @@ pub fn text(verification: &Verification, colour: bool) -> String {
         };
         let heading = format!("Installation target {name}{required_by}:");
         line(&mut report, &paint.by(findings.iter().map(|finding| finding.severity).max(), &heading));
-        let groups = by_message(findings);
+        let groups = by_message(findings.iter().copied());
         for group in groups.iter().take(SHOWN_FINDINGS) {
             write_group(&mut report, group);
         }
@@ -53,7 +58,7 @@ pub fn text(verification: &Verification, colour: bool) -> String {
 }
 
 /// Findings that say the same of several advisories stand together, in the order of the first of each.
-fn by_message(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+fn by_message<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Vec<&'a Finding>> {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {
         match groups.iter_mut().find(|group| group[0].message == finding.message) {
@@ -160,6 +165,7 @@ mod tests {
             url: id.map(|id| format!("https://advisories.example/{id}")),
             detail: None,
             is_unverified: false,
+            is_accepted: false,
         }
     }
 

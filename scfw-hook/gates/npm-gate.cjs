@@ -6,13 +6,17 @@
 // npm between "resolved" and "unpack": what is about to be unpacked, rebuilt, run by npx or cloned goes to scfw's
 // verifier, whose exit status decides. Any other node process notices nothing.
 //
-// Until the gate has attached, npm is set to a dry run (the switch). The gate lifts it when npm loads the module
-// that reads its configuration.
+// Until the gate has attached, npm is set to a dry run without scripts (the switches). The gate lifts them when npm
+// loads the module that reads its configuration.
 
 const fs = require('fs')
 const path = require('path')
 
-const SWITCH = 'npm_config_dry_run'
+// Each switch with the variable that keeps the user's own value.
+const SWITCHES = [
+  ['npm_config_dry_run', 'SCFW_GATE_NPM_DRY_RUN'],
+  ['npm_config_ignore_scripts', 'SCFW_GATE_NPM_IGNORE_SCRIPTS'],
+]
 const BLOCKED = 77
 const DECLINED = 76
 const UNVERIFIED = 69
@@ -32,6 +36,8 @@ const npxArborists = new Set()
 // How many `reify` calls are under way: they rebuild only what they have had verified.
 let reifying = 0
 let npmVersion = null
+// The registry of an npm that is told of none.
+let defaultRegistry = null
 
 function refuse (reason) {
   fs.writeSync(2, `scfw: ${reason}\n`)
@@ -77,7 +83,38 @@ function requiredBy (node) {
   return []
 }
 
-function sourceOf (node) {
+// What a tarball's address says of itself: its host, and, in the shape that registries give addresses, a name and
+// a version.
+function fromUrl (url) {
+  try {
+    const { origin, hostname, pathname } = new URL(url)
+    const address = decodeURIComponent(pathname)
+    const found = /\/((?:@[^/]+\/)?[^/@]+)\/-\/(?:@[^/]+\/)?([^/]+)\.tgz$/.exec(address)
+    const name = found ? found[1] : null
+    const version = found ? found[2].slice(name.split('/').pop().length + 1) : null
+    return { origin, hostname, address, name, version }
+  } catch (er) {
+    return null
+  }
+}
+
+// Whether the host is one of the registries that this npm uses, or npm will replace it by one.
+function isRegistryHost ({ origin, hostname }, options) {
+  const { replaceRegistryHost } = options
+  if (replaceRegistryHost === 'always' || replaceRegistryHost === hostname) {
+    return true
+  }
+  const registries = Object.keys(options).filter(key => key === 'registry' || key.endsWith(':registry'))
+  return [defaultRegistry, ...registries.map(key => options[key])].some(registry => {
+    try {
+      return new URL(registry).origin === origin
+    } catch (er) {
+      return false
+    }
+  })
+}
+
+function sourceOf (node, options) {
   const resolved = node.resolved || ''
   if (/^git[+:@]|^[a-z+]+:\/\/git@/.test(resolved)) {
     return 'git'
@@ -86,19 +123,30 @@ function sourceOf (node) {
     return 'path'
   }
   const isUrl = edge => /^https?:/.test(edge.rawSpec || edge.spec || '')
-  return [...(node.edgesIn || [])].some(isUrl) ? 'url' : 'registry'
+  if ([...(node.edgesIn || [])].some(isUrl)) {
+    return 'url'
+  }
+  if (!resolved) {
+    return 'registry'
+  }
+  // A lockfile can say anything here: what does not look like this package from a registry in use is a bare URL.
+  const url = fromUrl(resolved)
+  const { version } = node.package || {}
+  const isShaped = url && (url.name || version && url.address.includes(`/${nameOf(node)}/`) &&
+    url.address.includes(version))
+  return isShaped && isRegistryHost(url, options) ? 'registry' : 'url'
 }
 
 // Whether npm will leave `node` out: by --omit, or because it is optional and not for this platform. npm before 10
 // decides that only after it has computed what changes.
-function isLeftOut (node, { omit, checkPlatform }) {
+function isLeftOut (node, { omit, checkPlatform, options }) {
   if (node.dev && omit.has('dev') || node.optional && omit.has('optional') || node.peer && omit.has('peer') ||
       node.devOptional && omit.has('dev') && omit.has('optional')) {
     return true
   }
   if (node.optional) {
     try {
-      checkPlatform(node.package, false)
+      checkPlatform(node.package, false, { cpu: options.cpu, os: options.os, libc: options.libc })
     } catch (er) {
       return true
     }
@@ -106,22 +154,23 @@ function isLeftOut (node, { omit, checkPlatform }) {
   return false
 }
 
-// A node of npm's tree as the verifier's document has it; nothing for the user's own folders.
-function describe (node) {
-  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert || node.extraneous) {
-    return null
+// A node of npm's tree as the verifier's document has it; nothing for the user's own folders. Two where a lockfile
+// puts one package's tarball under another's name or version: both are verified.
+function describe (node, options) {
+  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert) {
+    return []
   }
-  const manifest = node.package || {}
-  const source = sourceOf(node)
-  const version = manifest.version || null
-  if (source === 'registry' && !version) {
+  const source = sourceOf(node, options)
+  const version = (node.package || {}).version || null
+  const url = source === 'registry' && node.resolved ? fromUrl(node.resolved) : null
+  if (source === 'registry' && !version && !url) {
     // A folder without a package.json: nothing that a registry could have given.
-    return null
+    return []
   }
   const chain = requiredBy(node)
-  return {
+  const target = {
     name: nameOf(node),
-    version,
+    version: version || url && url.version,
     source,
     index: null,
     url: node.resolved ? withoutCredentials(node.resolved) : null,
@@ -131,14 +180,8 @@ function describe (node) {
     required_by: chain,
     published: null,
   }
-}
-
-// A lockfile can put one package's tarball under another's name: then that one is installed as well.
-function namedByUrl (target) {
-  const address = (target.url || '').replace(/[?#].*$/, '').replace(/%40/g, '@').replace(/%2f/gi, '/')
-  const found = /\/((?:@[^/]+\/)?[^/@]+)\/-\/[^/]+?-(\d+\.\d+\.\d+[^/]*)\.tgz$/.exec(address)
-  const isOther = found && target.source === 'registry' && found[1] !== target.name
-  return isOther ? { ...target, name: found[1], version: found[2] } : null
+  const isOther = url && url.name && (url.name !== target.name || url.version !== target.version)
+  return isOther ? [target, { ...target, name: url.name, version: url.version }] : [target]
 }
 
 function keyOf (target) {
@@ -189,14 +232,12 @@ function stop (status) {
   throw Object.assign(new Error(message), { code: 'ESCFW', errno: status, exitCode: status })
 }
 
-function verifyNodes (nodes, choice) {
+// `options` are Arborist's; `choice` says what npm will leave out, where it has not done so yet.
+function verifyNodes (nodes, options, choice) {
   const targets = new Map()
   for (const node of nodes) {
-    const target = choice && isLeftOut(node, choice) ? null : describe(node)
-    for (const each of target ? [target, namedByUrl(target)] : []) {
-      if (each) {
-        targets.set(keyOf(each), each)
-      }
+    for (const target of choice && isLeftOut(node, choice) ? [] : describe(node, options)) {
+      targets.set(keyOf(target), target)
     }
   }
   verify('install', [...targets.values()])
@@ -212,19 +253,52 @@ function requirePoint (owner, name, where) {
 }
 
 // npm is about to read its configuration: the gate has attached.
-function patchConfig () {
-  const kept = process.env.SCFW_GATE_NPM_SWITCH || ''
+function liftSwitches () {
+  for (const [name, keeper] of SWITCHES) {
+    const kept = process.env[keeper] || ''
+    if (kept.startsWith('=')) {
+      process.env[name] = kept.slice(1)
+    } else {
+      delete process.env[name]
+    }
+  }
   if (isOn('SCFW_DRY_RUN')) {
-    process.env[SWITCH] = 'true'
-  } else if (kept.startsWith('=')) {
-    process.env[SWITCH] = kept.slice(1)
-  } else {
-    delete process.env[SWITCH]
+    process.env[SWITCHES[0][0]] = 'true'
   }
   try {
     fs.unlinkSync(process.env.SCFW_GATE_RUN || '')
   } catch (er) {
     // Another npm of this run was first.
+  }
+}
+
+function patchConfig (Config, filename) {
+  if (!npmVersion) {
+    // A launcher such as corepack's started an npm that is elsewhere: four folders above this file.
+    npmVersion = JSON.parse(fs.readFileSync(path.resolve(filename, '../../../../../package.json'), 'utf8')).version
+  }
+  liftSwitches()
+  const Gated = class extends Config {
+    constructor (options, ...rest) {
+      super(options, ...rest)
+      const { registry } = options.definitions
+      defaultRegistry = registry && registry.default
+    }
+  }
+  Object.defineProperty(Gated, 'name', { value: Config.name })
+  return Gated
+}
+
+// npm's `node-options` setting replaces NODE_OPTIONS for everything that npm starts: the gate is put back.
+function patchSetEnvs (setEnvs) {
+  const armed = process.env.NODE_OPTIONS || ''
+  return function (...args) {
+    const result = setEnvs.apply(this, args)
+    const now = process.env.NODE_OPTIONS || ''
+    if (!now.includes(__filename)) {
+      process.env.NODE_OPTIONS = `${armed} ${now}`.trim()
+    }
+    return result
   }
 }
 
@@ -266,7 +340,7 @@ function patchArborist (Arborist, from) {
     // whenever an unpacked package brings a shrinkwrap or a bundle of its own.
     // npm before 11 takes --omit from the constructor's options, later ones from those given here.
     const omit = new Set([...this.options.omit || [], ...args[0] && args[0].omit || []])
-    const choice = { omit, checkPlatform }
+    const choice = { omit, checkPlatform, options: this.options }
     let diff = this.diff
     Object.defineProperty(this, 'diff', {
       configurable: true,
@@ -275,7 +349,7 @@ function patchArborist (Arborist, from) {
       set: value => {
         diff = value
         if (value) {
-          verifyNodes(changedNodes(value), choice)
+          verifyNodes(changedNodes(value), this.options, choice)
         }
       },
     })
@@ -293,7 +367,7 @@ function patchArborist (Arborist, from) {
   prototype[reifyNodeName] = function (node, ...args) {
     const leftOut = this[Symbol.for('trashList')]
     if (!leftOut || !leftOut.has(node.path)) {
-      verifyNodes([node], { omit: new Set(), checkPlatform })
+      verifyNodes([node], this.options, { omit: new Set(), checkPlatform, options: this.options })
     }
     return reifyNode.call(this, node, ...args)
   }
@@ -302,7 +376,7 @@ function patchArborist (Arborist, from) {
     if (!reifying) {
       const nodes = options && options.nodes
       const tree = nodes ? null : await this.loadActual()
-      verifyNodes(nodes || tree.inventory.values())
+      verifyNodes(nodes || tree.inventory.values(), this.options)
     }
     return rebuild.call(this, options, ...args)
   }
@@ -332,9 +406,9 @@ function endDryRunOf (arborist) {
 function patchRunScript (runScript) {
   return Object.assign(function (options, ...args) {
     if (options && options.event === 'npx') {
-      for (const { actualTree } of npxArborists) {
+      for (const { actualTree, options: arboristOptions } of npxArborists) {
         if (actualTree) {
-          verifyNodes(actualTree.inventory.values())
+          verifyNodes(actualTree.inventory.values(), arboristOptions)
         }
       }
       for (const arborist of npxArborists) {
@@ -347,6 +421,9 @@ function patchRunScript (runScript) {
 
 // `npm ci` empties node_modules before it reifies: the lockfile's packages are verified before that.
 function patchCleanInstall (CleanInstall, from) {
+  if (typeof CleanInstall !== 'function' || !/^ci$/i.test(CleanInstall.name)) {
+    return // Another program's file of that name.
+  }
   const prototype = CleanInstall.prototype
   const name = Object.prototype.hasOwnProperty.call(prototype, 'ci') ? 'ci' : 'exec'
   const original = requirePoint(prototype, name, `ci.${name}`)
@@ -361,7 +438,8 @@ function patchCleanInstall (CleanInstall, from) {
     }
     if (tree) {
       const { checkPlatform } = from.require('npm-install-checks')
-      verifyNodes(tree.inventory.values(), { omit: new Set(flatOptions.omit), checkPlatform })
+      const choice = { omit: new Set(flatOptions.omit), checkPlatform, options: flatOptions }
+      verifyNodes(tree.inventory.values(), flatOptions, choice)
     }
     return original.apply(this, args)
   }
@@ -396,11 +474,12 @@ function patchGitFetcher (GitFetcher) {
 }
 
 const POINTS = [
-  ['/@npmcli/config/lib/index.js', patchConfig],
+  ['/@npmcli/config/lib/index.js', (module, file) => { module.exports = patchConfig(module.exports, file) }],
+  ['/@npmcli/config/lib/set-envs.js', module => { module.exports = patchSetEnvs(module.exports) }],
   ['/@npmcli/arborist/lib/arborist/index.js', module => patchArborist(module.exports, module)],
   ['/@npmcli/run-script/lib/run-script.js', module => { module.exports = patchRunScript(module.exports) }],
-  ['/npm/lib/commands/ci.js', module => patchCleanInstall(module.exports, module)],
-  ['/npm/lib/ci.js', module => patchCleanInstall(module.exports, module)],
+  ['/lib/commands/ci.js', module => patchCleanInstall(module.exports, module)],
+  ['/lib/ci.js', module => patchCleanInstall(module.exports, module)],
   ['/pacote/lib/git.js', module => { module.exports = patchGitFetcher(module.exports) }],
 ]
 
@@ -418,7 +497,7 @@ function attach (main) {
       refuse(reason)
     }
     fs.writeSync(2, `scfw: ${reason}; going on unverified, as asked\n`)
-    return patchConfig()
+    return liftSwitches()
   }
   const { _extensions: extensions } = require('module')
   const load = extensions['.js']
@@ -427,7 +506,7 @@ function attach (main) {
     const name = path.sep === '/' ? filename : filename.split(path.sep).join('/')
     for (const [suffix, patch] of POINTS) {
       if (name.endsWith(suffix)) {
-        patch(module)
+        patch(module, filename)
       }
     }
     return loaded

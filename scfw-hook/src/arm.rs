@@ -18,12 +18,39 @@ use crate::exec::c_string;
 const PIP_GATE: &str = include_str!("../gates/pip/sitecustomize.py");
 const NPM_GATE: &str = include_str!("../gates/npm-gate.cjs");
 
-/// pip ends with an error as soon as it reads this value, whatever it was asked to do; its own flag cannot undo
-/// that, and `--no-index`, which can, would let files and URLs pass.
-const PIP_SWITCH: &str = "PIP_EXISTS_ACTION";
-const PIP_SWITCH_VALUE: &str = "refused-by-scfw-because-its-gate-did-not-attach";
-const NPM_SWITCH: &str = "npm_config_dry_run";
-const NPM_SWITCH_VALUE: &str = "true";
+/// A variable that makes a manager harmless until its gate lifts it.
+struct Switch {
+    variable: &'static str,
+    /// Whether another spelling of a variable's name sets the same option.
+    is_spelling: fn(&str) -> bool,
+    value: &'static str,
+    /// Where the user's own value is kept.
+    keeper: &'static str,
+}
+
+const SWITCHES: [Switch; 3] = [
+    // pip ends with an error as soon as it reads this value, whatever it was asked to do, and no flag undoes that.
+    // `PIP_NO_INDEX` would let files, folders and URLs pass.
+    Switch {
+        variable: "PIP_EXISTS_ACTION",
+        is_spelling: |name| option(name, "PIP_").as_deref() == Some("exists-action"),
+        value: "refused-by-scfw-because-its-gate-did-not-attach",
+        keeper: env::SCFW_GATE_PIP_EXISTS_ACTION,
+    },
+    Switch {
+        variable: "npm_config_dry_run",
+        is_spelling: |name| npm_option(name).as_deref() == Some("dry-run"),
+        value: "true",
+        keeper: env::SCFW_GATE_NPM_DRY_RUN,
+    },
+    // For what takes no notice of a dry run: rebuild, and preparing a git dependency.
+    Switch {
+        variable: "npm_config_ignore_scripts",
+        is_spelling: |name| npm_option(name).as_deref() == Some("ignore-scripts"),
+        value: "true",
+        keeper: env::SCFW_GATE_NPM_IGNORE_SCRIPTS,
+    },
+];
 
 /// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself.
 pub const PYTHON_BOOTSTRAP: &str = "import os,runpy;gate=os.environ['SCFW_GATE_PIP'];\
@@ -89,29 +116,21 @@ impl Arming<'_> {
     pub fn environment(&self, environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
         let mut variables: BTreeMap<OsString, OsString> = environment.collect();
         let is_armed = variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER));
-        let pip_value =
-            take_all(&mut variables, |name| normalised(name, "PIP_") == Some("exists-action".to_owned()));
-        let npm_value = take_all(&mut variables, |name| {
-            let lower = name.to_ascii_lowercase();
-            normalised(&lower, "npm_config_") == Some("dry-run".to_owned())
-        });
-        let mut set = |name: &str, value: &OsStr| variables.insert(OsString::from(name), value.to_owned());
-        for (value, switch_value, kept, switch) in [
-            (pip_value, PIP_SWITCH_VALUE, env::SCFW_GATE_PIP_SWITCH, PIP_SWITCH),
-            (npm_value, NPM_SWITCH_VALUE, env::SCFW_GATE_NPM_SWITCH, NPM_SWITCH),
-        ] {
+        for switch in &SWITCHES {
+            let value = take_all(&mut variables, switch.is_spelling);
             // The switch of an outer run is no value of the user's: what that run kept stays.
-            let is_switch = is_armed && value.as_deref().is_some_and(|value| value == switch_value);
-            if !is_switch {
+            let is_ours = is_armed && value.as_deref().is_some_and(|value| value == switch.value);
+            if !is_ours {
                 let mut own = OsString::new();
                 if let Some(value) = value {
                     own.push("=");
                     own.push(value);
                 }
-                set(kept, &own);
+                variables.insert(OsString::from(switch.keeper), own);
             }
-            set(switch, OsStr::new(switch_value));
+            variables.insert(OsString::from(switch.variable), OsString::from(switch.value));
         }
+        let mut set = |name: &str, value: &OsStr| variables.insert(OsString::from(name), value.to_owned());
         set(env::SCFW_GATE_VERIFIER, self.verifier.as_os_str());
         set(env::SCFW_GATE_PIP, self.gates.pip.as_os_str());
         set(env::SCFW_GATE_EXECUTABLE, self.executable.as_os_str());
@@ -135,8 +154,13 @@ impl Arming<'_> {
 }
 
 /// The option that a variable stands for, as pip and npm normalise it.
-fn normalised(name: &str, prefix: &str) -> Option<String> {
+fn option(name: &str, prefix: &str) -> Option<String> {
     name.strip_prefix(prefix).map(|option| option.to_lowercase().replace('_', "-"))
+}
+
+/// npm reads its variables in any case.
+fn npm_option(name: &str) -> Option<String> {
+    option(&name.to_ascii_lowercase(), "npm_config_")
 }
 
 /// Takes every variable out whose name is `wanted`; the last of their values counts.
@@ -159,25 +183,32 @@ fn with_gate_first(python_path: Option<&OsString>, gate: &Path) -> OsString {
     joined
 }
 
-/// `NODE_OPTIONS` with the gate required before anything else; node splits it at spaces outside double quotes.
+/// `NODE_OPTIONS` with the gate required before anything else. node splits it at spaces outside double quotes;
+/// before version 12 it knew no quotes, so there are none without need.
 fn with_require(options: Option<&OsString>, gate: &Path) -> OsString {
-    let mut quoted = b"--require \"".to_vec();
-    for byte in gate.as_os_str().as_bytes() {
-        if matches!(byte, b'"' | b'\\') {
-            quoted.push(b'\\');
+    let path = gate.as_os_str().as_bytes();
+    let mut require = b"--require ".to_vec();
+    if path.iter().any(|byte| matches!(byte, b' ' | b'"' | b'\\')) {
+        require.push(b'"');
+        for byte in path {
+            if matches!(byte, b'"' | b'\\') {
+                require.push(b'\\');
+            }
+            require.push(*byte);
         }
-        quoted.push(*byte);
+        require.push(b'"');
+    } else {
+        require.extend_from_slice(path);
     }
-    quoted.push(b'"');
     let rest = options.map(|options| options.as_bytes()).unwrap_or_default();
-    if rest.starts_with(&quoted) {
+    if rest.starts_with(&require) {
         return OsString::from_vec(rest.to_vec());
     }
     if !rest.is_empty() {
-        quoted.push(b' ');
-        quoted.extend_from_slice(rest);
+        require.push(b' ');
+        require.extend_from_slice(rest);
     }
-    OsString::from_vec(quoted)
+    OsString::from_vec(require)
 }
 
 #[cfg(test)]
@@ -214,11 +245,11 @@ mod tests {
             ("NODE_OPTIONS", "--max-old-space-size=100"),
             ("EMPTY", ""),
         ]);
-        assert_eq!(armed["PIP_EXISTS_ACTION"], PIP_SWITCH_VALUE);
-        assert_eq!(armed["SCFW_GATE_PIP_SWITCH"], "=w");
+        assert_eq!(armed["PIP_EXISTS_ACTION"], SWITCHES[0].value);
+        assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "=w");
         assert_eq!(armed["npm_config_dry_run"], "true");
         assert!(!armed.contains_key("NPM_CONFIG_DRY_RUN"));
-        assert_eq!(armed["SCFW_GATE_NPM_SWITCH"], "=false");
+        assert_eq!(armed["SCFW_GATE_NPM_DRY_RUN"], "=false");
         assert_eq!(armed["PYTHONPATH"], "/g/p q:/a:/b");
         assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/gate.cjs" --max-old-space-size=100"#);
         assert_eq!(armed["EMPTY"], "");
@@ -227,8 +258,8 @@ mod tests {
     #[test]
     fn a_variable_that_was_not_set_is_kept_as_unset() {
         let armed = arm(&[]);
-        assert_eq!(armed["SCFW_GATE_PIP_SWITCH"], "");
-        assert_eq!(armed["SCFW_GATE_NPM_SWITCH"], "");
+        assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "");
+        assert_eq!(armed["SCFW_GATE_NPM_DRY_RUN"], "");
         assert_eq!(armed["PYTHONPATH"], "/g/p q");
     }
 

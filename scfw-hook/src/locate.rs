@@ -30,8 +30,10 @@ pub fn locate(name: &OsStr) -> Option<Located> {
     if name.as_bytes().contains(&b'/') {
         return Some(Located { path: PathBuf::from(name), behind_ours: false });
     }
+    let own = std::env::current_exe().unwrap_or_default();
+    // Shims are links to scfw-hook, whichever of the two is looking.
     let ours: Vec<Identity> =
-        std::env::current_exe().ok().as_deref().and_then(identity).into_iter().collect();
+        [own.with_file_name("scfw-hook"), own].iter().filter_map(|path| identity(path)).collect();
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
     search(name, &path, &ours)
 }

@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 
+use nix::sys::termios::{FlushArg, tcflush};
+
 /// The controlling terminal of this process.
 #[derive(Debug)]
 pub struct Terminal {
@@ -21,6 +23,10 @@ impl Terminal {
     /// a terminal that went away.
     #[must_use]
     pub fn confirm(&self, report: &str) -> bool {
+        // What was typed before the question is no answer to it.
+        if tcflush(&self.file, FlushArg::TCIFLUSH).is_err() {
+            return false;
+        }
         let mut terminal = &self.file;
         let question = format!("{report}Proceed with the installation anyway? [y/N] ");
         if terminal.write_all(question.as_bytes()).is_err() {

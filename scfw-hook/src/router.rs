@@ -33,7 +33,7 @@ pub fn route(call: &Call<'_>) -> i32 {
 
 fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     let Some(located) = find(call) else { return not_found(call.name()) };
-    let settings = match Settings::load(&|name| std::env::var(name).ok()) {
+    let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => {
             output::say(&describe(&error));

@@ -45,7 +45,7 @@ fn answer() -> i32 {
             return status::UNVERIFIED;
         }
     };
-    let settings = match Settings::load(&|name| std::env::var(name).ok()) {
+    let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => {
             output::say(&describe(&error));

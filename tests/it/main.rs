@@ -11,6 +11,7 @@ mod feeds;
 mod gates_npm;
 mod gates_pip;
 mod hostile_arguments;
+mod hostile_projects;
 mod npm_commands;
 mod passthrough;
 mod screening;

@@ -1,6 +1,6 @@
 //! Questions on the terminal, and what is decided where there is none.
 
-use scfw_world::{NpmPackage, Wheel};
+use scfw_world::{NpmPackage, Sdist, Wheel};
 use serde_json::json;
 
 use crate::support::Sandbox;
@@ -47,6 +47,31 @@ fn pip_asks_once_and_obeys() {
     assert_eq!(status, 0, "{shown}");
     assert_eq!(shown.matches(QUESTION).count(), 1, "{shown}");
     assert!(sandbox.list("out").contains(&"leaky.py".to_owned()));
+}
+
+#[test]
+fn one_warning_of_three_builds_is_asked_about_once() {
+    let sandbox = with_leaky();
+    for name in ["a", "b", "c"] {
+        sandbox.world.add_sdist(Sdist::new(name, "1.0").build_requires("leaky"));
+    }
+    let install = ["pip", "install", "--no-cache-dir", "--target", "out", "a", "b", "c"];
+    let (status, shown) = sandbox.on_terminal(&install, QUESTION, Some("y\n"));
+    assert_eq!(status, 0, "{shown}");
+    // The inner pip's standard error is not shown, so the question brings its report along.
+    assert_eq!(shown.matches("vulnerability/GHSA-PyPI").count(), 1, "{shown}");
+    let accepted = sandbox.log().iter().filter(|record| record.to_string().contains("GHSA-PyPI")).count();
+    assert_eq!(accepted, 3, "each install is recorded with what was accepted");
+}
+
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let sandbox = with_leaky();
+    // Typed when pip begins to work, long before there is a question; the terminal then goes away.
+    let install = ["pip", "install", "--target", "out", "leaky"];
+    let (status, shown) = sandbox.on_terminal_then_gone(&install, "Looking in indexes", "y\n", QUESTION);
+    assert_ne!(status, 0, "{shown}");
+    assert!(sandbox.list("out").is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! versions. A copy is kept in the data directory and revalidated by its `ETag`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,9 +42,20 @@ impl Manifest {
         if ecosystem == Ecosystem::Npm {
             return Some(manifest);
         }
-        Some(Self(
-            manifest.0.into_iter().map(|(name, versions)| (ecosystem.normalise(&name), versions)).collect(),
-        ))
+        // Two spellings of one name are one package, and every version outweighs some.
+        let mut merged: HashMap<String, Option<Vec<String>>> = HashMap::with_capacity(manifest.0.len());
+        for (name, versions) in manifest.0 {
+            match merged.entry(ecosystem.normalise(&name)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(versions);
+                }
+                Entry::Occupied(mut entry) => match (entry.get_mut(), versions) {
+                    (Some(known), Some(versions)) => known.extend(versions),
+                    (known, _) => *known = None,
+                },
+            }
+        }
+        Some(Self(merged))
     }
 
     /// What it says about `package`.
@@ -177,6 +189,15 @@ mod tests {
         assert_eq!(lookup("half-evil", Some("3")), None);
         assert_eq!(lookup("half-evil", None), Some(Listed::Some));
         assert_eq!(lookup("innocent", Some("1")), None);
+    }
+
+    #[test]
+    fn two_spellings_of_a_name_are_one_package() {
+        let json = r#"{"a.b": ["1"], "a_b": ["2"], "c.d": null, "c-d": ["1"]}"#;
+        let manifest = manifest(Ecosystem::PyPi, json);
+        let lookup = |name, version| manifest.lookup(&Package::new(Ecosystem::PyPi, name, Some(version)));
+        assert_eq!((lookup("a-b", "1"), lookup("a-b", "2")), (Some(Listed::This), Some(Listed::This)));
+        assert_eq!(lookup("c-d", "9"), Some(Listed::Every));
     }
 
     proptest! {

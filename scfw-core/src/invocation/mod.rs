@@ -128,6 +128,8 @@ pub struct PythonModule {
 pub enum Refusal {
     /// npm is told not to honour the switch that keeps it harmless without its gate.
     NpmNoDryRun,
+    /// An interpreter that ignores its environment runs pip's script, which leaves no place for the gate.
+    IsolatedScript,
 }
 
 impl Refusal {
@@ -138,6 +140,10 @@ impl Refusal {
             Self::NpmNoDryRun => {
                 "--no-dry-run would switch off what keeps npm harmless without its gate; \
                  it is npm's default, so leave it out"
+            }
+            Self::IsolatedScript => {
+                "with -I, -E or -S this interpreter keeps scfw's gate out of pip's script; \
+                 name pip by \"-m pip\" instead"
             }
         }
     }

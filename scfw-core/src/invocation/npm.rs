@@ -20,8 +20,10 @@ enum Command {
     CleanInstall,
     /// `exec`, which runs what it installs.
     Execute,
-    /// Changes what is installed, or builds it.
+    /// Changes what is installed, and honours `--dry-run`.
     Change,
+    /// Builds, links or fetches, whatever `--dry-run` says.
+    Build,
     /// Fetches, and prepares a git dependency, when something is named: `pack`, `publish`, `edit`, `version`, `init`.
     ChangeIfNamed,
     /// `audit fix` and `cache add`, unlike `audit` and `cache ls`.
@@ -68,16 +70,20 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     parsed.classify_command(resolve(typed), rest)
 }
 
+/// npx exists to run what it fetches, so it installs unless it is asked for nothing, or at once for help.
 pub(super) fn classify_npx(arguments: &[Cow<'_, str>]) -> Invocation {
-    match npx_words(arguments) {
-        Some(words) => classify(&words),
-        None => Invocation::Passthrough,
+    match arguments.first().map(AsRef::as_ref) {
+        None | Some("-v" | "--version" | "-h" | "--help" | "-?") => Invocation::Passthrough,
+        Some(_) => match classify(&exec_words(arguments)) {
+            Invocation::Passthrough => Parsed::default().install(Screen::Nothing),
+            install @ Invocation::Install(_) => install,
+        },
     }
 }
 
 /// The command line that npx makes of its own: `exec`, its options, `--`, and from the first positional argument
-/// on everything as it is. Among its options `-p` names a package. Nothing where it only prints help or a version.
-fn npx_words<'a>(arguments: &'a [Cow<'a, str>]) -> Option<Vec<Cow<'a, str>>> {
+/// on everything as it is. Among its options `-p` names a package.
+fn exec_words<'a>(arguments: &'a [Cow<'a, str>]) -> Vec<Cow<'a, str>> {
     let mut words: Vec<Cow<'a, str>> = vec!["exec".into()];
     let mut index = 0;
     while let Some(argument) =
@@ -87,7 +93,6 @@ fn npx_words<'a>(arguments: &'a [Cow<'a, str>]) -> Option<Vec<Cow<'a, str>>> {
         let (name, value) =
             option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
         words.push(match (name, value) {
-            ("v" | "version" | "h" | "help" | "?", _) => return None,
             ("p", Some(value)) => format!("--package={value}").into(),
             ("p", None) => "--package".into(),
             ("no-install", _) => "--yes=false".into(),
@@ -107,7 +112,7 @@ fn npx_words<'a>(arguments: &'a [Cow<'a, str>]) -> Option<Vec<Cow<'a, str>>> {
     let rest = arguments.get(index..).unwrap_or_default();
     words.push("--".into());
     words.extend(rest.iter().skip_while(|word| *word == "--").map(|word| Cow::Borrowed(word.as_ref())));
-    Some(words)
+    words
 }
 
 impl<'a> Parsed<'a> {
@@ -191,14 +196,15 @@ impl<'a> Parsed<'a> {
 
     fn classify_command(&self, command: Command, rest: &[&str]) -> Invocation {
         let installs = match command {
-            Command::Install | Command::CleanInstall | Command::Change => true,
+            Command::Install | Command::CleanInstall | Command::Change | Command::Build => true,
             Command::Execute => !rest.is_empty() || !self.packages.is_empty() || self.calls,
             Command::ChangeIfNamed => !rest.is_empty() || self.workspaces,
             Command::Subcommand(word) => rest.contains(&word),
             Command::Harmless => false,
         };
-        // `npm exec` takes no notice of --dry-run when what it runs is there already.
-        if !installs || (self.dry_run == Some(true) && command != Command::Execute) {
+        // The other commands run what is there already, or prepare a git dependency, dry or not.
+        let honours_dry_run = matches!(command, Command::Install | Command::CleanInstall | Command::Change);
+        if !installs || (self.dry_run == Some(true) && honours_dry_run) {
             return Invocation::Passthrough;
         }
         let owned = |specs: &[&str]| specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>();

@@ -66,7 +66,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     };
     if in_doubt {
         let installs = arguments.iter().any(|argument| INSTALLING.contains(&argument.as_ref()));
-        return if installs { install(None) } else { Invocation::Passthrough };
+        return if installs { unscreened() } else { Invocation::Passthrough };
     }
     if !INSTALLING.contains(&command) {
         return Invocation::Passthrough;
@@ -92,6 +92,11 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
         request.requirements = named;
     }
     install(Some(request))
+}
+
+/// An install of which nothing is known for certain beforehand.
+pub(super) fn unscreened() -> Invocation {
+    install(None)
 }
 
 fn install(request: Option<PipRequest>) -> Invocation {

@@ -4,20 +4,21 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::{Invocation, Program, PythonModule, pip};
+use super::{Invocation, Program, PythonModule, Refusal, pip};
 
 pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     let mut ignores_environment = false;
     let mut index = 0;
     while let Some(argument) = arguments.get(index) {
         let Some(cluster) = argument.strip_prefix('-').filter(|cluster| !cluster.is_empty()) else {
-            return classify_script(argument, &arguments[index + 1..]);
+            return isolated(classify_script(argument, &arguments[index + 1..]), ignores_environment);
         };
         if let Some(long) = cluster.strip_prefix('-') {
             match long {
                 "" => {
                     let script = arguments.get(index + 1).map_or("", |script| script.as_ref());
-                    return classify_script(script, arguments.get(index + 2..).unwrap_or_default());
+                    let rest = arguments.get(index + 2..).unwrap_or_default();
+                    return isolated(classify_script(script, rest), ignores_environment);
                 }
                 "check-hash-based-pycs" => index += 2,
                 // `--help…` and `--version` print and end, as does an option that Python does not know.
@@ -43,7 +44,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
                         (attached, index + 1)
                     };
                     if !is_pip_module(module) {
-                        return Invocation::Passthrough;
+                        return classify_runner(module, arguments.get(rest..).unwrap_or_default());
                     }
                     let mut invocation = pip::classify(arguments.get(rest..).unwrap_or_default());
                     if let Invocation::Install(install) = &mut invocation
@@ -61,8 +62,27 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     Invocation::Passthrough
 }
 
+/// `python -m cProfile -m pip …`: modules of the standard library, and the usual ones beside it, that run another.
+/// Where their own options end is theirs to know, so any mention of pip counts.
+fn classify_runner(module: &str, arguments: &[Cow<'_, str>]) -> Invocation {
+    const RUNNERS: [&str; 8] =
+        ["runpy", "cProfile", "profile", "pdb", "trace", "timeit", "coverage", "debugpy"];
+    let runs_pip = RUNNERS.contains(&module) && arguments.iter().any(|argument| is_pip_module(argument));
+    if runs_pip { pip::unscreened() } else { Invocation::Passthrough }
+}
+
 fn is_pip_module(module: &str) -> bool {
     module == "pip" || module.starts_with("pip.")
+}
+
+/// pip's script under an interpreter that ignores its environment: only `-m pip` can be given the gate.
+fn isolated(mut invocation: Invocation, ignores_environment: bool) -> Invocation {
+    if let Invocation::Install(install) = &mut invocation
+        && ignores_environment
+    {
+        install.refusal = Some(Refusal::IsolatedScript);
+    }
+    invocation
 }
 
 /// `python /some/bin/pip …`, `python …/site-packages/pip …` and the runner that pip starts itself with.
@@ -117,6 +137,31 @@ mod tests {
         ] {
             assert!(!installs(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_module_that_runs_pip_is_pip() {
+        for line in [
+            "-m runpy pip install foo", "-m cProfile -s time -m pip install foo",
+            "-m pdb -c c -m pip install foo",
+        ] {
+            assert!(installs(line), "{line}");
+        }
+        assert!(!installs("-m cProfile script.py") && !installs("-m json.tool pip"));
+    }
+
+    #[test]
+    fn a_script_of_pips_in_an_isolated_interpreter_is_refused() {
+        let refusal = |line: &str| {
+            let arguments: Vec<_> = line.split_whitespace().map(Cow::from).collect();
+            match classify(&arguments) {
+                Invocation::Install(install) => install.refusal,
+                Invocation::Passthrough => panic!("{line} is an install"),
+            }
+        };
+        assert_eq!(refusal("-I /venv/bin/pip install foo"), Some(Refusal::IsolatedScript));
+        assert_eq!(refusal("-E -- site-packages/pip install foo"), Some(Refusal::IsolatedScript));
+        assert_eq!(refusal("/venv/bin/pip install foo"), None);
     }
 
     #[test]

@@ -90,7 +90,12 @@ pub fn pip(request: &PipRequest, directory: &Path, environment: &dyn Fn(&str) ->
     for requirement in &request.requirements {
         reader.argument(requirement);
     }
-    for file in &request.requirement_files {
+    // A lock file of PEP 751 is no list of requirements; pip tells it by its name.
+    let is_lock = |file: &&String| {
+        let name = Path::new(file.as_str()).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name == "pylock.toml" || (name.starts_with("pylock.") && name.ends_with(".toml"))
+    };
+    for file in request.requirement_files.iter().filter(|file| !is_lock(file)) {
         reader.file(directory, file, Role::Requirements);
     }
     for file in &request.constraint_files {

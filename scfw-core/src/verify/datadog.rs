@@ -73,5 +73,6 @@ fn finding(manifest: &Manifest, target: &Target) -> Option<Finding> {
         url: None,
         detail: None,
         is_unverified: false,
+        is_accepted: false,
     })
 }

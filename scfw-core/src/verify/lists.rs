@@ -165,6 +165,7 @@ impl Lists {
                 url: None,
                 detail: None,
                 is_unverified: false,
+                is_accepted: false,
             })
         })
     }

@@ -46,6 +46,9 @@ pub struct Finding {
     /// The finding says that something could not be found out.
     #[serde(skip)]
     pub is_unverified: bool,
+    /// The user has accepted it earlier in this run; it is recorded, and not reported or asked about again.
+    #[serde(skip)]
+    pub is_accepted: bool,
 }
 
 impl Finding {
@@ -60,6 +63,7 @@ impl Finding {
             url: None,
             detail: None,
             is_unverified: true,
+            is_accepted: false,
         }
     }
 }
@@ -95,9 +99,10 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// All findings.
+    /// All findings that the verdict depends on: those not accepted yet.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.general.iter().chain(self.targets.iter().flat_map(|(_, findings)| findings))
+        let all = self.general.iter().chain(self.targets.iter().flat_map(|(_, findings)| findings));
+        all.filter(|finding| !finding.is_accepted)
     }
 }
 
@@ -135,26 +140,34 @@ pub enum VerifierError {
 }
 
 /// Verifies `targets`, all verifiers at once. A target from the local file system is the user's own and is not
-/// looked up; one from a repository or a bare URL cannot be, which is a finding.
+/// looked up. One from a repository or a bare URL is looked up by the name that it goes by, for known malware stays
+/// malware wherever it lies; that its content cannot be verified is a finding all the same.
 #[must_use]
 pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Target>) -> Verification {
-    let (looked_up, rest): (Vec<_>, Vec<_>) =
-        targets.into_iter().partition(|target| target.source == Source::Registry);
+    let (looked_up, rest): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_known_by_name);
     let mut verification = Verification { targets: Vec::new(), general: Vec::new() };
     if !looked_up.is_empty() {
         verification = look_up(settings, verifiers, looked_up);
     }
-    verification.targets.extend(rest.into_iter().map(|target| {
-        let findings = from_nowhere_known(&target).into_iter().collect();
-        (target, findings)
-    }));
+    verification.targets.extend(rest.into_iter().map(|target| (target, Vec::new())));
     for (target, findings) in &mut verification.targets {
-        if target.accepted {
-            findings.retain(|finding| finding.severity == FindingSeverity::Critical);
+        findings.extend(from_nowhere_known(target));
+        for finding in findings.iter_mut() {
+            finding.is_accepted = target.accepted && finding.severity == FindingSeverity::Warning;
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     }
     verification
+}
+
+/// Whether data sets can be asked about a target: not where its only name is its address, and not by name alone
+/// where it does not come from a registry, for then every version would be meant.
+fn is_known_by_name(target: &Target) -> bool {
+    match target.source {
+        Source::Registry => true,
+        Source::Path => false,
+        Source::Git | Source::Url => target.package.version.is_some(),
+    }
 }
 
 /// The finding about a target whose source no data set covers.

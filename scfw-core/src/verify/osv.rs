@@ -127,6 +127,7 @@ impl Osv {
             url: Some(format!("{ADVISORY_URL}{id}")),
             detail: (!is_malicious_id(id)).then(|| describe(package, severity, advisory)),
             is_unverified: false,
+            is_accepted: false,
         })
     }
 }

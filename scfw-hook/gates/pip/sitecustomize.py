@@ -10,9 +10,7 @@ pip reads its configuration, so whatever pip starts has it again: what loses the
 The syntax is kept to what Python 2.7 parses, so that an old interpreter gets a message and not a traceback.
 """
 import atexit
-import json
 import os
-import subprocess
 import sys
 
 VERIFIER = os.environ.get("SCFW_GATE_VERIFIER")
@@ -29,6 +27,7 @@ MESSAGES = {
     UNVERIFIED: "scfw could not verify this installation",
 }
 OLDEST_PIP = (20, 3)
+INSTALLING = frozenset(["install", "download", "wheel", "lock"])
 
 
 class State(object):
@@ -44,6 +43,11 @@ def is_on(name):
     return os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
 
 
+def is_installing():
+    """Whether this pip was asked to install: beneath an install, another one may be asked for its version."""
+    return bool(INSTALLING.intersection(sys.argv))
+
+
 def refuse(reason):
     """Ends the process before pip does anything."""
     sys.stderr.write("scfw: %s\n" % reason)
@@ -56,7 +60,7 @@ def refuse(reason):
 
 def lift_switch():
     """Gives pip the value that the user had set, or none."""
-    kept = os.environ.get("SCFW_GATE_PIP_SWITCH", "")
+    kept = os.environ.get("SCFW_GATE_PIP_EXISTS_ACTION", "")
     if kept.startswith("="):
         os.environ[SWITCH] = kept[1:]
     else:
@@ -85,17 +89,30 @@ def without_credentials(url):
     return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
-def version_in_file_name(name, file_name):
-    """The version in a source distribution's file name: what follows a project name as long as `name`."""
+def canonical(name):
+    """PEP 503."""
+    import re
+
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def named_by_file(file_name, name=None):
+    """Name and version in a source distribution's file name: what stands before and after the project's name, or
+    without one before and after the last hyphen that a digit follows."""
     for extension in (".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz", ".tgz", ".tar", ".zip"):
         if file_name.lower().endswith(extension):
             file_name = file_name[: -len(extension)]
             break
-    canonical = name.lower().replace("_", "-").replace(".", "-")
-    for index, character in enumerate(file_name):
-        if character == "-" and file_name[:index].lower().replace("_", "-").replace(".", "-") == canonical:
-            return file_name[index + 1 :]
-    return file_name.rpartition("-")[2]
+    else:
+        return name, None
+    hyphens = [index for index, character in enumerate(file_name) if character == "-"]
+    for index in hyphens:
+        if name and canonical(file_name[:index]) == canonical(name):
+            return name, file_name[index + 1 :]
+    for index in reversed(hyphens):
+        if file_name[index + 1 : index + 2].isdigit():
+            return name or file_name[:index], file_name[index + 1 :]
+    return name, None
 
 
 def required_by(requirement):
@@ -116,7 +133,7 @@ def source_of(requirement, link, direct):
     return "path" if link.url.startswith("file:") else "url"
 
 
-def describe(requirement, version):
+def describe(requirement, name, version):
     """A requirement as the verifier's document has it."""
     # The link that the user or a dependency wrote, where one did; an index's file has none.
     original = getattr(requirement, "original_link", None)
@@ -126,7 +143,7 @@ def describe(requirement, version):
         hashes[link.hash_name] = link.hash
     comes_from = getattr(link, "comes_from", None)
     return {
-        "name": requirement.name,
+        "name": name,
         "version": version,
         "source": source_of(requirement, link, original is not None),
         "index": without_credentials(comes_from) if isinstance(comes_from, str) else None,
@@ -154,7 +171,7 @@ def resolved_targets(resolver, requirement_set):
         version = versions.get(name)
         if version is None:
             version = str(requirement.get_dist().version)
-        targets.append(describe(requirement, version))
+        targets.append(describe(requirement, requirement.name, version))
     return targets
 
 
@@ -165,14 +182,42 @@ def key_of(target):
     # A repository or archive is known by its address before its name and version are.
     if target["source"] in ("git", "url"):
         return target["url"]
-    return (target["name"], target["version"], target["url"])
+    return " ".join([target["name"], target["version"] or "", target["url"]])
+
+
+def accepted_in_this_run():
+    """What any pip of this run has had verified, so that its warnings are asked about once."""
+    import json
+
+    try:
+        with open(RUN + ".accepted") as notes:
+            State.accepted.update(json.loads(line) for line in notes)
+    except (OSError, TypeError, ValueError):
+        pass  # Nothing yet, or nowhere to keep it.
+    return State.accepted
+
+
+def accept(targets):
+    import json
+
+    keys = [key_of(target) for target in targets]
+    State.accepted.update(keys)
+    try:
+        with open(RUN + ".accepted", "a") as notes:
+            notes.write("".join(json.dumps(key) + "\n" for key in keys))
+    except (OSError, TypeError):
+        pass  # Another pip of this run will ask again.
 
 
 def verify(phase, targets):
     """Asks the verifier about `targets`; returns when they may be built or installed."""
+    import json
+    import subprocess
+
     import pip
 
-    fresh = [target for target in targets if key_of(target) not in State.accepted]
+    accepted = accepted_in_this_run()
+    fresh = [target for target in targets if key_of(target) not in accepted]
     if not targets or (phase == "build" and not fresh):
         return
     for target in targets:
@@ -182,7 +227,8 @@ def verify(phase, targets):
         "manager": "pip",
         "version": pip.__version__,
         "phase": phase,
-        "argv": sys.argv[1:],
+        # An argument need not be text; the verifier's document is.
+        "argv": [word.encode("utf-8", "replace").decode("utf-8") for word in sys.argv[1:]],
         "targets": targets,
     }
     try:
@@ -195,7 +241,7 @@ def verify(phase, targets):
         status = UNVERIFIED
     if status != 0:
         stop(status if status > 0 else UNVERIFIED)
-    State.accepted.update(key_of(target) for target in targets)
+    accept(targets)
     if phase == "install" and is_on("SCFW_DRY_RUN"):
         import logging
 
@@ -224,10 +270,11 @@ def verdict_of_inner_run():
 def finish():
     # Runs last of all exit handlers, for it was registered first: pip has cleaned up.
     if RUN and ("-%d-" % os.getpid()) in os.path.basename(RUN):
-        try:
-            os.unlink(RUN + ".verdict")
-        except OSError:
-            pass  # Nothing was stopped.
+        for note in (".verdict", ".accepted"):
+            try:
+                os.unlink(RUN + note)
+            except OSError:
+                pass  # There was nothing to note.
     if State.exit_status is not None:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -259,9 +306,9 @@ def patch_configuration(module):
         missing = "pip %s is older than 20.3, the first that scfw can verify: update pip" % pip.__version__
     elif importlib.util.find_spec("pip._internal.resolution.resolvelib.resolver") is None:
         missing = "pip %s has no resolver that scfw knows: update scfw" % pip.__version__
-    if missing and not is_on("SCFW_ALLOW_UNSUPPORTED"):
-        refuse(missing)
-    if missing:
+    if missing and is_installing():
+        if not is_on("SCFW_ALLOW_UNSUPPORTED"):
+            refuse(missing)
         sys.stderr.write("scfw: %s; going on unverified, as asked\n" % missing)
 
     def make(original):
@@ -300,11 +347,8 @@ def patch_preparer(module):
         link = requirement.link
         if link is None or link.is_wheel or (link.url.startswith("file:") and link.is_existing_dir()):
             return  # Nothing is built, or the directory is the user's own.
-        if requirement.name and not link.is_vcs and getattr(requirement, "original_link", None) is None:
-            version = version_in_file_name(requirement.name, link.filename)
-        else:
-            version = None
-        verify("build", [describe(requirement, version)])
+        name, version = (requirement.name, None) if link.is_vcs else named_by_file(link.filename, requirement.name)
+        verify("build", [describe(requirement, name, version)])
 
     def make(original):
         def prepare(self, req, *args, **kwargs):
@@ -323,8 +367,9 @@ def patch_build_environment(module):
     def make(original):
         def enter(self, *args, **kwargs):
             entered = original(self, *args, **kwargs)
-            rest = os.environ.get("PYTHONPATH")
-            os.environ["PYTHONPATH"] = DIRECTORY + (os.pathsep + rest if rest else "")
+            rest = os.environ.get("PYTHONPATH") or ""
+            if rest.split(os.pathsep)[0] != DIRECTORY:
+                os.environ["PYTHONPATH"] = DIRECTORY + (os.pathsep + rest if rest else "")
             return entered
 
         return enter
@@ -356,22 +401,27 @@ class Finder(object):
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or spec.loader is None:
             return None
-        execute = spec.loader.exec_module
+        # A zip before Python 3.10 loads and executes in one step.
+        method = "exec_module" if hasattr(spec.loader, "exec_module") else "load_module"
+        load = getattr(spec.loader, method)
 
-        def exec_module(module):
-            execute(module)
-            patch = POINTS.get(module.__name__)
-            if patch is not None and module.__name__ not in State.loaded:
-                State.loaded.add(module.__name__)
-                patch(module)
+        def load_and_patch(module):
+            loaded = load(module)
+            name = getattr(module, "__name__", module)
+            if name in POINTS and name not in State.loaded:
+                State.loaded.add(name)
+                POINTS[name](sys.modules[name])
+            return loaded
 
-        spec.loader.exec_module = exec_module
+        setattr(spec.loader, method, load_and_patch)
         return spec
 
     def find_module(self, name, path=None):
         """How Python 2 asks. pip for it is older than what the gate knows."""
         if sys.version_info[0] == 2 and name == "pip":
-            refuse("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
+            if is_installing():
+                refuse("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
+            lift_switch()
 
 
 def run_shadowed():

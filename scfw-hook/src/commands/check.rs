@@ -37,7 +37,7 @@ pub(super) fn run(options: &Check) -> i32 {
             Err(error) => return fail(&error, status::USAGE),
         }
     }
-    let settings = match Settings::load(&|name| std::env::var(name).ok()) {
+    let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, status::CONFIGURATION),
     };

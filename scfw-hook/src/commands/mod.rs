@@ -113,7 +113,7 @@ pub fn main() -> u8 {
 
 /// Tells of earlier runs whose gate never reported, once each.
 fn name_unreported_runs() {
-    let Some(directories) = Directories::resolve(&|name| std::env::var(name).ok()) else { return };
+    let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) else { return };
     for run in runs::unreported(&directories.data) {
         output::say(&format!(
             "the gate of an earlier run never reported, so that run was kept from installing anything: {}",

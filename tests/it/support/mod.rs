@@ -15,6 +15,8 @@ use scfw_world::World;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use pseudo_terminal::Step;
+
 pub(crate) use managers::{NEWEST_NPM, NEWEST_PIP, NPM_VERSIONS, PIP_VERSIONS};
 
 /// Everything that one test touches; it goes with the value.
@@ -211,21 +213,41 @@ impl Sandbox {
     }
 
     /// Runs a command to its end.
+    #[expect(clippy::unused_self, reason = "a command of a sandbox is finished while the sandbox is there")]
     pub(crate) fn finish(&self, mut command: Command) -> Finished {
         finished(&command.output().unwrap())
     }
 
-    /// Runs `scfw-hook` on a terminal, on which `answer` is typed once `question` stands there. Gives the exit
-    /// status and everything the terminal showed.
+    /// Runs `scfw-hook` on a terminal, on which `answer` is typed once `question` stands there, or without one the
+    /// terminal goes away. Gives the exit status and everything the terminal showed.
     pub(crate) fn on_terminal(
         &self,
         arguments: &[&str],
         question: &str,
         answer: Option<&str>,
     ) -> (i32, String) {
+        pseudo_terminal::run(
+            self.terminal_command(arguments),
+            &[(question, answer.map_or(Step::Leave, Step::Type))],
+        )
+    }
+
+    /// The same, where `typed` is typed once `early` stands there, and the terminal goes away once `late` does.
+    pub(crate) fn on_terminal_then_gone(
+        &self,
+        arguments: &[&str],
+        early: &str,
+        typed: &str,
+        late: &str,
+    ) -> (i32, String) {
+        let steps = [(early, Step::Type(typed)), (late, Step::Leave)];
+        pseudo_terminal::run(self.terminal_command(arguments), &steps)
+    }
+
+    fn terminal_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("scfw-hook"));
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.path("project"));
-        pseudo_terminal::run(command, question, answer)
+        command
     }
 
     /// The records in the file log.

@@ -16,9 +16,17 @@ pub(super) fn without_terminal(command: &mut Command) {
     }
 }
 
-/// Runs `command` on a new terminal. Once `question` has been shown, `answer` is typed, or without one the
-/// terminal goes away. Gives the exit status and what was shown.
-pub(super) fn run(mut command: Command, question: &str, answer: Option<&str>) -> (i32, String) {
+/// What happens on the terminal once a text has been shown there.
+pub(super) enum Step<'a> {
+    /// This is typed.
+    Type(&'a str),
+    /// The terminal goes away.
+    Leave,
+}
+
+/// Runs `command` on a new terminal and takes the steps in turn, each once its text has been shown. Gives the exit
+/// status and what was shown.
+pub(super) fn run(mut command: Command, steps: &[(&str, Step<'_>)]) -> (i32, String) {
     let terminal = nix::pty::openpty(None, None).unwrap();
     // Held by the child as well, the terminal could never go away.
     let inherit_not = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
@@ -37,19 +45,22 @@ pub(super) fn run(mut command: Command, question: &str, answer: Option<&str>) ->
     // The parent's copies would keep the terminal from ever ending.
     drop(command);
     let mut controller = Some(File::from(terminal.master));
+    let mut steps = steps.iter();
+    let mut next = steps.next();
     let mut shown = Vec::new();
-    let mut is_answered = false;
     let mut buffer = [0; 4096];
     while let Some(terminal) = controller.as_mut() {
         // Reading fails once nothing holds the other side any more.
         let Ok(length @ 1..) = terminal.read(&mut buffer) else { break };
         shown.extend_from_slice(&buffer[..length]);
-        if !is_answered && String::from_utf8_lossy(&shown).contains(question) {
-            is_answered = true;
-            match answer {
-                Some(answer) => terminal.write_all(answer.as_bytes()).unwrap(),
-                None => controller = None,
+        while let Some((text, step)) = next
+            && String::from_utf8_lossy(&shown).contains(text)
+        {
+            match (step, controller.as_mut()) {
+                (Step::Type(answer), Some(terminal)) => terminal.write_all(answer.as_bytes()).unwrap(),
+                _ => controller = None,
             }
+            next = steps.next();
         }
     }
     let status = child.wait().unwrap();

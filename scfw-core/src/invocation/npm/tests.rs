@@ -97,8 +97,21 @@ fn npx_is_an_install_unless_it_has_nothing_to_run() {
     ] {
         assert!(matches!(classify_npx(&words(line)), Invocation::Install(_)), "npx {line}");
     }
-    for line in ["", "--version", "-v", "--help", "-h foo", "--yes"] {
+    for line in ["", "--version", "-v", "--help", "-h foo"] {
         assert_eq!(classify_npx(&words(line)), Invocation::Passthrough, "npx {line}");
+    }
+}
+
+#[test]
+fn what_takes_no_notice_of_a_dry_run_is_an_install() {
+    for line in [
+        "rebuild --dry-run", "pack --dry-run git+ssh://x", "cache add x --dry-run", "init --dry-run x",
+        "birthday", "stage publish x",
+    ] {
+        assert!(matches!(classify(&words(line)), Invocation::Install(_)), "npm {line}");
+    }
+    for line in ["-y --otp -h foo", "--registry -h foo", "--npm -h -y foo", "--userconfig --version foo"] {
+        assert!(matches!(classify_npx(&words(line)), Invocation::Install(_)), "npx {line}");
     }
 }
 
