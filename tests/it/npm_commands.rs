@@ -32,8 +32,8 @@ const INSTALLING: [(&str, &[&str]); 14] = [
 ];
 
 /// Commands that fetch or build under some circumstances: scfw may take them either way.
-const EITHER: [&str; 7] =
-    ["approve-scripts", "diff", "edit", "install-scripts", "pack", "publish", "version"];
+const EITHER: [&str; 8] =
+    ["approve-scripts", "birthday", "diff", "edit", "install-scripts", "pack", "publish", "version"];
 
 /// One module of tests per npm.
 macro_rules! with_npm {

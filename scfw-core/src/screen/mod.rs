@@ -92,8 +92,10 @@ pub fn pip(request: &PipRequest, directory: &Path, environment: &dyn Fn(&str) ->
     }
     // A lock file of PEP 751 is no list of requirements; pip tells it by its name.
     let is_lock = |file: &&String| {
-        let name = Path::new(file.as_str()).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name == "pylock.toml" || (name.starts_with("pylock.") && name.ends_with(".toml"))
+        let path = Path::new(file.as_str());
+        let is_named =
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("pylock."));
+        is_named && path.extension().is_some_and(|extension| extension == "toml")
     };
     for file in request.requirement_files.iter().filter(|file| !is_lock(file)) {
         reader.file(directory, file, Role::Requirements);

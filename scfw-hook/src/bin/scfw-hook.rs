@@ -16,17 +16,19 @@ const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n 
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
 
 /// The C entry point.
+///
+/// # Safety
+///
+/// `arguments` points to `count` strings that live as long as the process, as the C runtime gives them.
 #[expect(unsafe_code, reason = "the entry point that C calls has to carry its name unmangled")]
 #[unsafe(no_mangle)]
-pub extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     let count = usize::try_from(count).unwrap_or_default();
-    #[expect(
-        unsafe_code,
-        reason = "the C runtime gives `count` pointers to strings that live as long as the process"
-    )]
-    let arguments: Vec<&CStr> =
-        (0..count).map(|index| unsafe { CStr::from_ptr(*arguments.add(index)) }).collect();
-    run(&arguments)
+    let argument = |index| {
+        // SAFETY: `index` is below `count`, and each pointer is to a string, as the caller promises.
+        unsafe { CStr::from_ptr(*arguments.add(index)) }
+    };
+    run(&(0..count).map(argument).collect::<Vec<_>>())
 }
 
 fn run(arguments: &[&CStr]) -> c_int {
