@@ -1,6 +1,8 @@
 //! Every environment variable that scfw reads or sets, by one constant each; docs/environment.md is generated
 //! from here.
 
+use std::fmt::Write;
+
 /// Declares the constants together with the table of their names and descriptions.
 macro_rules! variables {
     ($($(#[doc = $line:literal])+ $constant:ident = $name:literal;)+) => {
@@ -50,4 +52,33 @@ variables! {
     SCFW_GATE_NPM_DRY_RUN = "SCFW_GATE_NPM_DRY_RUN";
     /// Set for the gates: the user's own `npm_config_ignore_scripts` after an `=`; empty where there was none.
     SCFW_GATE_NPM_IGNORE_SCRIPTS = "SCFW_GATE_NPM_IGNORE_SCRIPTS";
+}
+
+/// The reference page of all variables, in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Environment variables\n\nGenerated from scfw-core/src/env.rs. A flag goes before a variable, a variable \
+         before config.toml.\n\n| variable | meaning |\n| --- | --- |\n",
+    );
+    for (name, lines) in ALL {
+        let meaning = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        let _infallible = writeln!(page, "| `{name}` | {meaning} |");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_is_the_one_in_the_documentation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/environment.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(page, reference(), "run this test once with UPDATE_DOCS=1");
+    }
 }

@@ -18,9 +18,11 @@ use scfw_world::World;
 #[expect(clippy::print_stdout, reason = "its one line of output is for the shell")]
 fn main() -> io::Result<()> {
     let world = World::start()?;
-    // For a trial without any data: one package that is known to be malicious.
-    world.malicious(Ecosystem::Npm, "passports-js", None);
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_none() {
+        // For a trial without any data: one package that is known to be malicious.
+        world.malicious(Ecosystem::Npm, "passports-js", None);
+    }
     while let Some(option) = arguments.next() {
         let directory = arguments.next().map(PathBuf::from).ok_or_else(|| usage(&option))?;
         for ecosystem in Ecosystem::ALL {

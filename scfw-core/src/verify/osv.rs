@@ -18,6 +18,8 @@ const NAME: &str = "OSV";
 const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
 /// Most advisories about vulnerabilities that are fetched in one run; the rest are named without details.
 const MOST_DETAILS: usize = 500;
+/// Longest summary that is shown, in characters.
+const LONGEST_SUMMARY: usize = 120;
 /// Most findings about one target; real packages stay below a few hundred.
 const MOST_FINDINGS: usize = 1000;
 
@@ -144,10 +146,22 @@ fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Adv
         .and_then(first_line)
         .or_else(|| advisory.details.as_ref().and_then(first_line))
         .unwrap_or_else(|| "no summary".to_owned());
+    let summary = shorten(&summary);
     match advisory.first_fixed(package) {
-        Some(fixed) => format!("{severity}: {}; fixed in {fixed}", summary.trim_end_matches('.')),
-        None => format!("{severity}: {}; no fixed version is known", summary.trim_end_matches('.')),
+        Some(fixed) => format!("{severity}: {}; fixed in {fixed}", summary),
+        None => format!("{severity}: {}; no fixed version is known", summary),
     }
+}
+
+/// The beginning of a text that may be an article, cut between words.
+fn shorten(text: &str) -> String {
+    let end = text.char_indices().nth(LONGEST_SUMMARY).map_or(text.len(), |(end, _)| end);
+    if end == text.len() {
+        return text.trim_end_matches('.').to_owned();
+    }
+    let cut = &text[..end];
+    let words = cut.rsplit_once(char::is_whitespace).map_or(cut, |(words, _)| words);
+    format!("{}…", words.trim_end_matches(['.', ',', ';', ':']))
 }
 
 /// `osv-ignore.txt`: ids and regular expressions that match a whole id, separated by white space; `#` begins a
@@ -199,6 +213,14 @@ impl Ignored {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_summary_is_cut_between_words() {
+        assert_eq!(shorten("It leaks."), "It leaks");
+        let long = shorten(&"word, ".repeat(100));
+        assert!(long.chars().count() <= LONGEST_SUMMARY + 1 && long.ends_with("word…"), "{long}");
+        assert!(shorten(&"ü".repeat(1000)).ends_with("ü…"));
+    }
 
     #[test]
     fn the_ignore_list_takes_ids_and_patterns_over_whole_ids() {

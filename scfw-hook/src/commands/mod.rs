@@ -33,7 +33,7 @@ enum Command {
     #[command(after_help = "Examples:\n  scfw check npm:express pypi:requests@2.31.0\n  \
         scfw check --format json pkg:npm/%40scope/name@1.0.0\n  \
         cut -d= -f1 names.txt | sed 's/^/pypi:/' | scfw check --stdin\n\n\
-        Exit status: 0 nothing found, 1 warnings only, 77 critical findings, 69 nothing could be verified.")]
+        Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be verified is a warning.")]
     Check(Check),
     /// Test that a malicious package is stopped and a clean one installed, by the real pip and npm
     #[command(
