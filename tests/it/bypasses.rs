@@ -374,6 +374,18 @@ fn row_20_a_manager_started_by_an_install_script_is_gated_too() {
 }
 
 #[test]
+fn row_21_a_feed_that_is_down_is_no_allow() {
+    let sandbox = Sandbox::new();
+    sandbox.world.add_npm(NpmPackage::new("good", "1.0.0").canary(sandbox.canary("good")));
+    sandbox.world.fail(scfw_world::Service::Osv, Some(scfw_world::Failure::Status(503)));
+    sandbox
+        .hook(&["npm", "install", "good"])
+        .ended_with(69)
+        .says("could not be verified: OSV.dev: 127.0.0.1 answered with status 503");
+    assert!(!sandbox.has_sung() && sandbox.list("node_modules").is_empty());
+}
+
+#[test]
 fn row_24_the_users_own_start_up_files_are_kept() {
     let mut sandbox = with_evil_pypi();
     sandbox.world.add_wheel(Wheel::new("good", "1.0"));
