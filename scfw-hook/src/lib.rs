@@ -11,6 +11,7 @@ pub mod prompt;
 pub mod router;
 pub mod runs;
 pub mod screening;
+pub mod shell;
 pub mod verify;
 
 /// The exit statuses that are ours; any other is the manager's own.

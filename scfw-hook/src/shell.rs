@@ -1,0 +1,61 @@
+//! The shells that scfw integrates with.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+/// A shell with an integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
+impl Shell {
+    /// Every shell there is.
+    pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
+
+    /// The name of its program.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
+    /// `path` as one word of this shell, whatever characters it holds.
+    #[must_use]
+    pub fn quote(self, path: &Path) -> String {
+        let text = path.to_string_lossy();
+        match self {
+            // Inside single quotes only the quote itself means anything.
+            Self::Bash | Self::Zsh => format!("'{}'", text.replace('\'', r"'\''")),
+            // fish reads `\\` and `\'` there.
+            Self::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
+        }
+    }
+}
+
+/// The `scfw` that a shell should call: this program, or the one beside it.
+#[must_use]
+pub fn scfw_program() -> Option<PathBuf> {
+    std::env::current_exe().ok().map(|own| own.with_file_name("scfw")).filter(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_one_word_in_every_shell() {
+        let path = Path::new(r"/a b/it's $HOME\x");
+        assert_eq!(Shell::Bash.quote(path), r"'/a b/it'\''s $HOME\x'");
+        assert_eq!(Shell::Fish.quote(path), r"'/a b/it\'s $HOME\\x'");
+    }
+}
