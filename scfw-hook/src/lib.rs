@@ -12,6 +12,7 @@ pub mod router;
 pub mod runs;
 pub mod screening;
 pub mod shell;
+pub mod shims;
 pub mod verify;
 
 /// The exit statuses that are ours; any other is the manager's own.

@@ -49,13 +49,18 @@ fn search(name: &OsStr, path: &OsStr, ours: &[Identity]) -> Option<Located> {
         if !metadata.is_file() || access(&candidate, AccessFlags::X_OK).is_err() {
             continue;
         }
-        if ours.contains(&(metadata.dev(), metadata.ino())) {
+        if ours.contains(&(metadata.dev(), metadata.ino())) || is_of_another_scfw(&candidate) {
             behind_ours = true;
             continue;
         }
         return Some(Located { path: candidate, behind_ours });
     }
     None
+}
+
+/// A shim of another installation: it would pass over its own, find ours, and so for ever.
+fn is_of_another_scfw(candidate: &Path) -> bool {
+    fs::read_link(candidate).is_ok_and(|target| target.file_name().is_some_and(|name| name == "scfw-hook"))
 }
 
 fn identity(path: &Path) -> Option<Identity> {
@@ -86,9 +91,14 @@ mod tests {
         let not_executable = program(&root.path().join("first"), "pip", 0o644);
         let real = program(&root.path().join("last"), "pip", 0o755);
         fs::create_dir_all(root.path().join("directory/pip")).unwrap();
+        let others = root.path().join("others");
+        fs::create_dir(&others).unwrap();
+        let another = program(&root.path().join("elsewhere"), "scfw-hook", 0o755);
+        symlink(another, others.join("pip")).unwrap();
         let path = format!(
-            "{}:{}:{}:{}:{}",
+            "{}:{}:{}:{}:{}:{}",
             shims.display(),
+            others.display(),
             root.path().join("bin").display(),
             not_executable.parent().unwrap().display(),
             root.path().join("directory").display(),

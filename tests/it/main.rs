@@ -16,5 +16,6 @@ mod npm_commands;
 mod passthrough;
 mod screening;
 mod settings;
+mod shims;
 mod terminal;
 mod verify;

@@ -148,8 +148,8 @@ fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Adv
         .unwrap_or_else(|| "no summary".to_owned());
     let summary = shorten(&summary);
     match advisory.first_fixed(package) {
-        Some(fixed) => format!("{severity}: {}; fixed in {fixed}", summary),
-        None => format!("{severity}: {}; no fixed version is known", summary),
+        Some(fixed) => format!("{severity}: {summary}; fixed in {fixed}"),
+        None => format!("{severity}: {summary}; no fixed version is known"),
     }
 }
 

@@ -1,0 +1,96 @@
+//! PATH shims: links with the managers' names that point to scfw-hook, for scripts, editors and CI, which know no
+//! shell function.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use scfw_core::invocation::Program;
+
+use crate::arm::create_private;
+use crate::locate::locate;
+use crate::router::own_program;
+
+/// The directory of the shims below the data directory.
+#[must_use]
+pub fn directory(data: &Path) -> PathBuf {
+    data.join("shims")
+}
+
+/// Makes a shim for every program on `PATH` that scfw routes, and takes those away whose program is gone: a shim
+/// without one would make scripts believe that it is there. Returns the shims.
+pub fn install(data: &Path) -> io::Result<Vec<PathBuf>> {
+    let hook =
+        own_program().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "scfw-hook is not beside scfw"))?;
+    let directory = directory(data);
+    create_private(&directory)?;
+    let names = routed_names();
+    for stale in existing(&directory)?
+        .into_iter()
+        .filter(|shim| !shim.file_name().is_some_and(|name| is_in(&names, name)))
+    {
+        fs::remove_file(stale)?;
+    }
+    let mut shims = Vec::with_capacity(names.len());
+    for name in &names {
+        let shim = directory.join(name);
+        if fs::read_link(&shim).ok().as_deref() != Some(&hook) {
+            // Made beside it and renamed, so that the name is never without a program.
+            let fresh = directory.join(format!(".{name}.{}", std::process::id()));
+            symlink(&hook, &fresh)?;
+            fs::rename(&fresh, &shim)?;
+        }
+        shims.push(shim);
+    }
+    Ok(shims)
+}
+
+/// Takes all shims away. What else somebody has put into the directory stays.
+pub fn remove(data: &Path) -> io::Result<()> {
+    let directory = directory(data);
+    for shim in existing(&directory)? {
+        fs::remove_file(shim)?;
+    }
+    match fs::remove_dir(&directory) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_in(names: &BTreeSet<String>, name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| names.contains(name))
+}
+
+/// Names on `PATH` that are routed and have a real program.
+fn routed_names() -> BTreeSet<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let entries = std::env::split_paths(&path).filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| Program::from_name(name).is_some() && locate(OsStr::new(name)).is_some())
+        .collect()
+}
+
+/// The shims that are there: links to some scfw-hook.
+fn existing(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut shims = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if fs::read_link(&path).is_ok_and(|target| target.file_name().is_some_and(|name| name == "scfw-hook"))
+        {
+            shims.push(path);
+        }
+    }
+    Ok(shims)
+}
