@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use scfw_core::env;
 use scfw_core::text::{sanitise, without_credentials};
 
 /// Notes that nobody asked about for so long are thrown away.
@@ -27,8 +28,18 @@ impl Unreported {
     }
 }
 
-/// Notes that this process is about to become the run `command_line`. Returns the note's path.
+/// Notes that this process is about to become the run `command_line`. Returns the note's path. A process that is such
+/// a run already, because a version manager's shim came back to one of ours, keeps its note.
 pub fn begin(data: &Path, command_line: &str) -> io::Result<PathBuf> {
+    let present = std::env::var_os(env::SCFW_GATE_RUN).map(PathBuf::from);
+    let own = i32::try_from(std::process::id()).ok();
+    if let Some(present) = present
+        && own.is_some()
+        && present.file_name().and_then(|name| name.to_str()).and_then(process_of) == own
+        && present.is_file()
+    {
+        return Ok(present);
+    }
     let directory = directory(data);
     crate::arm::create_private(&directory)?;
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
