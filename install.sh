@@ -55,7 +55,7 @@ echo
 echo "Installed $prefix/bin/scfw and $prefix/bin/scfw-hook."
 echo "A clean and a malicious package, from an index and a registry on this machine only:"
 echo
-"$prefix/bin/scfw" doctor
+"$prefix/bin/scfw" doctor --offline
 echo
 case ":$PATH:" in
   *":$prefix/bin:"*) echo "Try it: scfw run npm install express" ;;

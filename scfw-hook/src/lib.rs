@@ -8,6 +8,7 @@ pub mod exec;
 pub mod locate;
 pub mod output;
 pub mod prompt;
+pub mod rc_files;
 pub mod router;
 pub mod runs;
 pub mod screening;

@@ -6,6 +6,7 @@ mod support;
 
 mod bypasses;
 mod check;
+mod doctor;
 mod feed_answers;
 mod feeds;
 mod gates_npm;

@@ -1,0 +1,295 @@
+//! `scfw doctor`: what is configured on this machine, tested for real. Each route gets a clean and a malicious package
+//! to install, from an index, a registry and feeds that this process serves on the loopback interface.
+
+mod route;
+mod world;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+use scfw_core::config::Settings;
+use scfw_core::package::{Ecosystem, Package, Target};
+use scfw_core::text::{escape_json, sanitise};
+use scfw_core::verify::{verifiers, verify};
+use serde::Serialize;
+
+use self::route::{Manager, Route, Tested};
+use self::world::LittleWorld;
+use super::{Doctor, fail};
+use crate::locate::locate;
+use crate::router::describe;
+use crate::shell::Shell;
+use crate::{output, runs, shims, status};
+
+/// Exit status where something that is configured does not work.
+const BROKEN: i32 = 1;
+/// Programs of one manager that are tested; more would only take longer.
+const MOST_PROGRAMS: usize = 8;
+
+/// How one thing was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    /// It works.
+    Ok,
+    /// It does not work.
+    Failed,
+    /// It is not set up, so nothing is expected of it.
+    Absent,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the keys of the JSON")]
+struct Check {
+    /// What kind: `gate`, `shell`, `shims`, `configuration`, `feeds`, `runs`.
+    check: &'static str,
+    /// Which of the kind.
+    subject: String,
+    outcome: Outcome,
+    /// What was found, or what to do about it.
+    detail: String,
+    /// What was seen on the way, for people.
+    #[serde(skip)]
+    transcript: Vec<String>,
+}
+
+impl Check {
+    fn new(
+        check: &'static str,
+        subject: impl Into<String>,
+        outcome: Outcome,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { check, subject: subject.into(), outcome, detail: detail.into(), transcript: Vec::new() }
+    }
+}
+
+pub(super) fn run(options: &Doctor) -> i32 {
+    let place = match tempfile::tempdir() {
+        Ok(place) => place,
+        Err(error) => return fail(&error, BROKEN),
+    };
+    let world = match LittleWorld::start(place.path()) {
+        Ok(world) => world,
+        Err(error) => return fail(&error, BROKEN),
+    };
+    let settings = Settings::load(&|name| std::env::var_os(name));
+    let mut report = Report { checks: Vec::new(), json: options.json };
+    report.add(configuration(&settings));
+    if let Ok(settings) = &settings {
+        report.add(feeds(settings, options.offline));
+        report.add(unreported_runs(settings));
+    }
+    for (manager, program) in programs() {
+        report.add(gate(&world, manager, program));
+    }
+    if let Ok(settings) = &settings {
+        report.add(shim_route(&world, settings));
+    }
+    for shell in Shell::ALL {
+        report.add(shell_route(&world, shell));
+    }
+    report.end()
+}
+
+/// Prints each check as soon as it is there, or all of them as JSON in the end.
+struct Report {
+    checks: Vec<Check>,
+    json: bool,
+}
+
+impl Report {
+    fn add(&mut self, check: Check) {
+        if !self.json {
+            let mark = match check.outcome {
+                Outcome::Ok => "ok    ",
+                Outcome::Failed => "FAILED",
+                Outcome::Absent => "-     ",
+            };
+            let mut text = format!("{mark} {} {}: {}\n", check.check, check.subject, check.detail);
+            for line in &check.transcript {
+                text.extend(["         ", line, "\n"]);
+            }
+            output::print(&text);
+        }
+        self.checks.push(check);
+    }
+
+    fn end(self) -> i32 {
+        let is_ok = self.checks.iter().all(|check| check.outcome != Outcome::Failed);
+        let is_any_gated =
+            self.checks.iter().any(|check| check.check == "gate" && check.outcome == Outcome::Ok);
+        if self.json {
+            let json = serde_json::json!({"ok": is_ok && is_any_gated, "checks": self.checks});
+            output::print(&format!("{}\n", escape_json(&format!("{json:#}"))));
+        } else if is_ok && !is_any_gated {
+            output::print("Neither pip nor npm was found on PATH, so there is nothing to protect.\n");
+        }
+        if is_ok && is_any_gated { status::OK } else { BROKEN }
+    }
+}
+
+fn configuration(settings: &Result<Settings, scfw_core::config::ConfigError>) -> Check {
+    let valid = match settings {
+        Ok(settings) => verifiers(settings).map(drop).map_err(|error| describe(&error)),
+        Err(error) => Err(describe(error)),
+    };
+    match valid {
+        Ok(()) => Check::new("configuration", "config.toml, lists, osv-ignore.txt", Outcome::Ok, "valid"),
+        Err(error) => {
+            Check::new("configuration", "config.toml, lists, osv-ignore.txt", Outcome::Failed, error)
+        }
+    }
+}
+
+fn feeds(settings: &Settings, offline: bool) -> Check {
+    if offline || settings.offline {
+        return Check::new("feeds", "OSV, Datadog", Outcome::Absent, "not asked: offline");
+    }
+    let Ok(verifiers) = verifiers(settings) else {
+        return Check::new(
+            "feeds",
+            "OSV, Datadog",
+            Outcome::Absent,
+            "not asked: the configuration is not valid",
+        );
+    };
+    // Any names do: whether the feeds answer is the question.
+    let targets =
+        Ecosystem::ALL.map(|ecosystem| Target::registry(Package::new(ecosystem, "scfw", Some("0.0.0"))));
+    let verification = verify(settings, &verifiers, targets.into());
+    let silent: Vec<String> =
+        verification.general.iter().map(|finding| sanitise(&finding.message).into_owned()).collect();
+    if silent.is_empty() {
+        Check::new("feeds", "OSV, Datadog", Outcome::Ok, "both answer")
+    } else {
+        Check::new("feeds", "OSV, Datadog", Outcome::Failed, silent.join("; "))
+    }
+}
+
+fn unreported_runs(settings: &Settings) -> Check {
+    let unreported = runs::unreported(&settings.directories.data);
+    if unreported.is_empty() {
+        return Check::new("runs", "earlier installs", Outcome::Ok, "every gate has reported");
+    }
+    let mut check = Check::new(
+        "runs",
+        "earlier installs",
+        Outcome::Failed,
+        format!(
+            "{} ended without a word from the gate and were kept from installing anything",
+            unreported.len()
+        ),
+    );
+    for run in unreported {
+        check.transcript.push(run.description.clone());
+        if let Err(error) = run.forget() {
+            check.transcript.push(format!("(its note could not be removed: {error})"));
+        }
+    }
+    check
+}
+
+/// Every pip and npm on `PATH`, each file once, by the name under which it is found first.
+fn programs() -> Vec<(Manager, PathBuf)> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for manager in Manager::ALL {
+        let mut of_manager = Vec::new();
+        for directory in std::env::split_paths(&path) {
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let is_first = manager.is_name(&name)
+                    && locate(&name).is_some_and(|located| located.path == entry.path());
+                if is_first && seen.insert(fs::canonicalize(entry.path()).unwrap_or(entry.path())) {
+                    of_manager.push((manager, entry.path()));
+                }
+            }
+        }
+        // The plain name first: it is the one that is typed.
+        of_manager.sort_by_key(|(_, path)| path.file_name().map(OsStr::len));
+        of_manager.truncate(MOST_PROGRAMS);
+        found.append(&mut of_manager);
+    }
+    found
+}
+
+fn gate(world: &LittleWorld, manager: Manager, program: PathBuf) -> Check {
+    let subject = sanitise(&program.to_string_lossy()).into_owned();
+    if !route::starts(world, &program) {
+        // A version manager's shim for a version that is not in use, mostly.
+        return Check::new("gate", subject, Outcome::Absent, "does not start by itself");
+    }
+    let test = Route::Hook(program).test(world, manager);
+    match &test.refusal {
+        Some(refusal) => Check::new("gate", subject, Outcome::Ok, format!("refused: {refusal}")),
+        None => tested("gate", subject, &test),
+    }
+}
+
+fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
+    let directory = shims::directory(&settings.directories.data);
+    let subject = sanitise(&directory.to_string_lossy()).into_owned();
+    let managers: Vec<Manager> =
+        Manager::ALL.into_iter().filter(|manager| directory.join(manager.name()).exists()).collect();
+    if managers.is_empty() {
+        return Check::new("shims", subject, Outcome::Absent, "not set up (scfw configure --shims)");
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|entry| entry == directory) {
+        return Check::new(
+            "shims",
+            subject,
+            Outcome::Failed,
+            "not on PATH: open a new shell, or run scfw configure again",
+        );
+    }
+    let behind = managers.iter().find_map(|manager| {
+        let first = std::env::split_paths(&path).find(|entry| entry.join(manager.name()).is_file())?;
+        (first != directory).then(|| format!("{} comes first on PATH", first.join(manager.name()).display()))
+    });
+    if let Some(behind) = behind {
+        return Check::new("shims", subject, Outcome::Failed, sanitise(&behind));
+    }
+    all_tested("shims", subject, managers.into_iter().map(|manager| Route::Path.test(world, manager)))
+}
+
+fn shell_route(world: &LittleWorld, shell: Shell) -> Check {
+    if locate(OsStr::new(shell.name())).is_none() {
+        return Check::new("shell", shell.name(), Outcome::Absent, "not installed");
+    }
+    if !crate::rc_files::is_configured(shell) {
+        return Check::new("shell", shell.name(), Outcome::Absent, "not set up (scfw configure)");
+    }
+    let present = Manager::ALL.into_iter().filter(|manager| locate(OsStr::new(manager.name())).is_some());
+    all_tested(
+        "shell",
+        shell.name().to_owned(),
+        present.map(|manager| Route::Shell(shell).test(world, manager)),
+    )
+}
+
+fn all_tested(check: &'static str, subject: String, tests: impl Iterator<Item = Tested>) -> Check {
+    let mut all = Tested::default();
+    for test in tests {
+        all.failures.extend(test.failures);
+        all.transcript.extend(test.transcript);
+    }
+    tested(check, subject, &all)
+}
+
+fn tested(check: &'static str, subject: String, test: &Tested) -> Check {
+    let (outcome, detail) = if test.failures.is_empty() {
+        (
+            Outcome::Ok,
+            "a clean package is installed, a malicious one stopped before anything of it runs".to_owned(),
+        )
+    } else {
+        (Outcome::Failed, test.failures.join("; "))
+    };
+    Check { transcript: test.transcript.clone(), ..Check::new(check, subject, outcome, detail) }
+}

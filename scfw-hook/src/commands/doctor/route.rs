@@ -1,0 +1,225 @@
+//! One route with one manager: both installs, and whether they ended as they should.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use scfw_core::invocation::Program;
+use scfw_core::report::BLOCKED;
+use scfw_core::text::sanitise;
+
+use super::world::{CARRIER, CLEAN, LittleWorld, MALWARE};
+use crate::router::own_program;
+use crate::shell::Shell;
+use crate::status;
+
+/// One install takes no longer than this, or something waits for somebody.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A manager to test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manager {
+    Pip,
+    Npm,
+}
+
+impl Manager {
+    pub(super) const ALL: [Self; 2] = [Self::Pip, Self::Npm];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Pip => "pip",
+            Self::Npm => "npm",
+        }
+    }
+
+    /// Whether a program of that name is this manager.
+    pub(super) fn is_name(self, name: &OsStr) -> bool {
+        let program = name.to_str().and_then(Program::from_name);
+        matches!((self, program), (Self::Pip, Some(Program::Pip)) | (Self::Npm, Some(Program::Npm)))
+    }
+
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Pip => &["install", "--no-cache-dir", "--target", "packages"],
+            Self::Npm => &["install"],
+        }
+    }
+
+    /// The file that shows that the clean package was installed.
+    const fn installed(self) -> &'static str {
+        match self {
+            Self::Pip => "packages/scfw_selftest_clean.py",
+            Self::Npm => "node_modules/scfw-selftest-clean/package.json",
+        }
+    }
+}
+
+/// The way on which a call reaches scfw.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// scfw-hook itself, with that program.
+    Hook(PathBuf),
+    /// The name alone, found on `PATH`.
+    Path,
+    /// An interactive shell with the user's own start-up files.
+    Shell(Shell),
+}
+
+/// What the two installs showed.
+#[derive(Debug, Default)]
+pub(super) struct Tested {
+    /// What is wrong; nothing where all is well.
+    pub(super) failures: Vec<String>,
+    /// What was run and what scfw said.
+    pub(super) transcript: Vec<String>,
+    /// Why the manager is not let run at all, where it is one that no gate can hold.
+    pub(super) refusal: Option<String>,
+}
+
+/// How a command ended.
+struct Ended {
+    status: Option<i32>,
+    shown: String,
+    errors: String,
+}
+
+impl Route {
+    /// Installs a clean and a malicious package on this route.
+    pub(super) fn test(&self, world: &LittleWorld, manager: Manager) -> Tested {
+        let mut tested = Tested::default();
+        for package in [CLEAN, CARRIER] {
+            tested.transcript.push(format!("$ {} install {package}", manager.name()));
+            let outcome = world.folder().and_then(|folder| {
+                let ended = self.install(world, manager, package, &folder)?;
+                Ok((folder, ended))
+            });
+            match outcome {
+                Ok((folder, ended)) => tested.judge(world, manager, package, &folder, &ended),
+                Err(error) => tested.failures.push(format!("{} could not be run ({error})", manager.name())),
+            }
+        }
+        tested
+    }
+
+    fn install(
+        &self,
+        world: &LittleWorld,
+        manager: Manager,
+        package: &str,
+        folder: &Path,
+    ) -> io::Result<Ended> {
+        let mut command = match self {
+            Self::Hook(program) => {
+                let hook = own_program().ok_or_else(|| io::Error::other("scfw-hook is not beside scfw"))?;
+                let mut command = Command::new(hook);
+                command.arg(program).args(manager.arguments()).arg(package);
+                command
+            }
+            Self::Path => {
+                let mut command = Command::new(manager.name());
+                command.args(manager.arguments()).arg(package);
+                command
+            }
+            Self::Shell(shell) => {
+                let mut command = Command::new(shell.name());
+                // The words are ours and need no quoting in any shell.
+                command.args(["-i", "-c"]).arg(format!(
+                    "{} {} {package}",
+                    manager.name(),
+                    manager.arguments().join(" ")
+                ));
+                command
+            }
+        };
+        world.surround(&mut command, folder);
+        run(command, folder)
+    }
+}
+
+impl Tested {
+    fn judge(&mut self, world: &LittleWorld, manager: Manager, package: &str, folder: &Path, ended: &Ended) {
+        let refusal = ended.errors.lines().find_map(|line| line.strip_prefix("scfw: "));
+        if package == CLEAN
+            && ended.status == Some(status::UNVERIFIED)
+            && let Some(refusal) = refusal
+        {
+            self.refusal = Some(sanitise(refusal).into_owned());
+            return;
+        }
+        let is_good = if package == CLEAN {
+            ended.status == Some(0) && folder.join(manager.installed()).is_file()
+        } else {
+            // Only our own word counts, not that the command failed somehow.
+            ended.status == Some(status::BLOCKED)
+                && ended.errors.contains(BLOCKED)
+                && ended.errors.contains(&format!("Installation target {MALWARE}"))
+                && !world.malware_has_run()
+        };
+        if is_good {
+            let report = ended.errors.lines().skip_while(|line| !line.contains("Installation target"));
+            let until_verdict = report.scan(false, |is_over, line| {
+                let was_over = *is_over;
+                *is_over = line == BLOCKED;
+                (!was_over).then_some(line)
+            });
+            self.transcript.extend(until_verdict.map(|line| sanitise(line).into_owned()));
+            return;
+        }
+        let shown = ended.shown.lines().chain(ended.errors.lines());
+        self.transcript.extend(shown.map(|line| sanitise(line).into_owned()));
+        self.failures.push(match (package == CLEAN, ended.status) {
+            (_, None) => format!("{} install {package} did not end in time", manager.name()),
+            (true, Some(status)) => {
+                format!("a clean package was not installed by {} (status {status})", manager.name())
+            }
+            (false, _) if world.malware_has_run() => format!("malware RAN in {} install", manager.name()),
+            (false, Some(status)) => {
+                format!("scfw did not stop malware in {} install (status {status})", manager.name())
+            }
+        });
+    }
+}
+
+/// Whether a program does anything when asked for its version.
+pub(super) fn starts(world: &LittleWorld, program: &Path) -> bool {
+    let started = world.folder().and_then(|folder| {
+        let mut command = Command::new(program);
+        command.arg("--version");
+        world.surround(&mut command, &folder);
+        run(command, &folder)
+    });
+    started.is_ok_and(|ended| ended.status == Some(0))
+}
+
+/// Runs `command` without a terminal, which an interactive shell would otherwise take over, and without waiting for
+/// ever.
+fn run(mut command: Command, folder: &Path) -> io::Result<Ended> {
+    let (shown, errors) = (folder.join(".stdout"), folder.join(".stderr"));
+    command.stdin(Stdio::null()).stdout(File::create(&shown)?).stderr(File::create(&errors)?);
+    #[expect(unsafe_code, reason = "setsid is async-signal-safe, so it may be called between fork and exec")]
+    // SAFETY: nothing but that call happens there.
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+    }
+    let mut child = command.spawn()?;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status.code().or(Some(-1));
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            break None;
+        }
+        sleep(Duration::from_millis(5));
+    };
+    let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Ended { status, shown: read(&shown)?, errors: read(&errors)? })
+}

@@ -1,0 +1,82 @@
+//! The little world of the self-test: a clean package, and one whose dependency is malicious, for pip and npm.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scfw_core::env;
+use scfw_core::package::Ecosystem;
+use scfw_world::{NpmPackage, Sdist, Wheel, World};
+
+/// What the clean package is called.
+pub(super) const CLEAN: &str = "scfw-selftest-clean";
+/// What the package is called that brings malware along.
+pub(super) const CARRIER: &str = "scfw-selftest-carrier";
+/// What the malware is called.
+pub(super) const MALWARE: &str = "scfw-selftest-malware";
+
+/// Servers on the loopback interface, and a folder that goes with the test.
+pub(super) struct LittleWorld {
+    world: World,
+    place: PathBuf,
+    canary: PathBuf,
+}
+
+impl LittleWorld {
+    pub(super) fn start(place: &Path) -> io::Result<Self> {
+        let world = World::start()?;
+        let canary = place.join("canary");
+        world.add_wheel(Wheel::new(CLEAN, "1.0"));
+        world.add_wheel(Wheel::new(CARRIER, "1.0").requires(MALWARE));
+        world.add_sdist(Sdist::new(MALWARE, "6.6.6").canary(&canary));
+        world.malicious(Ecosystem::PyPi, MALWARE, Some("6.6.6"));
+        world.add_npm(NpmPackage::new(CLEAN, "1.0.0"));
+        world.add_npm(NpmPackage::new(CARRIER, "1.0.0").dependency(MALWARE, "*"));
+        world.add_npm(NpmPackage::new(MALWARE, "6.6.6").canary(&canary));
+        world.malicious(Ecosystem::Npm, MALWARE, Some("6.6.6"));
+        Ok(Self { world, place: place.to_owned(), canary })
+    }
+
+    /// A new folder to install into.
+    pub(super) fn folder(&self) -> io::Result<PathBuf> {
+        // Kept until the whole place goes.
+        Ok(tempfile::tempdir_in(&self.place)?.keep())
+    }
+
+    /// Whether any code of the malware has run.
+    pub(super) fn malware_has_run(&self) -> bool {
+        self.canary.exists()
+    }
+
+    /// Gives `command` this world, and takes the user's settings of pip, npm and scfw away. `PATH`, `HOME` and
+    /// everything else stay as they are: they are what is tested.
+    pub(super) fn surround(&self, command: &mut Command, folder: &Path) {
+        for (name, _) in std::env::vars_os() {
+            let is_setting = name.to_str().is_none_or(|name| {
+                let lower = name.to_ascii_lowercase();
+                ["scfw_", "pip_", "npm_config_", "node_options", "pythonpath"]
+                    .iter()
+                    .any(|prefix| lower.starts_with(prefix))
+                    || lower.ends_with("_proxy")
+            });
+            if is_setting {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(folder)
+            .env(env::SCFW_HOME, self.place.join("scfw"))
+            .env(env::SCFW_OSV_API_URL, self.world.osv_url())
+            .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url())
+            .env("PIP_CONFIG_FILE", "/dev/null")
+            .env("PIP_INDEX_URL", self.world.index_url())
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+            .env("npm_config_userconfig", self.place.join("npmrc"))
+            .env("npm_config_globalconfig", self.place.join("global-npmrc"))
+            .env("npm_config_registry", self.world.registry_url())
+            .env("npm_config_cache", self.place.join("cache"))
+            .env("npm_config_update_notifier", "false")
+            .env("npm_config_audit", "false")
+            .env("npm_config_fund", "false");
+    }
+}

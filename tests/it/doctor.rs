@@ -1,0 +1,79 @@
+//! `scfw doctor`: what works, what does not, and what is only not set up.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::support::{Finished, Sandbox};
+
+fn checks(finished: &Finished) -> Vec<Value> {
+    let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+    report["checks"].as_array().unwrap().clone()
+}
+
+fn outcome<'a>(checks: &'a [Value], check: &str, subject: &str) -> &'a Value {
+    let matches =
+        |each: &&Value| each["check"] == check && each["subject"].as_str().unwrap().ends_with(subject);
+    checks.iter().find(matches).unwrap_or_else(|| panic!("no {check} {subject} in {checks:?}"))
+}
+
+#[test]
+fn each_manager_that_is_found_is_tested_for_real() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.scfw(&["doctor", "--json"]).ended_with(0);
+    let checks = checks(&finished);
+    for (check, subject) in
+        [("gate", "/pip"), ("gate", "/npm"), ("feeds", "OSV, Datadog"), ("runs", "earlier installs")]
+    {
+        assert_eq!(outcome(&checks, check, subject)["outcome"], "ok", "{finished:?}");
+    }
+    assert_eq!(outcome(&checks, "shims", "/shims")["outcome"], "absent");
+    assert!(!sandbox.was_asked_for("scfw-selftest"), "the user's own registry hears nothing of the test");
+    assert_eq!(sandbox.log().len(), 0, "nor does the user's log");
+    assert_eq!(sandbox.temporary_files(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_manager_that_loses_its_gate_is_found_out() {
+    let mut sandbox = Sandbox::new();
+    let real = std::env::split_paths(&sandbox.variable("PATH")).nth(1).unwrap().join("npm");
+    let wrapper =
+        sandbox.write("bin/npm", format!("#!/bin/sh\nunset NODE_OPTIONS\nexec {} \"$@\"\n", real.display()));
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = wrapper.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(sandbox.variable("PATH"));
+    sandbox.set("PATH", path);
+    let finished = sandbox.scfw(&["doctor", "--json"]).ended_with(1);
+    let checks = checks(&finished);
+    assert_eq!(outcome(&checks, "gate", "bin/npm")["outcome"], "failed");
+    assert_eq!(outcome(&checks, "gate", "/pip")["outcome"], "ok");
+}
+
+#[test]
+fn a_broken_configuration_and_a_silent_feed_are_said() {
+    let sandbox = Sandbox::new();
+    sandbox.world.fail(scfw_world::Service::Osv, Some(scfw_world::Failure::Status(500)));
+    let finished = sandbox.scfw(&["doctor"]).ended_with(1);
+    assert!(
+        finished.stdout.contains("FAILED feeds OSV, Datadog: could not be verified: OSV.dev"),
+        "{}",
+        finished.stdout
+    );
+    sandbox.scfw(&["doctor", "--offline"]).ended_with(0);
+    fs::write(sandbox.path("scfw/config.toml"), "deadlin = 3\n").unwrap();
+    let finished = sandbox.scfw(&["doctor"]).ended_with(1);
+    assert!(finished.stdout.contains("did you mean `deadline`?"), "{}", finished.stdout);
+}
+
+#[test]
+fn runs_whose_gate_never_reported_are_listed_once() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("scfw/runs")).unwrap();
+    // No process has the highest number there is.
+    fs::write(sandbox.path("scfw/runs/run-2147483647-1"), "pip install lost (in /somewhere)\n").unwrap();
+    let finished = sandbox.scfw(&["doctor", "--offline"]).ended_with(1);
+    assert!(finished.stdout.contains("pip install lost (in /somewhere)"), "{}", finished.stdout);
+    sandbox.scfw(&["doctor", "--offline"]).ended_with(0);
+}
