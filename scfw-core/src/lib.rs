@@ -10,6 +10,7 @@ pub mod gate;
 pub mod invocation;
 pub mod package;
 pub mod policy;
+pub mod rc_file;
 pub mod report;
 pub mod screen;
 pub mod telemetry;
