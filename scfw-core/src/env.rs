@@ -24,6 +24,16 @@ variables! {
     SCFW_LOG_FILE = "SCFW_LOG_FILE";
     /// The environment (`prod`, `dev`) that log records name.
     DD_ENV = "DD_ENV";
+    /// The local port on which the Datadog Agent takes logs.
+    SCFW_DD_AGENT_LOG_PORT = "SCFW_DD_AGENT_LOG_PORT";
+    /// `1`: decisions are sent to Datadog's API for logs; `0`: they are not.
+    SCFW_DD_API_LOGGER_ENABLED = "SCFW_DD_API_LOGGER_ENABLED";
+    /// `ALLOW`, `BLOCK` or `ABORT`: the least that is sent to Datadog.
+    SCFW_DD_LOG_LEVEL = "SCFW_DD_LOG_LEVEL";
+    /// The API key for Datadog's API.
+    DD_API_KEY = "DD_API_KEY";
+    /// The Datadog site, for example `datadoghq.eu`.
+    DD_SITE = "DD_SITE";
     /// Base of the OSV API; `/v1/querybatch` and `/v1/vulns/<id>` are below it.
     SCFW_OSV_API_URL = "SCFW_OSV_API_URL";
     /// Base of the Datadog data set; `samples/<npm|pypi>/manifest.json` is below it.

@@ -7,11 +7,14 @@ mod python;
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+
 use crate::package::Ecosystem;
 use crate::screen::{NpmRequest, PipRequest};
 
 /// A program that installs packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Manager {
     /// pip, by whichever name or interpreter it is called.
     Pip,
@@ -20,6 +23,9 @@ pub enum Manager {
 }
 
 impl Manager {
+    /// Every manager there is.
+    pub const ALL: [Self; 2] = [Self::Pip, Self::Npm];
+
     /// The name that logs and messages use: `pip`, `npm`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ pub mod file;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::invocation::Manager;
 use crate::text::without_credentials;
@@ -17,7 +17,7 @@ const LOG_VERSION: u32 = 1;
 const MOST_FINDINGS: usize = 200;
 
 /// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Action {
     /// The command went on.

@@ -1,0 +1,194 @@
+//! The settings of logging to Datadog: the `[datadog]` table and the variables that go before it.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{ConfigError, Variables, is_true, text};
+use crate::env;
+use crate::telemetry::Action;
+
+/// The site of those who name none.
+const SITE: &str = "datadoghq.com";
+/// A key with fewer characters is not shown even in part.
+const SHOWN_FROM: usize = 16;
+
+/// Logging to Datadog, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datadog {
+    /// The local port on which the Agent takes logs; none: it gets none.
+    pub agent_port: Option<NonZeroU16>,
+    /// Decisions are sent to the API.
+    pub api_logger: bool,
+    /// The key for the API.
+    pub api_key: Option<ApiKey>,
+    /// The site that the API belongs to.
+    pub site: String,
+    /// The least that is sent; none: everything.
+    pub log_level: Option<Action>,
+}
+
+/// A secret: neither `Debug` nor `Display` shows more than its last characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ApiKey {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Display for ApiKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.chars().count();
+        let shown = if count < SHOWN_FROM { 0 } else { 4 };
+        write!(formatter, "…{}", self.0.chars().skip(count - shown).collect::<String>())
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ApiKey({self})")
+    }
+}
+
+impl<'de> Deserialize<'de> for ApiKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(key) => Ok(Self(key)),
+            // The usual message names the value.
+            _ => Err(de::Error::custom("the API key is no text: it belongs in quotes")),
+        }
+    }
+}
+
+/// The table as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    agent_port: Option<NonZeroU16>,
+    api_logger: Option<bool>,
+    api_key: Option<ApiKey>,
+    site: Option<String>,
+    log_level: Option<Action>,
+}
+
+impl Datadog {
+    pub(super) fn resolve(table: Table, variable: Variables<'_>) -> Result<Self, ConfigError> {
+        let agent_port = text(variable, env::SCFW_DD_AGENT_LOG_PORT)?.map(parse_port).transpose()?;
+        let api_logger = text(variable, env::SCFW_DD_API_LOGGER_ENABLED)?.map(|value| is_true(&value));
+        let api_key = match variable(env::DD_API_KEY).filter(|key| !key.is_empty()) {
+            Some(key) => Some(ApiKey(key.into_string().map_err(|_secret| ConfigError::Variable {
+                variable: env::DD_API_KEY,
+                value: "…".to_owned(),
+                expected: "text in UTF-8",
+            })?)),
+            None => table.api_key,
+        };
+        let log_level = text(variable, env::SCFW_DD_LOG_LEVEL)?.map(parse_log_level).transpose()?;
+        Ok(Self {
+            agent_port: agent_port.or(table.agent_port),
+            api_logger: api_logger.or(table.api_logger).unwrap_or(false),
+            api_key,
+            site: text(variable, env::DD_SITE)?.or(table.site).unwrap_or_else(|| SITE.to_owned()),
+            log_level: log_level.or(table.log_level),
+        })
+    }
+}
+
+fn parse_port(value: String) -> Result<NonZeroU16, ConfigError> {
+    value.parse().map_err(|_no_port| ConfigError::Variable {
+        variable: env::SCFW_DD_AGENT_LOG_PORT,
+        value,
+        expected: "a port between 1 and 65535",
+    })
+}
+
+fn parse_log_level(value: String) -> Result<Action, ConfigError> {
+    match value.to_ascii_uppercase().as_str() {
+        "ALLOW" => Ok(Action::Allow),
+        "BLOCK" => Ok(Action::Block),
+        "ABORT" => Ok(Action::Abort),
+        _ => Err(ConfigError::Variable {
+            variable: env::SCFW_DD_LOG_LEVEL,
+            value,
+            expected: "ALLOW, BLOCK or ABORT",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::load;
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn the_table_is_read_and_the_variables_go_before_it() {
+        let none = load("", &[]).unwrap().datadog;
+        assert_eq!((none.agent_port, none.api_logger, none.site.as_str()), (None, false, "datadoghq.com"));
+        let file = format!(
+            "[datadog]\nagent_port = 10365\napi_logger = true\napi_key = \"{KEY}\"\nsite = \"eu.example\"\n\
+             log_level = \"BLOCK\"\n"
+        );
+        let settings = load(&file, &[]).unwrap().datadog;
+        assert_eq!((settings.agent_port, settings.api_logger), (NonZeroU16::new(10365), true));
+        assert_eq!(settings.api_key.unwrap().reveal(), KEY);
+        assert_eq!((settings.site.as_str(), settings.log_level), ("eu.example", Some(Action::Block)));
+        let variables = [
+            (env::SCFW_DD_AGENT_LOG_PORT, "1"),
+            (env::SCFW_DD_API_LOGGER_ENABLED, "0"),
+            (env::DD_API_KEY, "other"),
+            (env::DD_SITE, "us.example"),
+            (env::SCFW_DD_LOG_LEVEL, "abort"),
+        ];
+        let settings = load(&file, &variables).unwrap().datadog;
+        assert_eq!((settings.agent_port, settings.api_logger), (NonZeroU16::new(1), false));
+        assert_eq!(settings.api_key.unwrap().reveal(), "other");
+        assert_eq!((settings.site.as_str(), settings.log_level), ("us.example", Some(Action::Abort)));
+    }
+
+    #[test]
+    fn a_mistake_in_the_table_is_named_with_its_place_and_a_suggestion() {
+        let message = load("[datadog]\nagent_prot = 1\n", &[]).unwrap_err().to_string();
+        assert!(message.contains("line 2, column 1"), "{message}");
+        assert!(message.contains("did you mean `agent_port`?"), "{message}");
+        let message = load("[datadg]\nagent_port = 1\n", &[]).unwrap_err().to_string();
+        assert!(message.contains("did you mean `datadog`?"), "{message}");
+        let message = load("[datadog]\nlog_level = \"LOUD\"\n", &[]).unwrap_err().to_string();
+        assert!(message.contains("line 2, column 13") && message.contains("`ABORT`"), "{message}");
+        assert!(load("[datadog]\nagent_port = 0\n", &[]).is_err());
+        assert!(load("", &[(env::SCFW_DD_AGENT_LOG_PORT, "0")]).is_err());
+        assert!(load("", &[(env::SCFW_DD_LOG_LEVEL, "loud")]).is_err());
+    }
+
+    #[test]
+    fn no_message_shows_the_key() {
+        for line in [
+            "api_key = \"SECRET".to_owned(),
+            "api_key = SECRET".to_owned(),
+            "api_key = 'SECRET\nsite = 1".to_owned(),
+            "api_key = 777777".to_owned(),
+            "api_key = [\"SECRET\"]".to_owned(),
+            "api_key = \"SECRET\" x".to_owned(),
+            "api_key = \"SECRET\"\napi_key = \"SECRET\"".to_owned(),
+        ] {
+            let message = load(&format!("[datadog]\n{line}\n"), &[]).unwrap_err().to_string();
+            assert!(!message.contains("SECRET") && !message.contains("777777"), "{message}");
+            assert!(message.contains("line "), "{message}");
+        }
+        let shown = format!("{:?}", load(&format!("[datadog]\napi_key = \"{KEY}\"\n"), &[]).unwrap());
+        assert!(!shown.contains("0123456789") && shown.contains("…cdef"), "{shown}");
+        assert_eq!(ApiKey::from("short".to_owned()).to_string(), "…");
+    }
+}
