@@ -4,11 +4,13 @@
 pub mod arm;
 pub mod call;
 pub mod commands;
+pub mod config_file;
 pub mod exec;
 pub mod locate;
 pub mod output;
 pub mod prompt;
 pub mod rc_files;
+pub mod replace;
 pub mod router;
 pub mod runs;
 pub mod screening;

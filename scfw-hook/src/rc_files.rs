@@ -1,7 +1,255 @@
-//! stub
+//! The start-up files of the shells: which there are, and what the block in them says. How a block is put into a
+//! file is `scfw_core::rc_file`'s.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use scfw_core::config::Variables;
+use scfw_core::env;
+use scfw_core::rc_file;
+
+use crate::replace::follow;
 use crate::shell::Shell;
-/// stub
+
+/// The files of which a login bash reads the first that exists.
+const LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
+
+/// Keeps the status that the block finds.
+const STATUS: &str = "__scfw_status=$?\n";
+/// Puts the shims first on `PATH`, and only there, however often it is read.
+const SHIMS: &str = include_str!("../../shell/block-shims.sh");
+/// Turns the integration on in bash and zsh; a bash that is called sh has no place for it.
+const INIT: &str = include_str!("../../shell/block.sh");
+/// Turns the integration on in fish.
+const INIT_FISH: &str = include_str!("../../shell/block.fish");
+
+/// Where the start-up files of one user are.
+#[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "HOME is what the field is called everywhere")]
+pub struct Home {
+    home: PathBuf,
+    zsh: PathBuf,
+    configuration: PathBuf,
+}
+
+/// What the block makes a shell do.
+#[derive(Debug)]
+pub struct Integration {
+    scfw: PathBuf,
+    shims: Option<PathBuf>,
+    scfw_home: Option<PathBuf>,
+}
+
+/// What becomes of one file.
+#[derive(Debug)]
+pub struct Change {
+    /// The file, by the name under which the shell knows it.
+    pub path: PathBuf,
+    /// What it holds; none: it is not there.
+    pub before: Option<Vec<u8>>,
+    /// What it will hold.
+    pub after: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// Whether anything is to be done at all.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.before != self.after
+    }
+}
+
+/// Whether a block stands in a file of this shell, so that new shells ought to be protected.
 #[must_use]
-pub fn is_configured(_: Shell) -> bool {
-    false
+pub fn is_configured(shell: Shell) -> bool {
+    Home::from_environment(&|name| std::env::var_os(name))
+        .is_ok_and(|home| home.configured().contains(&shell))
+}
+
+impl Home {
+    /// `HOME`, `ZDOTDIR` and `XDG_CONFIG_HOME`.
+    pub fn from_environment(variable: Variables<'_>) -> Result<Self> {
+        let directory = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let Some(home) = directory("HOME") else {
+            bail!("HOME is not set, so it is not known whose start-up files to change");
+        };
+        if !home.is_dir() {
+            bail!("HOME is {}, which is no folder", home.display());
+        }
+        let home = std::path::absolute(&home).context("HOME could not be made absolute")?;
+        Ok(Self {
+            zsh: directory("ZDOTDIR").unwrap_or_else(|| home.clone()),
+            configuration: directory("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
+            home,
+        })
+    }
+
+    /// Every file in which the block for `shell` could stand, now or from other days.
+    #[must_use]
+    pub fn known(&self, shell: Shell) -> Vec<PathBuf> {
+        let fish = |configuration: &Path| configuration.join("fish/conf.d/scfw.fish");
+        match shell {
+            Shell::Bash => {
+                let names = [".bashrc"].into_iter().chain(LOGIN);
+                names.map(|name| self.home.join(name)).collect()
+            }
+            Shell::Zsh => vec![self.zsh.join(".zshrc"), self.home.join(".zshrc")],
+            Shell::Fish => vec![fish(&self.configuration), fish(&self.home.join(".config"))],
+        }
+    }
+
+    /// The files in which the block for `shell` belongs.
+    pub fn wanted(&self, shell: Shell) -> Result<Vec<PathBuf>> {
+        let mut files = vec![self.known(shell).swap_remove(0)];
+        if shell == Shell::Bash {
+            files.extend(self.login_file()?);
+        }
+        Ok(files)
+    }
+
+    /// The file that a login bash reads, unless that reads `.bashrc` in turn. Where there is none, `.profile`: either
+    /// of the others would hide a `.profile` that comes later.
+    fn login_file(&self) -> Result<Option<PathBuf>> {
+        let mut existing = LOGIN.iter().map(|name| self.home.join(name)).filter(|path| path.exists());
+        let file = existing.next().unwrap_or_else(|| self.home.join(".profile"));
+        Ok((!self.reads_bashrc(&file)?).then_some(file))
+    }
+
+    fn reads_bashrc(&self, file: &Path) -> Result<bool> {
+        let bashrc = self.home.join(".bashrc");
+        if follow(file).ok() == follow(&bashrc).ok() {
+            return Ok(true);
+        }
+        let Some(content) = read(file)? else { return Ok(false) };
+        let content = rc_file::without_block(&content).ok().flatten().unwrap_or_default();
+        let text = String::from_utf8_lossy(&content);
+        let mentions =
+            |name| text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(name));
+        let profile = self.home.join(".profile");
+        // Only a file that is not `.profile` leads there, so this ends.
+        Ok(mentions("/.bashrc")
+            || (file != profile && mentions("/.profile") && self.reads_bashrc(&profile)?))
+    }
+
+    /// What becomes of the files of all these shells: those in `with` get the block of `integration`, those in
+    /// `without` lose theirs, and so do files in which a block would have no effect.
+    pub fn plan(&self, with: &[Shell], without: &[Shell], integration: &Integration) -> Result<Vec<Change>> {
+        let mut changes: BTreeMap<PathBuf, Change> = BTreeMap::new();
+        for shell in with {
+            for path in self.wanted(*shell)? {
+                let before = read(&path)?;
+                let after = rc_file::with_block(before.as_deref(), &integration.block(*shell));
+                let after = Some(after.with_context(|| path.display().to_string())?);
+                changes.entry(resolve(&path)?).or_insert(Change { path, before, after });
+            }
+        }
+        for path in with.iter().chain(without).flat_map(|shell| self.known(*shell)) {
+            let Some(before) = read(&path)? else { continue };
+            let after = rc_file::without_block(&before).with_context(|| path.display().to_string())?;
+            changes.entry(resolve(&path)?).or_insert(Change { path, before: Some(before), after });
+        }
+        Ok(changes.into_values().collect())
+    }
+
+    /// The shells in whose files a block stands. A file that cannot be read has none.
+    #[must_use]
+    pub fn configured(&self) -> Vec<Shell> {
+        let has_block =
+            |path: &PathBuf| read(path).ok().flatten().is_some_and(|content| rc_file::has_block(&content));
+        Shell::ALL.into_iter().filter(|shell| self.known(*shell).iter().any(has_block)).collect()
+    }
+
+    /// The variables that blocks export, from all files.
+    pub fn exports(&self) -> Result<BTreeMap<String, String>> {
+        let mut exports = BTreeMap::new();
+        for path in Shell::ALL.iter().flat_map(|shell| self.known(*shell)) {
+            for (name, value) in read(&path)?.map(|content| rc_file::exports(&content)).unwrap_or_default() {
+                exports.entry(name).or_insert(value);
+            }
+        }
+        Ok(exports)
+    }
+}
+
+impl Integration {
+    /// A block that runs `scfw`, with the folder of the PATH shims and with `SCFW_HOME` where they are given.
+    pub fn new(scfw: PathBuf, shims: Option<PathBuf>, scfw_home: Option<PathBuf>) -> Result<Self> {
+        for path in [Some(&scfw), shims.as_ref(), scfw_home.as_ref()].into_iter().flatten() {
+            if path.to_str().is_none_or(|text| text.contains(char::is_control)) {
+                bail!(
+                    "the path {} cannot be written to a shell's start-up file; choose one in plain text",
+                    path.display()
+                );
+            }
+        }
+        if let Some(shims) = &shims
+            && shims.to_string_lossy().contains(':')
+        {
+            bail!("the path {} cannot stand on PATH, for it has a colon", shims.display());
+        }
+        Ok(Self { scfw, shims, scfw_home })
+    }
+
+    /// The lines of the block for `shell`. What bash and zsh get is one and the same, and any shell of the POSIX
+    /// kind can read it: display managers read `.profile`, and some people's `.zshrc` is their `.bashrc`. It ends
+    /// with the status that it found, or with 0 under `set -e`, where another would end the shell.
+    #[must_use]
+    pub fn block(&self, shell: Shell) -> Vec<String> {
+        let quoted = |path: &Path| shell.quote(path);
+        let message = format!(
+            "scfw: {} is gone, so installs are not checked here; install scfw again, or delete the lines from BEGIN \
+             to END SCFW MANAGED BLOCK in the start-up files of your shell",
+            self.scfw.display()
+        );
+        let message = quoted(Path::new(&message));
+        let scfw = quoted(&self.scfw);
+        let shims = self.shims.as_deref().map(quoted);
+        let home = self.scfw_home.as_deref().map(|home| (env::SCFW_HOME, quoted(home)));
+        let values =
+            [("SCFW", scfw.as_str()), ("MESSAGE", &message), ("SHIMS", shims.as_deref().unwrap_or_default())];
+        let block = if shell == Shell::Fish {
+            [
+                None,
+                home.map(|(name, value)| format!("set -gx {name} {value}\n")),
+                shims.as_ref().map(|shims| format!("fish_add_path --path --prepend --move {shims}\n")),
+                Some(fill(INIT_FISH, &values)),
+            ]
+        } else {
+            [
+                Some(STATUS.to_owned()),
+                home.map(|(name, value)| format!("export {name}={value}\n")),
+                shims.as_ref().map(|_| fill(SHIMS, &values)),
+                Some(fill(INIT, &values)),
+            ]
+        };
+        let block: String = block.into_iter().flatten().collect();
+        block.lines().map(str::to_owned).collect()
+    }
+}
+
+/// `template` with every `'@NAME@'` replaced by the value of that name, in one pass, whatever the values hold, and
+/// without the lines that are for the linter.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let value_of = |piece| values.iter().find(|(name, _)| *name == piece).map_or(piece, |(_, value)| *value);
+    let lines = template.split_inclusive('\n').filter(|line| !line.starts_with("# shellcheck"));
+    let template: String = lines.collect();
+    // Between two marks stands a name or what is not replaced.
+    let pieces = template.split("'@").flat_map(|piece| piece.split("@'"));
+    pieces.enumerate().map(|(index, piece)| if index % 2 == 0 { piece } else { value_of(piece) }).collect()
+}
+
+/// The content of a file, or nothing where there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} could not be read", path.display())),
+    }
+}
+
+fn resolve(path: &Path) -> Result<PathBuf> {
+    follow(path).with_context(|| format!("{} could not be followed", path.display()))
 }

@@ -6,6 +6,8 @@ mod support;
 
 mod bypasses;
 mod check;
+mod configure;
+mod configure_shells;
 mod doctor;
 mod feed_answers;
 mod feeds;

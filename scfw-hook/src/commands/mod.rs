@@ -1,6 +1,7 @@
 //! The commands for people, one file each.
 
 mod check;
+mod configure;
 mod doctor;
 mod run;
 
@@ -35,6 +36,9 @@ enum Command {
         cut -d= -f1 names.txt | sed 's/^/pypi:/' | scfw check --stdin\n\n\
         Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be verified is a warning.")]
     Check(Check),
+    /// Protect every new shell: asks what to set up, or takes it as options
+    #[command(after_help = configure::EXAMPLES)]
+    Configure(configure::Options),
     /// Test on this machine that malware is stopped, on every route that is set up
     #[command(
         after_help = "Each route installs a clean and a malicious package from a small index, registry and set of \
@@ -122,6 +126,7 @@ pub fn main() -> u8 {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Configure(options) => configure::run(options),
     };
     u8::try_from(status).unwrap_or(1)
 }

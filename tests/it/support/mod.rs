@@ -244,8 +244,19 @@ impl Sandbox {
         pseudo_terminal::run(self.terminal_command(arguments), &steps)
     }
 
+    /// Runs `scfw` on a terminal, on which each answer is typed once its question stands there.
+    pub(crate) fn scfw_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
+        let steps: Vec<_> =
+            answers.iter().map(|(question, answer)| (*question, Step::TypeUnechoed(answer))).collect();
+        pseudo_terminal::run(self.on_terminal_command("scfw", arguments), &steps)
+    }
+
     fn terminal_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary("scfw-hook"));
+        self.on_terminal_command("scfw-hook", arguments)
+    }
+
+    fn on_terminal_command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary(program));
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.path("project"));
         command
     }

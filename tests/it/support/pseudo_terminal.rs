@@ -20,6 +20,8 @@ pub(super) fn without_terminal(command: &mut Command) {
 pub(super) enum Step<'a> {
     /// This is typed.
     Type(&'a str),
+    /// This is typed once the program reads without echo: what comes earlier, a password prompt throws away.
+    TypeUnechoed(&'a str),
     /// The terminal goes away.
     Leave,
 }
@@ -58,6 +60,12 @@ pub(super) fn run(mut command: Command, steps: &[(&str, Step<'_>)]) -> (i32, Str
         {
             match (step, controller.as_mut()) {
                 (Step::Type(answer), Some(terminal)) => terminal.write_all(answer.as_bytes()).unwrap(),
+                (Step::TypeUnechoed(answer), Some(terminal)) => {
+                    while echoes(terminal) && child.try_wait().unwrap().is_none() {
+                        std::thread::yield_now();
+                    }
+                    terminal.write_all(answer.as_bytes()).unwrap();
+                }
                 _ => controller = None,
             }
             next = steps.next();
@@ -66,4 +74,9 @@ pub(super) fn run(mut command: Command, steps: &[(&str, Step<'_>)]) -> (i32, Str
     let status = child.wait().unwrap();
     let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     (status, String::from_utf8_lossy(&shown).into_owned())
+}
+
+fn echoes(terminal: &File) -> bool {
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+    tcgetattr(terminal).unwrap().local_flags.contains(LocalFlags::ECHO)
 }

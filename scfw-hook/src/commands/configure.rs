@@ -1,0 +1,206 @@
+//! `scfw configure`: protection in every new shell, and its removal. `scfw enable|disable --shell` do the same for
+//! some shells.
+
+mod apply;
+mod questions;
+
+use std::io::{ErrorKind, IsTerminal, stderr, stdin};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use scfw_core::config::{ApiKey, ConfigError};
+use scfw_core::invocation::Manager;
+
+use self::apply::{Setup, remove};
+use super::{fail, misuse};
+use crate::config_file::Setting;
+use crate::shell::Shell;
+use crate::{output, status};
+
+/// What is shown below the options.
+pub(super) const EXAMPLES: &str = "Examples:\n  scfw configure\n  scfw configure --yes\n  \
+    scfw configure --shell bash,zsh --shims --dd-agent-port 10365\n  scfw configure --remove\n\n\
+    Without options it asks, which takes a terminal. Settings go to config.toml; the start-up files of the shells get \
+    one block, which --remove takes out again.";
+
+/// Exit status where something could not be done; nothing has changed then.
+const FAILED: i32 = 1;
+/// Exit status after Ctrl-C, as a shell shows it.
+const INTERRUPTED: i32 = 130;
+
+/// Options of `scfw configure`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct Options {
+    /// Ask nothing: every shell that is installed, and the default for whatever no option names
+    #[arg(long)]
+    yes: bool,
+    /// The shells to protect
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SHELL")]
+    shell: Vec<Shell>,
+    /// Put the PATH shims first on PATH, for scripts, editors and agents
+    #[arg(long, conflicts_with = "no_shims")]
+    shims: bool,
+    /// Take the PATH shims away
+    #[arg(long)]
+    no_shims: bool,
+    /// Undo everything but the settings in config.toml and the data
+    #[arg(long, exclusive = true)]
+    remove: bool,
+    /// Route pip; with this and without --alias-npm, pip alone
+    #[arg(long)]
+    alias_pip: bool,
+    /// Route npm; with this and without --alias-pip, npm alone
+    #[arg(long)]
+    alias_npm: bool,
+    /// Log to the Datadog Agent that takes logs on this local port
+    #[arg(long, value_name = "PORT")]
+    dd_agent_port: Option<NonZeroU16>,
+    /// Log to Datadog's API
+    #[arg(long)]
+    dd_api_logger: bool,
+    /// The key for Datadog's API; other users may see a command line, so the question is the safer way
+    #[arg(long, value_name = "KEY", value_parser = parse_key)]
+    dd_api_key: Option<ApiKey>,
+    /// The least that is sent to Datadog
+    #[arg(long, value_name = "LEVEL", value_parser = ["ALLOW", "BLOCK", "ABORT"], ignore_case = true)]
+    dd_log_level: Option<String>,
+    /// The Datadog site, if not datadoghq.com
+    #[arg(long, value_name = "SITE", value_parser = parse_site)]
+    dd_site: Option<String>,
+    /// The directory for everything of scfw
+    #[arg(long, value_name = "DIR")]
+    scfw_home: Option<PathBuf>,
+}
+
+/// The message must not show the value, so clap, which would, sees no error but for the empty one.
+fn parse_key(key: &str) -> Result<ApiKey, &'static str> {
+    match key.trim() {
+        "" => Err("the key is empty"),
+        key => Ok(ApiKey::from(key.to_owned())),
+    }
+}
+
+fn parse_site(site: &str) -> Result<String, &'static str> {
+    let is_host = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-');
+    let site = site.trim();
+    if site.is_empty() || !site.chars().all(is_host) {
+        return Err("a site is the name of a host, such as datadoghq.eu");
+    }
+    Ok(site.to_owned())
+}
+
+impl Options {
+    /// Whether any option says what to do, so that nothing is asked.
+    fn is_any_given(&self) -> bool {
+        self.yes
+            || !self.shell.is_empty()
+            || self.shims
+            || self.no_shims
+            || self.scfw_home.is_some()
+            || !self.settings().is_empty()
+    }
+
+    /// What goes to config.toml.
+    fn settings(&self) -> Vec<Setting> {
+        let managers = match (self.alias_pip, self.alias_npm) {
+            (false, false) => None,
+            (true, true) => Some(Manager::ALL.to_vec()),
+            (true, false) => Some(vec![Manager::Pip]),
+            (false, true) => Some(vec![Manager::Npm]),
+        };
+        let settings = [
+            managers.map(Setting::Managers),
+            self.dd_agent_port.map(|port| Setting::AgentPort(Some(port))),
+            self.dd_api_logger.then_some(Setting::ApiLogger(true)),
+            self.dd_api_key.clone().map(Setting::ApiKey),
+            self.dd_site.clone().map(Setting::Site),
+            self.dd_log_level.as_ref().map(|level| Setting::LogLevel(level.to_ascii_uppercase())),
+        ];
+        settings.into_iter().flatten().collect()
+    }
+
+    fn into_wishes(self, setup: &Setup) -> Wishes {
+        let settings = self.settings();
+        let mut shells = self.shell;
+        if shells.is_empty() && !self.yes {
+            // Someone who only changes a setting keeps what is protected.
+            shells = setup.home.configured();
+        }
+        if shells.is_empty() {
+            shells = apply::installed_shells();
+        }
+        let shims = if self.shims { Some(true) } else { self.no_shims.then_some(false) };
+        Wishes { shells, dropped: Vec::new(), shims, settings, scfw_home: self.scfw_home }
+    }
+}
+
+/// What is to be set up, asked or told.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// The shells that get the block.
+    shells: Vec<Shell>,
+    /// The shells that lose it.
+    dropped: Vec<Shell>,
+    /// The PATH shims; none: as it is.
+    shims: Option<bool>,
+    /// What config.toml gets; what is not named stays.
+    settings: Vec<Setting>,
+    /// The directory for everything; none: as it is.
+    scfw_home: Option<PathBuf>,
+}
+
+pub(super) fn run(options: Options) -> i32 {
+    let configure = || -> Result<i32> {
+        let setup = Setup::from_environment()?;
+        if options.remove {
+            return remove(&setup);
+        }
+        let wishes = if options.is_any_given() {
+            options.into_wishes(&setup)
+        } else if stdin().is_terminal() && stderr().is_terminal() {
+            questions::ask(&setup)?
+        } else {
+            return Ok(misuse(
+                "there is no terminal to ask on; say what to set up: --yes for the defaults, or --shell, --shims, \
+                 --alias-pip, --alias-npm, --dd-agent-port, --dd-api-logger, --dd-api-key, --dd-site, \
+                 --dd-log-level, --scfw-home (scfw configure --help)",
+            ));
+        };
+        apply::apply(&setup, wishes)
+    };
+    finish(configure())
+}
+
+/// `scfw enable --shell`: these shells are protected from now on.
+#[expect(dead_code, reason = "called by the command of that name, which is being written")]
+pub(super) fn enable(shells: &[Shell]) -> i32 {
+    let wishes = Wishes { shells: shells.to_vec(), ..Wishes::default() };
+    finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
+}
+
+/// `scfw disable --shell`: these shells are no longer.
+#[expect(dead_code, reason = "called by the command of that name, which is being written")]
+pub(super) fn disable(shells: &[Shell]) -> i32 {
+    let wishes = Wishes { dropped: shells.to_vec(), ..Wishes::default() };
+    finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
+}
+
+/// The exit status, after what went wrong has been said.
+fn finish(result: Result<i32>) -> i32 {
+    let error = match result {
+        Ok(status) => return status,
+        Err(error) => error,
+    };
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if causes.any(|cause| cause.kind() == ErrorKind::Interrupted) {
+        questions::leave();
+        return INTERRUPTED;
+    }
+    let is_invalid = matches!(error.downcast_ref(), Some(ConfigError::Invalid { .. }));
+    let status = fail(&*error, if is_invalid { status::CONFIGURATION } else { FAILED });
+    output::say("nothing was changed");
+    status
+}

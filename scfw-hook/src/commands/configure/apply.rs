@@ -1,0 +1,266 @@
+//! What was asked for, done: start-up files, config.toml and shims, all of them or none.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use scfw_core::config::{self, ApiKey, Directories, Settings};
+use scfw_core::env;
+use scfw_core::text::sanitise;
+
+use super::Wishes;
+use crate::arm::create_private;
+use crate::config_file::{Setting, edit};
+use crate::rc_files::{Change, Home, Integration};
+use crate::replace::Transaction;
+use crate::shell::{Shell, scfw_program};
+use crate::{output, shims, status};
+
+/// A secret may stand in it.
+const CONFIG_MODE: u32 = 0o600;
+
+/// How things stand before anything is changed.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) home: Home,
+    /// `SCFW_HOME` as the blocks of the start-up files set it for every new shell.
+    exported_home: Option<PathBuf>,
+}
+
+impl Setup {
+    pub(super) fn from_environment() -> Result<Self> {
+        // Where files may not grow, writing has to fail instead of ending this process.
+        #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
+        unsafe {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        }
+        let home = Home::from_environment(&|name| std::env::var_os(name))?;
+        let exported_home = home.exports()?.remove(env::SCFW_HOME).map(PathBuf::from);
+        // An expansion that only a shell could do is none that is known here.
+        Ok(Self { home, exported_home: exported_home.filter(|path| path.is_absolute()) })
+    }
+
+    /// Where scfw keeps its things, if `chosen` is to be its home.
+    fn directories(&self, chosen: Option<&Path>) -> Result<Directories> {
+        let home = match chosen {
+            Some(chosen) => Some(OsString::from(chosen)),
+            None => std::env::var_os(env::SCFW_HOME)
+                .filter(|home| !home.is_empty())
+                .or_else(|| self.exported_home.clone().map(OsString::from)),
+        };
+        Directories::resolve(&|name| home.clone().filter(|_| name == env::SCFW_HOME))
+            .ok_or_else(|| config::ConfigError::NoHome.into())
+    }
+
+    /// The settings of the file alone, which has to be valid before it is changed.
+    pub(super) fn settings(&self, chosen: Option<&Path>) -> Result<Settings> {
+        let directories = self.directories(chosen)?;
+        let home = OsString::from(&directories.config);
+        let mut settings = Settings::load(&|name| (name == env::SCFW_HOME).then(|| home.clone()))?;
+        settings.directories = directories;
+        Ok(settings)
+    }
+
+    /// Whether there are PATH shims.
+    pub(super) fn has_shims(data: &Path) -> bool {
+        fs::read_dir(shims::directory(data)).is_ok_and(|mut entries| entries.next().is_some())
+    }
+}
+
+/// The shells on `PATH`.
+pub(super) fn installed_shells() -> Vec<Shell> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_installed =
+        |shell: &Shell| std::env::split_paths(&path).any(|directory| directory.join(shell.name()).is_file());
+    Shell::ALL.into_iter().filter(is_installed).collect()
+}
+
+pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
+    let scfw_home = match &wishes.scfw_home {
+        Some(home) => Some(std::path::absolute(home).context("the directory for scfw could not be found")?),
+        None => None,
+    };
+    let directories = setup.settings(scfw_home.as_deref())?.directories;
+    let were_there = Setup::has_shims(&directories.data);
+    let has_shims = wishes.shims.unwrap_or(were_there);
+    let scfw =
+        scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
+    let integration = Integration::new(
+        scfw,
+        has_shims.then(|| shims::directory(&directories.data)),
+        scfw_home.or_else(|| setup.exported_home.clone()),
+    )?;
+    let changes = setup.home.plan(&wishes.shells, &wishes.dropped, &integration)?;
+    let mut settings = inherited(&changes);
+    settings.extend(wishes.settings);
+
+    let mut transaction = Transaction::default();
+    let written = stage_config(&mut transaction, &directories.config, settings)?;
+    stage_changes(&mut transaction, &changes)?;
+    if has_shims {
+        shims::install(&directories.data)
+            .with_context(|| format!("the shims in {} could not be made", directories.data.display()))?;
+    }
+    if let Err(error) = transaction.commit() {
+        if has_shims && !were_there {
+            remove_shims(&directories.data);
+        }
+        return Err(error);
+    }
+    if !has_shims {
+        remove_shims(&directories.data);
+    }
+
+    tell(&changes);
+    if has_shims {
+        say_of(&shims::directory(&directories.data), "first on PATH in new shells");
+    }
+    for setting in &written {
+        say_of(&directories.config.join(config::FILE_NAME), &setting.to_string());
+    }
+    if lacks_key(setup, wishes.scfw_home.as_deref()) {
+        output::say("logging to Datadog's API is on and has no key: give --dd-api-key, or set DD_API_KEY");
+    }
+    suggest_new_shell(&changes);
+    Ok(status::OK)
+}
+
+pub(super) fn remove(setup: &Setup) -> Result<i32> {
+    let integration = Integration::new(PathBuf::new(), None, None)?;
+    let changes = setup.home.plan(&[], &Shell::ALL, &integration)?;
+    let mut transaction = Transaction::default();
+    stage_changes(&mut transaction, &changes)?;
+    let directories = setup.directories(None)?;
+    transaction.commit()?;
+    remove_shims(&directories.data);
+    tell(&changes);
+    suggest_new_shell(&changes);
+    for directory in [&directories.config, &directories.data] {
+        // One that is empty holds no data; this removes no other.
+        let _has_data = fs::remove_dir(directory);
+        if directory.is_dir() {
+            say_of(directory, "kept, with your settings and data; delete it if you want nothing left");
+        }
+        if directories.config == directories.data {
+            break;
+        }
+    }
+    Ok(status::OK)
+}
+
+/// Whether Datadog's API would be logged to without a key.
+fn lacks_key(setup: &Setup, scfw_home: Option<&Path>) -> bool {
+    let has_variable = std::env::var_os(env::DD_API_KEY).is_some_and(|key| !key.is_empty());
+    let datadog = setup.settings(scfw_home).map(|settings| settings.datadog);
+    !has_variable && datadog.is_ok_and(|datadog| datadog.api_logger && datadog.api_key.is_none())
+}
+
+/// What the predecessor kept in the blocks that are about to go.
+fn inherited(changes: &[Change]) -> Vec<Setting> {
+    let mut exports = BTreeMap::new();
+    for (name, value) in changes
+        .iter()
+        .filter(|change| change.is_needed())
+        .filter_map(|change| change.before.as_deref())
+        .flat_map(scfw_core::rc_file::exports)
+    {
+        exports.entry(name).or_insert(value);
+    }
+    let mut take = |name| exports.remove(name).filter(|value: &String| !value.is_empty());
+    let settings = [
+        take(env::SCFW_DD_AGENT_LOG_PORT)
+            .and_then(|port| port.parse().ok())
+            .map(|port| Setting::AgentPort(Some(port))),
+        take(env::SCFW_DD_API_LOGGER_ENABLED).map(|value| Setting::ApiLogger(config::is_true(&value))),
+        take(env::DD_API_KEY).map(ApiKey::from).map(Setting::ApiKey),
+        take(env::DD_SITE).map(Setting::Site),
+        take(env::SCFW_DD_LOG_LEVEL)
+            .map(|level| level.to_ascii_uppercase())
+            .filter(|level| matches!(level.as_str(), "ALLOW" | "BLOCK" | "ABORT"))
+            .map(Setting::LogLevel),
+    ];
+    settings.into_iter().flatten().collect()
+}
+
+/// Prepares config.toml; what is going to be different in it.
+fn stage_config(
+    transaction: &mut Transaction,
+    directory: &Path,
+    settings: Vec<Setting>,
+) -> Result<Vec<Setting>> {
+    let path = directory.join(config::FILE_NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("{} could not be read", path.display())),
+    };
+    let (edited, changed) = edit(&text, settings)?;
+    let is_open = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0);
+    if edited != text || (is_open && edited.contains("api_key")) {
+        create_private(directory)
+            .with_context(|| format!("the folder {} could not be made", directory.display()))?;
+        transaction.stage(&path, Some(edited.as_bytes()), Some(CONFIG_MODE))?;
+    }
+    Ok(changed)
+}
+
+fn stage_changes(transaction: &mut Transaction, changes: &[Change]) -> Result<()> {
+    for change in changes.iter().filter(|change| change.is_needed()) {
+        if change.after.is_some() && change.before.is_none() {
+            let folder = change.path.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} could not be made", folder.display()))?;
+        }
+        transaction.stage(&change.path, change.after.as_deref(), None)?;
+    }
+    Ok(())
+}
+
+/// Without a block that names them, shims do nothing, so one that stays is worth a word and no more.
+fn remove_shims(data: &Path) {
+    if !Setup::has_shims(data) {
+        return;
+    }
+    match shims::remove(data) {
+        Ok(()) => say_of(&shims::directory(data), "removed"),
+        Err(error) => {
+            output::say(&format!("{} could not be removed ({error})", shims::directory(data).display()));
+        }
+    }
+}
+
+/// Says what became of each file.
+fn tell(changes: &[Change]) {
+    for change in changes {
+        let has_block =
+            |content: &Option<Vec<u8>>| content.as_deref().is_some_and(scfw_core::rc_file::has_block);
+        let what = match (&change.before, &change.after) {
+            (before, after) if before == after && has_block(after) => "is as it should be",
+            (before, after) if before == after => continue,
+            (None, _) => "created, with the block of scfw",
+            (_, None) => "deleted, for scfw had created it",
+            (before, after) if has_block(before) && has_block(after) => "block replaced",
+            (_, after) if has_block(after) => "block added",
+            _ => "block removed",
+        };
+        say_of(&change.path, what);
+    }
+}
+
+/// A shell reads its files when it starts.
+fn suggest_new_shell(changes: &[Change]) {
+    if changes.iter().any(Change::is_needed) {
+        let own = std::env::var_os("SHELL").map(PathBuf::from).unwrap_or_default();
+        let is_own = |shell: &&Shell| own.file_name().is_some_and(|name| name == shell.name());
+        let shell = Shell::ALL.iter().find(is_own).unwrap_or(&Shell::Bash);
+        output::print(&format!("open a new shell, or run: exec {}\n", shell.name()));
+    }
+}
+
+fn say_of(path: &Path, what: &str) {
+    output::print(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), sanitise(what)));
+}

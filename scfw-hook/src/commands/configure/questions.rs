@@ -1,0 +1,140 @@
+//! The questions of `scfw configure`, the predecessor's, on the terminal.
+
+use std::io::{self, stdin};
+use std::num::NonZeroU16;
+use std::sync::{Mutex, Once};
+
+use anyhow::{Context, Result};
+use dialoguer::console::Term;
+use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use scfw_core::invocation::Manager;
+
+use super::apply::{Setup, installed_shells};
+use super::{INTERRUPTED, Wishes, parse_key, parse_site};
+use crate::config_file::Setting;
+use crate::output;
+use crate::shell::Shell;
+
+/// The port that the predecessor proposes for the Agent.
+const AGENT_PORT: NonZeroU16 = NonZeroU16::new(10365).expect("it is not zero");
+/// What each log level means, in the order of the question.
+const LOG_LEVELS: [(&str, &str); 3] = [
+    ("ALLOW", "everything: allowed, blocked and declined commands"),
+    ("ABORT", "blocked and declined commands"),
+    ("BLOCK", "blocked commands only"),
+];
+
+/// Asks everything; what is set already is proposed.
+pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
+    mend_terminal_when_interrupted()?;
+    let settings = setup.settings(None)?;
+    let managers = choose(
+        "Which package managers should scfw watch?",
+        &Manager::ALL.map(|manager| (manager, manager.name(), settings.managers.contains(&manager))),
+    )?;
+    let configured = setup.home.configured();
+    let proposed = if configured.is_empty() { installed_shells() } else { configured.clone() };
+    let shells = choose(
+        "Which shells should be protected?",
+        &Shell::ALL.map(|shell| (shell, shell.name(), proposed.contains(&shell))),
+    )?;
+    let shims = Confirm::new()
+        .with_prompt("Put shims on PATH as well, for scripts, editors and agents?")
+        .default(Setup::has_shims(&settings.directories.data))
+        .interact()
+        .map_err(io::Error::from)?;
+    let mut wishes = Wishes {
+        dropped: configured.into_iter().filter(|shell| !shells.contains(shell)).collect(),
+        shells,
+        shims: Some(shims),
+        settings: vec![Setting::Managers(managers)],
+        scfw_home: None,
+    };
+    wishes.settings.extend(ask_about_datadog(&settings.datadog)?);
+    Ok(wishes)
+}
+
+fn ask_about_datadog(datadog: &scfw_core::config::Datadog) -> Result<Vec<Setting>> {
+    let is_set = [datadog.agent_port.is_some(), datadog.api_logger];
+    let way = Select::new()
+        .with_prompt("Send decisions to Datadog?")
+        .items(["no", "through the Datadog Agent on this machine", "through Datadog's API"])
+        .default(is_set.iter().position(|is_set| *is_set).map_or(0, |index| index + 1))
+        .interact()
+        .map_err(io::Error::from)?;
+    let mut settings = Vec::new();
+    match way {
+        0 => return Ok(vec![Setting::AgentPort(None), Setting::ApiLogger(false)]),
+        1 => {
+            let port = Input::new()
+                .with_prompt("The port on which the Agent takes logs")
+                .default(datadog.agent_port.unwrap_or(AGENT_PORT))
+                .interact_text()
+                .map_err(io::Error::from)?;
+            settings.extend([Setting::AgentPort(Some(port)), Setting::ApiLogger(false)]);
+        }
+        _ => {
+            settings.extend([Setting::AgentPort(None), Setting::ApiLogger(true)]);
+            let known = datadog.api_key.as_ref();
+            let prompt = match known {
+                Some(key) => format!("Datadog API key (nothing to keep {key})"),
+                None => "Datadog API key (not shown; nothing if DD_API_KEY is set elsewhere)".to_owned(),
+            };
+            let key = Password::new().with_prompt(prompt).allow_empty_password(true).interact();
+            settings.extend(parse_key(&key.map_err(io::Error::from)?).ok().map(Setting::ApiKey));
+            let site: String = Input::new()
+                .with_prompt("Datadog site")
+                .default(datadog.site.clone())
+                .validate_with(|site: &String| parse_site(site).map(drop))
+                .interact_text()
+                .map_err(io::Error::from)?;
+            if site.trim() != datadog.site {
+                settings.push(Setting::Site(site.trim().to_owned()));
+            }
+        }
+    }
+    let current = datadog.log_level.and_then(|level| {
+        LOG_LEVELS.iter().position(|(name, _)| name.eq_ignore_ascii_case(&format!("{level:?}")))
+    });
+    let level = Select::new()
+        .with_prompt("What should be sent?")
+        .items(LOG_LEVELS.map(|(_, meaning)| meaning))
+        .default(current.unwrap_or(0))
+        .interact()
+        .map_err(io::Error::from)?;
+    settings.push(Setting::LogLevel(LOG_LEVELS[level].0.to_owned()));
+    Ok(settings)
+}
+
+/// A list from which several can be taken.
+fn choose<T: Copy>(question: &str, items: &[(T, &str, bool)]) -> Result<Vec<T>> {
+    let chosen = MultiSelect::new()
+        .with_prompt(format!("{question} (space changes, enter goes on)"))
+        .items_checked(items.iter().map(|(_, name, is_proposed)| (*name, *is_proposed)))
+        .interact()
+        .map_err(io::Error::from)?;
+    Ok(chosen.into_iter().map(|index| items[index].0).collect())
+}
+
+/// Ctrl-C ends this at any question, also where the program waits for a line.
+fn mend_terminal_when_interrupted() -> Result<()> {
+    let modes = Mutex::new(tcgetattr(stdin()).context("the terminal could not be read")?);
+    ctrlc::set_handler(move || {
+        if let Ok(modes) = modes.lock() {
+            let _best_effort = tcsetattr(stdin(), SetArg::TCSANOW, &modes);
+        }
+        leave();
+        std::process::exit(INTERRUPTED);
+    })
+    .context("Ctrl-C could not be prepared for")
+}
+
+/// The last words after Ctrl-C, and the cursor shown again, once: the question and the signal both end here.
+pub(super) fn leave() {
+    static LEFT: Once = Once::new();
+    LEFT.call_once(|| {
+        let _best_effort = Term::stderr().show_cursor();
+        output::write("\nscfw: nothing was changed\n");
+    });
+}

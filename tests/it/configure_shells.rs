@@ -1,0 +1,141 @@
+//! The block of `scfw configure`, read by the real shells.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Finished, Sandbox, binary};
+
+/// The start-up files that get a block, and the shell that reads each.
+const FILES: [(&str, &str); 3] =
+    [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", ".config/fish/conf.d/scfw.fish")];
+
+/// A home with every block; they call a stand-in for `scfw` that leaves a trace in the shell.
+fn configured() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.scfw(&["configure", "--yes", "--shims"]).ended_with(0);
+    let stand_in = sandbox.path("it's scfw");
+    fs::write(&stand_in, "#!/bin/sh\n[ \"$1\" = init ] && echo \"export TRACE=$2\"\n").unwrap();
+    fs::set_permissions(&stand_in, Permissions::from_mode(0o755)).unwrap();
+    for (shell, name) in FILES.into_iter().chain([("bash", ".profile")]) {
+        let path = sandbox.path("home").join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let quoted = format!("'{}'", binary("scfw").display());
+        assert!(text.contains(&quoted), "{text}");
+        let escaped = if shell == "fish" { r"\'" } else { r"'\''" };
+        let stand_in = format!("'{}'", stand_in.display().to_string().replace('\'', escaped));
+        fs::write(path, text.replace(&quoted, &stand_in)).unwrap();
+    }
+    sandbox
+}
+
+fn run(sandbox: &Sandbox, shell: &str, arguments: &[&str], script: &str) -> Finished {
+    sandbox.bare(shell, &[arguments, &["-c", script]].concat())
+}
+
+/// Prints what the shell knows of the integration.
+const SHOW: &str = "echo $TRACE; printenv PATH";
+
+#[test]
+fn the_shells_read_it_in_silence_and_have_the_shims_first_and_once() {
+    let sandbox = configured();
+    let shims = sandbox.path("scfw/shims").display().to_string();
+    let expected = |shell: &str| format!("{shell}\n{shims}:{}\n", sandbox.variable("PATH").display());
+    let read = |name: &str| format!(". {}", sandbox.path("home").join(name).display());
+    for (shell, arguments, script) in [
+        ("bash", &["-e", "-u", "-o", "pipefail"][..], read(".bashrc")),
+        ("bash", &["-eu"], read(".profile")),
+        ("zsh", &["-f", "-e", "-u"], read(".zshrc")),
+        ("zsh", &["-f", "-o", "ksharrays", "-o", "shwordsplit"], read(".zshrc")),
+        // A zsh that reads what is bash's.
+        ("zsh", &["-f"], format!("emulate sh -c '{}'", read(".profile"))),
+        ("fish", &[], String::new()),
+    ] {
+        let again = if script.is_empty() { String::new() } else { format!("{script}; ") };
+        let shown = run(&sandbox, shell, arguments, &format!("{again}{again}{SHOW}")).ended_with(0);
+        assert_eq!(shown.stdout, expected(shell), "{shell} {arguments:?}");
+        assert_eq!(shown.stderr, "", "{shell} {arguments:?}");
+    }
+}
+
+#[test]
+fn a_login_bash_is_protected_too() {
+    let sandbox = configured();
+    // It reads /etc/profile first, which may set PATH anew.
+    let shown = run(&sandbox, "bash", &["-l"], SHOW).ended_with(0);
+    let expected = format!("bash\n{}:", sandbox.path("scfw/shims").display());
+    assert!(shown.stdout.starts_with(&expected), "{}", shown.stdout);
+}
+
+#[test]
+fn reading_it_keeps_the_status_and_leaves_no_name_behind() {
+    let sandbox = configured();
+    for (shell, name) in FILES.into_iter().take(2) {
+        let path = sandbox.path("home").join(name).display().to_string();
+        let options: &[&str] = if shell == "zsh" { &["-f"] } else { &[] };
+        for (before, status) in
+            [("true", 0), ("false", 1), ("sh -c 'exit 42'", 42), ("set -e; [ a = b ] && x", 0)]
+        {
+            let script = format!("{before}; . {path}; echo $?; set | grep '^__scfw' || true");
+            let shown = run(&sandbox, shell, options, &script);
+            assert_eq!(
+                (shown.stdout, shown.stderr),
+                (format!("{status}\n"), String::new()),
+                "{shell}: {before}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_shell_of_another_kind_gets_the_shims_and_nothing_else() {
+    let sandbox = configured();
+    let profile = sandbox.path("home/.profile").display().to_string();
+    let shims = sandbox.path("scfw/shims").display().to_string();
+    let script = format!("set -eu; . {profile}; echo \"[${{TRACE-}}]\"; printenv PATH");
+    let shells: [(&str, &[&str]); 2] = [("sh", &[]), ("bash", &["--posix"])];
+    for (shell, arguments) in shells {
+        let shown = run(&sandbox, shell, arguments, &script).ended_with(0);
+        assert!(shown.stdout.starts_with(&format!("[]\n{shims}:")), "{shell}: {}", shown.stdout);
+        assert_eq!(shown.stderr, "", "{shell}");
+    }
+}
+
+#[test]
+fn an_unset_or_odd_path_stays_what_it_is_behind_the_shims() {
+    let sandbox = configured();
+    let bashrc = sandbox.path("home/.bashrc").display().to_string();
+    let shims = sandbox.path("scfw/shims").display().to_string();
+    for (path, expected) in [
+        ("unset PATH", shims.clone()),
+        ("PATH=", shims.clone()),
+        ("PATH=:/a:", format!("{shims}::/a:")),
+        (&format!("PATH='/a b:{shims}:*'"), format!("{shims}:/a b:*")),
+        (&format!("PATH='{shims}'"), shims.clone()),
+    ] {
+        let shown = run(&sandbox, "bash", &[], &format!("{path}; . {bashrc}; echo \"$PATH\"")).ended_with(0);
+        assert_eq!(shown.stdout, format!("{expected}\n"), "{path}");
+    }
+}
+
+#[test]
+fn where_scfw_is_gone_an_interactive_shell_says_so_in_one_line() {
+    let sandbox = configured();
+    fs::remove_file(sandbox.path("it's scfw")).unwrap();
+    for (shell, name) in FILES {
+        let read = format!(". {}", sandbox.path("home").join(name).display());
+        let norc: &[&str] = match shell {
+            "bash" => &["--norc"],
+            "zsh" => &["-f"],
+            _ => &["--no-config"],
+        };
+        let silent = run(&sandbox, shell, norc, &format!("{read}; echo on")).ended_with(0);
+        assert_eq!((silent.stdout.as_str(), silent.stderr.as_str()), ("on\n", ""), "{shell}");
+        let said = run(&sandbox, shell, &[norc, &["-i"]].concat(), &format!("{read}; echo on")).ended_with(0);
+        let ours: Vec<_> = said.stderr.lines().filter(|line| line.starts_with("scfw: ")).collect();
+        assert_eq!(ours.len(), 1, "{shell}: {}", said.stderr);
+        assert!(
+            ours[0].contains("is gone, so installs are not checked here; install scfw again"),
+            "{ours:?}"
+        );
+    }
+}
