@@ -29,6 +29,32 @@ impl Shell {
         }
     }
 
+    /// The integration that this shell evaluates when it starts: its functions call `hook`, and its `scfw` calls
+    /// `scfw`.
+    #[must_use]
+    pub fn init_script(self, hook: &Path, scfw: &Path) -> String {
+        let script = match self {
+            Self::Bash => include_str!("../../shell/init.bash"),
+            Self::Zsh => include_str!("../../shell/init.zsh"),
+            Self::Fish => include_str!("../../shell/init.fish"),
+        };
+        let scfw = self.quote(scfw);
+        // In two steps one path could hold the other's placeholder.
+        let pieces: Vec<String> =
+            script.split("'@SCFW_HOOK@'").map(|piece| piece.replace("'@SCFW_PROGRAM@'", &scfw)).collect();
+        pieces.join(&self.quote(hook))
+    }
+
+    /// The line that loads the integration, for the shell's own configuration.
+    #[must_use]
+    pub fn init_line(self, scfw: &Path) -> String {
+        let scfw = self.quote(scfw);
+        match self {
+            Self::Bash | Self::Zsh => format!("eval \"$({scfw} init {})\"", self.name()),
+            Self::Fish => format!("{scfw} init fish | source"),
+        }
+    }
+
     /// `path` as one word of this shell, whatever characters it holds.
     #[must_use]
     pub fn quote(self, path: &Path) -> String {
@@ -57,5 +83,15 @@ mod tests {
         let path = Path::new(r"/a b/it's $HOME\x");
         assert_eq!(Shell::Bash.quote(path), r"'/a b/it'\''s $HOME\x'");
         assert_eq!(Shell::Fish.quote(path), r"'/a b/it\'s $HOME\\x'");
+    }
+
+    #[test]
+    fn a_script_holds_the_paths_and_no_placeholder() {
+        for shell in Shell::ALL {
+            let script = shell.init_script(Path::new("/it's '@SCFW_PROGRAM@'/hook"), Path::new("/bin/scfw"));
+            assert!(script.contains(&shell.quote(Path::new("/it's '@SCFW_PROGRAM@'/hook"))), "{script}");
+            assert_eq!(script.matches("'/bin/scfw'").count(), 2, "{script}");
+            assert!(!script.contains("@SCFW_HOOK@"), "{script}");
+        }
     }
 }

@@ -175,14 +175,12 @@ pub(super) fn run(options: Options) -> i32 {
 }
 
 /// `scfw enable --shell`: these shells are protected from now on.
-#[expect(dead_code, reason = "called by the command of that name, which is being written")]
 pub(super) fn enable(shells: &[Shell]) -> i32 {
     let wishes = Wishes { shells: shells.to_vec(), ..Wishes::default() };
     finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
 }
 
 /// `scfw disable --shell`: these shells are no longer.
-#[expect(dead_code, reason = "called by the command of that name, which is being written")]
 pub(super) fn disable(shells: &[Shell]) -> i32 {
     let wishes = Wishes { dropped: shells.to_vec(), ..Wishes::default() };
     finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))

@@ -3,7 +3,10 @@
 mod check;
 mod configure;
 mod doctor;
+mod init;
 mod run;
+mod session;
+mod status;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +14,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scfw_core::config::Directories;
 
-use crate::{output, runs, status};
+use crate::shell::Shell;
+use crate::{output, runs, status as exit_status};
 
 /// Keeps malicious packages out of pip and npm installs
 #[derive(Debug, Parser)]
@@ -47,6 +51,43 @@ enum Command {
         Exit status: 0 if everything that is set up works, 1 otherwise."
     )]
     Doctor(Doctor),
+    /// Print the shell integration, for the shell to evaluate when it starts
+    #[command(after_help = "Add to ~/.bashrc:                 eval \"$(scfw init bash)\"\n\
+        Add to ~/.zshrc:                  eval \"$(scfw init zsh)\"\n\
+        Add to ~/.config/fish/config.fish: scfw init fish | source")]
+    Init {
+        /// The shell that is to evaluate it
+        shell: Shell,
+    },
+    /// Tell which commands go through scfw in this shell, and why one does not
+    #[command(after_help = "Exit status: 0 if every manager found on PATH goes through scfw, 1 otherwise.")]
+    Status(Status),
+    /// Route pip, python, npm and npx of this shell session through scfw again
+    Enable(Session),
+    /// Stop routing pip, python, npm and npx of this shell session through scfw
+    Disable(Session),
+}
+
+/// Options of `scfw status`.
+#[derive(Debug, Args)]
+struct Status {
+    /// Print an object for scripts
+    #[arg(long)]
+    json: bool,
+    /// The shell that asks; its integration says so
+    #[arg(long, hide = true)]
+    shell: Option<Shell>,
+    /// What that shell would run for a name: ours, alias:TEXT, function or none
+    #[arg(long = "route", hide = true, value_name = "NAME=KIND", requires = "shell")]
+    routes: Vec<OsString>,
+}
+
+/// Options of `scfw enable` and `scfw disable`.
+#[derive(Debug, Args)]
+struct Session {
+    /// These shells for good, instead of this session
+    #[arg(long, value_enum, value_delimiter = ',')]
+    shell: Vec<Shell>,
 }
 
 /// Options of `scfw doctor`.
@@ -118,8 +159,8 @@ enum Format {
 #[must_use]
 pub fn main() -> u8 {
     let cli = Cli::parse();
-    // The doctor has a place for them in its report.
-    if !matches!(cli.command, Command::Doctor(_)) {
+    // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
+    if !matches!(cli.command, Command::Doctor(_) | Command::Init { .. }) {
         name_unreported_runs();
     }
     let status = match cli.command {
@@ -127,6 +168,10 @@ pub fn main() -> u8 {
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
+        Command::Init { shell } => init::run(shell),
+        Command::Status(options) => status::run(&options),
+        Command::Enable(options) => session::enable(&options),
+        Command::Disable(options) => session::disable(&options),
     };
     u8::try_from(status).unwrap_or(1)
 }
@@ -154,5 +199,5 @@ fn fail(error: &dyn std::error::Error, status: i32) -> i32 {
 /// Says what is wrong with the command line.
 fn misuse(message: &str) -> i32 {
     output::say(message);
-    status::USAGE
+    exit_status::USAGE
 }

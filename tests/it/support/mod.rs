@@ -2,6 +2,8 @@
 
 mod managers;
 mod pseudo_terminal;
+pub(crate) mod shell_cases;
+mod typing;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -18,6 +20,7 @@ use tempfile::TempDir;
 use pseudo_terminal::Step;
 
 pub(crate) use managers::{NEWEST_NPM, NEWEST_PIP, NPM_VERSIONS, PIP_VERSIONS};
+pub(crate) use typing::Typing;
 
 /// Everything that one test touches; it goes with the value.
 pub(crate) struct Sandbox {
@@ -249,6 +252,13 @@ impl Sandbox {
         let steps: Vec<_> =
             answers.iter().map(|(question, answer)| (*question, Step::TypeUnechoed(answer))).collect();
         pseudo_terminal::run(self.on_terminal_command("scfw", arguments), &steps)
+    }
+
+    /// Starts `program` on a terminal of its own, to type to.
+    pub(crate) fn typing(&self, program: &str, arguments: &[&str]) -> Typing {
+        let mut command = Command::new(self.resolve(OsStr::new(program)));
+        command.args(arguments).env_clear().envs(&self.variables).current_dir(self.path("project"));
+        Typing::start(command)
     }
 
     fn terminal_command(&self, arguments: &[&str]) -> Command {

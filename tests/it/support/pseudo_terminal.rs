@@ -3,10 +3,12 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::Command;
+use std::process::{Child, Command};
 
 nix::ioctl_write_int_bad!(take_terminal, nix::libc::TIOCSCTTY);
+nix::ioctl_write_ptr_bad!(set_size, nix::libc::TIOCSWINSZ, nix::pty::Winsize);
 
 /// Starts `command` in a session without a terminal, whatever the tests themselves run on.
 pub(super) fn without_terminal(command: &mut Command) {
@@ -26,9 +28,8 @@ pub(super) enum Step<'a> {
     Leave,
 }
 
-/// Runs `command` on a new terminal and takes the steps in turn, each once its text has been shown. Gives the exit
-/// status and what was shown.
-pub(super) fn run(mut command: Command, steps: &[(&str, Step<'_>)]) -> (i32, String) {
+/// Starts `command` on a new terminal, of which it gets one side; the other is ours.
+pub(super) fn start(mut command: Command) -> (Child, File) {
     let terminal = nix::pty::openpty(None, None).unwrap();
     // Held by the child as well, the terminal could never go away.
     let inherit_not = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
@@ -43,10 +44,22 @@ pub(super) fn run(mut command: Command, steps: &[(&str, Step<'_>)]) -> (i32, Str
             Ok(())
         });
     }
-    let mut child = command.spawn().unwrap();
-    // The parent's copies would keep the terminal from ever ending.
-    drop(command);
-    let mut controller = Some(File::from(terminal.master));
+    // With `command` go the parent's copies, which would keep the terminal from ever ending.
+    (command.spawn().unwrap(), File::from(terminal.master))
+}
+
+/// Changes the size of the terminal that `terminal` is our side of, in characters.
+pub(super) fn resize(terminal: &File, rows: u16, columns: u16) {
+    let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: `size` is what the call reads.
+    unsafe { set_size(terminal.as_raw_fd(), &raw const size) }.unwrap();
+}
+
+/// Runs `command` on a new terminal and takes the steps in turn, each once its text has been shown. Gives the exit
+/// status and what was shown.
+pub(super) fn run(command: Command, steps: &[(&str, Step<'_>)]) -> (i32, String) {
+    let (mut child, terminal) = start(command);
+    let mut controller = Some(terminal);
     let mut steps = steps.iter();
     let mut next = steps.next();
     let mut shown = Vec::new();

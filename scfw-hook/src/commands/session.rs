@@ -1,0 +1,48 @@
+//! `scfw enable` and `scfw disable`. On the session itself only the shell's own `scfw` function can act; what
+//! arrives here without `--shell` comes from a shell that has none.
+
+use std::path::Path;
+
+use super::{Session, configure};
+use crate::output;
+use crate::shell::{Shell, scfw_program};
+
+/// Exit status where there is no session to act on.
+const NOT_LOADED: i32 = 1;
+
+pub(super) fn enable(options: &Session) -> i32 {
+    if options.shell.is_empty() {
+        return not_loaded("enable");
+    }
+    configure::enable(&options.shell)
+}
+
+pub(super) fn disable(options: &Session) -> i32 {
+    if options.shell.is_empty() {
+        return not_loaded("disable");
+    }
+    configure::disable(&options.shell)
+}
+
+fn not_loaded(command: &str) -> i32 {
+    let shell = user_shell();
+    output::say(&format!(
+        "this shell has not loaded scfw's integration, so there is nothing to {command} in it; load it with\n  {}\n\
+         or use \"scfw {command} --shell {}\" to change what new shells do",
+        loading(shell),
+        shell.name()
+    ));
+    NOT_LOADED
+}
+
+/// The line that loads the integration into `shell`.
+pub(super) fn loading(shell: Shell) -> String {
+    shell.init_line(scfw_program().as_deref().unwrap_or(Path::new("scfw")))
+}
+
+/// The user's login shell, for advice; bash if that is none of ours.
+pub(super) fn user_shell() -> Shell {
+    let login = std::env::var_os("SHELL").unwrap_or_default();
+    let name = Path::new(&login).file_name().unwrap_or_default();
+    Shell::ALL.into_iter().find(|shell| name == shell.name()).unwrap_or(Shell::Bash)
+}

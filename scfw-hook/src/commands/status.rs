@@ -1,0 +1,293 @@
+//! `scfw status`: which names go through scfw in the shell that asks, and why one does not. Only that shell knows
+//! its functions and aliases; its `scfw` function hands them over as `--route NAME=KIND`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use scfw_core::config::Directories;
+use scfw_core::text::{escape_json, sanitise};
+use serde::Serialize;
+
+use super::session::{loading, user_shell};
+use super::{Status, fail};
+use crate::locate::{Located, locate};
+use crate::output;
+use crate::router::own_program;
+use crate::shell::Shell;
+
+/// The names that are looked at where no shell says which there are.
+const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
+/// How many aliases may lead to each other.
+const LONGEST_CHAIN: usize = 8;
+/// Exit status where a manager does not go through scfw.
+const UNROUTED: i32 = 1;
+
+/// What a shell would run for a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// A function of scfw's.
+    Ours,
+    /// An alias, with its text.
+    Alias(String),
+    /// A function of somebody else's.
+    Function,
+    /// Whatever is first on `PATH`.
+    Nothing,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Self {
+        match text {
+            "ours" => Self::Ours,
+            "function" => Self::Function,
+            "alias" => Self::Alias(String::new()),
+            _ => text.strip_prefix("alias:").map_or(Self::Nothing, |text| Self::Alias(text.to_owned())),
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Report {
+    shell: Option<&'static str>,
+    /// Whether the shell that asks has loaded the integration.
+    loaded: bool,
+    /// Whether every manager that is there goes through scfw.
+    routed: bool,
+    hook: Program,
+    shims: Shims,
+    routes: Vec<Route>,
+}
+
+#[derive(Debug, Serialize)]
+struct Program {
+    path: PathBuf,
+    exists: bool,
+}
+
+/// The directory of links for what does not go through a shell.
+#[derive(Debug, Serialize)]
+struct Shims {
+    directory: Option<PathBuf>,
+    exists: bool,
+    on_path: bool,
+    /// The first directory of `PATH` that has a manager and stands before the shims.
+    behind: Option<PathBuf>,
+}
+
+/// One name.
+#[derive(Debug, Serialize)]
+struct Route {
+    name: String,
+    routed: bool,
+    /// How: `function`, `alias` (which leads to a function), `shim`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'static str>,
+    /// Why not, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The real program.
+    executable: Option<PathBuf>,
+}
+
+pub(super) fn run(options: &Status) -> i32 {
+    let report = report(options);
+    if options.json {
+        match serde_json::to_string_pretty(&report) {
+            Ok(json) => output::print(&format!("{}\n", escape_json(&json))),
+            Err(error) => return fail(&error, UNROUTED),
+        }
+    } else {
+        output::print(&text(&report));
+    }
+    if report.routed { crate::status::OK } else { UNROUTED }
+}
+
+fn report(options: &Status) -> Report {
+    let kinds = kinds(options);
+    let hook = own_program()
+        .or_else(|| Some(std::env::current_exe().ok()?.with_file_name("scfw-hook")))
+        .unwrap_or_default();
+    let hook = Program { exists: hook.is_file(), path: hook };
+    let mut names: Vec<&str> = NAMES.to_vec();
+    names.extend(kinds.keys().map(String::as_str).filter(|name| !NAMES.contains(name)));
+    let routes: Vec<Route> =
+        names.into_iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
+    let shims = shims();
+    Report {
+        shell: options.shell.map(Shell::name),
+        loaded: options.shell.is_some(),
+        routed: routes.iter().all(|route| route.routed || route.executable.is_none()),
+        hook,
+        shims,
+        routes,
+    }
+}
+
+fn kinds(options: &Status) -> BTreeMap<String, Kind> {
+    let routes = options.routes.iter().map(|route| route.to_string_lossy());
+    routes
+        .filter_map(|route| route.split_once('=').map(|(name, kind)| (name.to_owned(), Kind::parse(kind))))
+        .collect()
+}
+
+fn route(name: &str, kinds: &BTreeMap<String, Kind>, shell: Option<Shell>, has_hook: bool) -> Route {
+    let located = locate(OsStr::new(name));
+    let is_shimmed = located.as_ref().is_some_and(|located| located.behind_ours);
+    let kind = kinds.get(name).unwrap_or(&Kind::Nothing);
+    let by = match kind {
+        _ if !has_hook => None,
+        Kind::Ours => Some("function"),
+        Kind::Alias(_) => leads_to_ours(name, kinds).then_some("alias"),
+        Kind::Function => None,
+        Kind::Nothing => is_shimmed.then_some("shim"),
+    };
+    let executable = located.map(|Located { path, .. }| path);
+    let reason = match (by, executable.is_some(), kind) {
+        (Some(_), ..) | (None, false, _) => None,
+        _ if !has_hook => {
+            Some("scfw-hook is gone, and nothing can be checked; install scfw again".to_owned())
+        }
+        (_, _, Kind::Alias(text)) => Some(format!(
+            "an alias stands in front ({}); take it back with \"unalias {name}\" or \"scfw enable\"",
+            sanitise(text)
+        )),
+        (_, _, Kind::Function) => Some(format!(
+            "another function of that name was defined after scfw's; \"scfw enable\" puts scfw's in its place, and \
+             scfw's line belongs behind whatever defines {name} when the shell starts"
+        )),
+        (_, _, Kind::Nothing | Kind::Ours) => Some(match shell {
+            Some(_) if kinds.values().any(|kind| *kind == Kind::Ours) => {
+                "it came onto PATH after this shell started; \"scfw enable\" routes it too".to_owned()
+            }
+            Some(_) => "switched off in this session; \"scfw enable\" switches it on".to_owned(),
+            None => format!("the integration is not loaded; load it with: {}", loading(user_shell())),
+        }),
+    };
+    Route { name: name.to_owned(), routed: by.is_some(), by, reason, executable }
+}
+
+/// Whether the alias `name` ends, alias by alias, at a function of ours.
+fn leads_to_ours(name: &str, kinds: &BTreeMap<String, Kind>) -> bool {
+    let mut name = name;
+    for _ in 0..LONGEST_CHAIN {
+        let Some(Kind::Alias(text)) = kinds.get(name) else {
+            return kinds.get(name) == Some(&Kind::Ours);
+        };
+        // fish says `alias pip=pip3` where the others say `pip3`.
+        let text = text
+            .strip_prefix(&format!("alias {name}"))
+            .map_or(text.as_str(), |text| text.trim_start_matches(['=', ' ']).trim_matches(['\'', '"']));
+        name = text.split_whitespace().next().unwrap_or_default().trim_start_matches('\\');
+    }
+    false
+}
+
+fn shims() -> Shims {
+    let directory = Directories::resolve(&|name| std::env::var_os(name))
+        .map(|directories| directories.data.join("shims"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut behind = None;
+    let mut on_path = false;
+    for entry in std::env::split_paths(&path) {
+        if Some(&entry) == directory.as_ref() {
+            on_path = true;
+            break;
+        }
+        if behind.is_none() && NAMES.iter().any(|name| entry.join(name).is_file()) {
+            behind = Some(entry);
+        }
+    }
+    Shims {
+        exists: directory.as_deref().is_some_and(Path::is_dir),
+        behind: behind.filter(|_| on_path),
+        directory,
+        on_path,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |line: String| {
+        text.push_str(&sanitise(&line));
+        text.push('\n');
+    };
+    match report.shell {
+        Some(shell) => line(format!("shell: {shell}, integration loaded")),
+        None => line("shell: integration not loaded".to_owned()),
+    }
+    for route in &report.routes {
+        let executable = route.executable.as_deref().map(|path| path.display().to_string());
+        line(match (&route.reason, executable) {
+            (Some(reason), executable) => {
+                format!("  {}: NOT routed: {reason} ({})", route.name, executable.unwrap_or_default())
+            }
+            (None, None) => format!("  {}: not installed", route.name),
+            (None, Some(executable)) => {
+                format!("  {}: routed ({}), then {executable}", route.name, route.by.unwrap_or_default())
+            }
+        });
+    }
+    let hook = report.hook.path.display();
+    line(if report.hook.exists {
+        format!("hook: {hook}")
+    } else {
+        format!("hook: {hook} is MISSING; install scfw again")
+    });
+    let shims = &report.shims;
+    let directory = shims.directory.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    line(match (&shims.behind, shims.exists, shims.on_path) {
+        (_, false, _) => "shims: none; scripts and editors are not covered".to_owned(),
+        (_, true, false) => format!("shims: {directory} is not on PATH; scripts and editors are not covered"),
+        (Some(behind), ..) => format!(
+            "shims: {directory} stands behind {} ({}) on PATH, which scripts and editors reach first",
+            behind.display(),
+            provenance(behind)
+        ),
+        (None, ..) => format!("shims: {directory} stands before every manager on PATH"),
+    });
+    text
+}
+
+/// Whose directory that is.
+fn provenance(directory: &Path) -> &'static str {
+    for (variable, name) in [("VIRTUAL_ENV", "the virtual environment"), ("CONDA_PREFIX", "conda")] {
+        if std::env::var_os(variable).is_some_and(|root| !root.is_empty() && directory.starts_with(root)) {
+            return name;
+        }
+    }
+    let path = directory.to_string_lossy();
+    let managers = ["pyenv", "nvm", "volta", "mise", "asdf", "fnm"];
+    managers.into_iter().find(|manager| path.contains(manager)).unwrap_or("a directory with managers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_counts_by_where_it_leads() {
+        let kinds: BTreeMap<String, Kind> = [
+            ("pip3", "ours"),
+            ("pip", "alias:pip3 --quiet"),
+            ("python", "alias:alias python=pip"),
+            ("npm", "alias:pnpm"),
+            ("npx", "alias:npm"),
+            ("python3", "alias:command python3"),
+        ]
+        .into_iter()
+        .map(|(name, kind)| (name.to_owned(), Kind::parse(kind)))
+        .collect();
+        for (name, leads) in [
+            ("pip3", true),
+            ("pip", true),
+            ("python", true),
+            ("npm", false),
+            ("npx", false),
+            ("python3", false),
+        ] {
+            assert_eq!(leads_to_ours(name, &kinds), leads, "{name}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+# shellcheck shell=bash
+# Routes pip, python, npm and npx of a bash session through scfw-hook. `scfw init bash` prints this with the paths
+# filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
+# `\builtin`, so that neither an alias nor a function of the user's changes what they do.
+
+__scfw_status=$?
+
+# One call, in place of the program of that name. It has no variables of its own: under `set -a` they would reach
+# the program's environment.
+function __scfw_call {
+  if [[ -f '@SCFW_HOOK@' && -x '@SCFW_HOOK@' ]]; then
+    \command '@SCFW_HOOK@' "$@"
+  else
+    \builtin printf 'scfw: %s is missing, so %s cannot be checked and was not started: install scfw again, or turn it off in this shell with "scfw disable", or run "command %s ..." unprotected\n' '@SCFW_HOOK@' "$1" "$1" >&2
+    \builtin return 69
+  fi
+}
+
+# Adds a name to `__scfw_names`, unless it is there or no name of a program of ours.
+function __scfw_add {
+  case $1 in
+    pip | pip3 | python | python3 | npm | npx) ;;
+    pip3.*[!0123456789]* | python3.*[!0123456789]*) \builtin return 0 ;;
+    pip3.?* | python3.?*) ;;
+    *) \builtin return 0 ;;
+  esac
+  case $__scfw_seen in
+    *:"$1":*) \builtin return 0 ;;
+  esac
+  __scfw_names+=("$1")
+  __scfw_seen=$__scfw_seen$1:
+}
+
+# Sets `__scfw_names`: what there always is, what was defined before, and each pip3.N and python3.N on PATH.
+# `__scfw_seen`, the caller's, is the same between colons.
+function __scfw_find {
+  \builtin local __scfw_rest __scfw_directory __scfw_path __scfw_noglob __scfw_failglob
+  \builtin local -a __scfw_read
+  __scfw_noglob='' __scfw_failglob='' __scfw_seen=:
+  \builtin set -- pip pip3 python python3 npm npx ${__scfw_names[@]+"${__scfw_names[@]}"}
+  __scfw_names=()
+  for __scfw_path in "$@"; do
+    __scfw_add "$__scfw_path"
+  done
+  case $- in
+    *f*)
+      __scfw_noglob=yes
+      \builtin set +f
+      ;;
+  esac
+  if \builtin shopt -q failglob; then
+    __scfw_failglob=yes
+    \builtin shopt -u failglob
+  fi
+  __scfw_read=(/)
+  __scfw_rest=${PATH-}:
+  while [[ -n $__scfw_rest ]]; do
+    __scfw_directory=${__scfw_rest%%:*}
+    __scfw_directory=${__scfw_directory:-.}
+    __scfw_rest=${__scfw_rest#*:}
+    # A large directory takes as long to read as all the rest, and /bin is often a link to /usr/bin.
+    if [[ -h $__scfw_directory ]]; then
+      for __scfw_path in "${__scfw_read[@]}"; do
+        if [[ $__scfw_directory -ef $__scfw_path ]]; then \builtin continue 2; fi
+      done
+    fi
+    __scfw_read+=("$__scfw_directory")
+    for __scfw_path in "$__scfw_directory"/p[iy]*3.[0123456789]*; do
+      if [[ -f $__scfw_path && -x $__scfw_path ]]; then
+        __scfw_add "${__scfw_path##*/}"
+      fi
+    done
+  done
+  if [[ -n $__scfw_failglob ]]; then \builtin shopt -s failglob; fi
+  if [[ -n $__scfw_noglob ]]; then \builtin set -f; fi
+}
+
+# Sets `__scfw_text` to the alias of that name; fails if there is none.
+function __scfw_alias {
+  __scfw_text=''
+  if ((BASH_VERSINFO[0] >= 4)); then
+    [[ -n ${BASH_ALIASES[$1]+set} ]] || \builtin return 1
+    __scfw_text=${BASH_ALIASES[$1]}
+  else
+    \builtin alias "$1" >/dev/null 2>&1 || \builtin return 1
+  fi
+}
+
+# Sets `__scfw_text` to the function of that name; fails if it is not ours.
+function __scfw_is_ours {
+  # POSIX mode does not look up a name with a dot.
+  __scfw_text=$(
+    \builtin set +o posix
+    \builtin declare -f -- "$1"
+  ) || \builtin return 1
+  case $__scfw_text in
+    *"__scfw_call $1 "*) ;;
+    *) \builtin return 1 ;;
+  esac
+}
+
+function __scfw_enable {
+  \builtin local __scfw_name __scfw_text __scfw_seen __scfw_posix
+  __scfw_posix=''
+  __scfw_find
+  # In POSIX mode no function can be named pip3.11, and to try ends the shell.
+  if [[ -o posix ]]; then
+    __scfw_posix=$(
+      \builtin shopt -p expand_aliases inherit_errexit interactive_comments sourcepath || \builtin true
+      \builtin declare -p POSIXLY_CORRECT
+    ) 2>/dev/null || \builtin true
+    \builtin set +o posix
+  fi
+  for __scfw_name in "${__scfw_names[@]}"; do
+    if __scfw_alias "$__scfw_name"; then
+      # `alias python=python3` leads to our function, and goes on working where there is no `python`.
+      case $__scfw_seen in
+        *:"${__scfw_text%% *}":*) ;;
+        *) \builtin unalias "$__scfw_name" ;;
+      esac
+    fi
+    \builtin eval "function $__scfw_name { __scfw_call $__scfw_name \"\$@\"; }"
+  done
+  if [[ -n $__scfw_posix ]]; then
+    \builtin set -o posix
+    \builtin eval "${__scfw_posix//declare -/declare -g -}"
+  fi
+}
+
+function __scfw_disable {
+  \builtin local __scfw_name __scfw_text
+  for __scfw_name in "${__scfw_names[@]}"; do
+    if __scfw_is_ours "$__scfw_name"; then
+      \builtin unset -f "$__scfw_name"
+    fi
+  done
+}
+
+# `scfw status`, told what only this shell knows.
+function __scfw_report {
+  \builtin local __scfw_name __scfw_text __scfw_seen __scfw_kind
+  \builtin local -a __scfw_routes
+  __scfw_routes=()
+  __scfw_find
+  for __scfw_name in "${__scfw_names[@]}"; do
+    __scfw_kind=none
+    # An alias that begins with its own name leads to the function of that name.
+    if \builtin shopt -q expand_aliases && __scfw_alias "$__scfw_name" && [[ ${__scfw_text%% *} != "$__scfw_name" ]]; then
+      __scfw_kind=alias:$__scfw_text
+    elif __scfw_is_ours "$__scfw_name"; then
+      __scfw_kind=ours
+    elif [[ -n $__scfw_text ]]; then
+      __scfw_kind=function
+    fi
+    __scfw_routes+=(--route "$__scfw_name=$__scfw_kind")
+  done
+  \command '@SCFW_PROGRAM@' status --shell bash "${__scfw_routes[@]}" "$@"
+}
+
+\builtin unalias scfw 2>/dev/null || \builtin true
+function scfw {
+  case $#:${1-} in
+    1:enable) __scfw_enable ;;
+    1:disable) __scfw_disable ;;
+    *:status)
+      \builtin shift
+      __scfw_report "$@"
+      ;;
+    *) \command '@SCFW_PROGRAM@' "$@" ;;
+  esac
+}
+
+function __scfw_load {
+  __scfw_enable
+  \builtin set -- "$__scfw_status"
+  \builtin unset -v __scfw_status
+  # What failed before must not end a strict shell here.
+  case $- in
+    *e*) ;;
+    *) \builtin return "$1" ;;
+  esac
+}
+__scfw_load
