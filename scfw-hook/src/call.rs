@@ -16,6 +16,8 @@ pub struct Call<'a> {
     pub arguments: &'a [&'a CStr],
     /// The program to run instead of the one on `PATH`.
     pub executable: Option<&'a Path>,
+    /// Whether the user asked for scfw by name, and not for a manager that is routed here.
+    pub is_explicit: bool,
 }
 
 impl<'a> Call<'a> {

@@ -40,6 +40,10 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
             return status::CONFIGURATION;
         }
     };
+    if !call.is_explicit && !settings.managers.contains(&install.manager) {
+        // The user has chosen what is to be routed.
+        return hand_over(call, Some(located), None);
+    }
     let executable = located.path.clone();
     let run = Run { call, install, settings: &settings, executable: &executable };
     if std::env::var(env::SCFW_BYPASS).is_ok_and(|value| is_true(&value)) {

@@ -17,6 +17,7 @@ mod hostile_arguments;
 mod hostile_projects;
 mod npm_commands;
 mod passthrough;
+mod protected_shells;
 mod screening;
 mod settings;
 mod shells;

@@ -59,6 +59,15 @@ pub enum Program {
 }
 
 impl Program {
+    /// The manager that it is or runs.
+    #[must_use]
+    pub const fn manager(self) -> Manager {
+        match self {
+            Self::Pip | Self::Python => Manager::Pip,
+            Self::Npm | Self::Npx => Manager::Npm,
+        }
+    }
+
     /// The program behind a file name, without a directory.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -39,7 +39,7 @@ fn run(arguments: &[&CStr]) -> c_int {
         let name = own.to_bytes_with_nul();
         let start = own.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let name = name.get(start..).and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(own);
-        return router::route(&Call { name, arguments: rest, executable: None });
+        return router::route(&Call { name, arguments: rest, executable: None, is_explicit: false });
     }
     match rest.split_first() {
         None => usage(),
@@ -59,7 +59,9 @@ fn run(arguments: &[&CStr]) -> c_int {
             output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
             status::OK
         }
-        Some((name, arguments)) => router::route(&Call { name, arguments, executable: None }),
+        Some((name, arguments)) => {
+            router::route(&Call { name, arguments, executable: None, is_explicit: false })
+        }
     }
 }
 

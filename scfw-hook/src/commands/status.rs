@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use scfw_core::config::Directories;
+use scfw_core::config::{Directories, Settings};
+use scfw_core::invocation::{self, Manager};
 use scfw_core::text::{escape_json, sanitise};
 use serde::Serialize;
 
@@ -112,6 +113,12 @@ fn report(options: &Status) -> Report {
     let hook = Program { exists: hook.is_file(), path: hook };
     let mut names: Vec<&str> = NAMES.to_vec();
     names.extend(kinds.keys().map(String::as_str).filter(|name| !NAMES.contains(name)));
+    // What the configuration leaves alone is not expected to be routed.
+    let chosen = Settings::load(&|name| std::env::var_os(name))
+        .map_or(Manager::ALL.to_vec(), |settings| settings.managers);
+    names.retain(|name| {
+        invocation::Program::from_name(name).is_none_or(|program| chosen.contains(&program.manager()))
+    });
     let routes: Vec<Route> =
         names.into_iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
     let shims = shims();

@@ -152,6 +152,7 @@ impl Tested {
             self.refusal = Some(sanitise(refusal).into_owned());
             return;
         }
+        let malware_has_run = world.malware_has_run();
         let is_good = if package == CLEAN {
             ended.status == Some(0) && folder.join(manager.installed()).is_file()
         } else {
@@ -159,7 +160,7 @@ impl Tested {
             ended.status == Some(status::BLOCKED)
                 && ended.errors.contains(BLOCKED)
                 && ended.errors.contains(&format!("Installation target {MALWARE}"))
-                && !world.malware_has_run()
+                && !malware_has_run
         };
         if is_good {
             let report = ended.errors.lines().skip_while(|line| !line.contains("Installation target"));
@@ -178,7 +179,7 @@ impl Tested {
             (true, Some(status)) => {
                 format!("a clean package was not installed by {} (status {status})", manager.name())
             }
-            (false, _) if world.malware_has_run() => format!("malware RAN in {} install", manager.name()),
+            (false, _) if malware_has_run => format!("malware RAN in {} install", manager.name()),
             (false, Some(status)) => {
                 format!("scfw did not stop malware in {} install (status {status})", manager.name())
             }

@@ -43,9 +43,9 @@ impl LittleWorld {
         Ok(tempfile::tempdir_in(&self.place)?.keep())
     }
 
-    /// Whether any code of the malware has run.
+    /// Whether any code of the malware has run since this was asked last.
     pub(super) fn malware_has_run(&self) -> bool {
-        self.canary.exists()
+        std::fs::remove_file(&self.canary).is_ok()
     }
 
     /// Gives `command` this world, and takes the user's settings of pip, npm and scfw away. `PATH`, `HOME` and
