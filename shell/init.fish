@@ -59,6 +59,12 @@ function __scfw_enable
     set -l __scfw_name
     __scfw_find
     for __scfw_name in $__scfw_names
+        # A function with no program behind it loads one when it is first called, as nvm's does: it is left to do so.
+        if builtin functions -q $__scfw_name
+            and not builtin command -q $__scfw_name
+            and not __scfw_is_ours $__scfw_name
+            continue
+        end
         # `alias python=python3` leads to our function, and goes on working where there is no `python`.
         if not __scfw_leads_here $__scfw_name
             builtin eval "function $__scfw_name; __scfw_call $__scfw_name \$argv; end"

@@ -82,6 +82,10 @@ function __scfw_enable {
         \builtin unalias -- "$__scfw_name"
       fi
     fi
+    # A function with no program behind it loads one when it is first called, as nvm's does: it is left to do so.
+    if (( ${+functions[$__scfw_name]} )) && ! (( ${+commands[$__scfw_name]} )) && ! __scfw_is_ours "$__scfw_name"; then
+      \builtin continue
+    fi
     \builtin eval "function '$__scfw_name' { __scfw_call $__scfw_name \"\$@\"; }"
   done
 }

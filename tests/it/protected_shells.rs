@@ -4,9 +4,10 @@
 use std::fs;
 
 use scfw_core::package::Ecosystem;
-use scfw_world::NpmPackage;
+use scfw_world::{NpmPackage, Wheel};
 use serde_json::Value;
 
+use crate::shims::pyenv;
 use crate::support::{Finished, Sandbox};
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
@@ -111,4 +112,61 @@ fn a_manager_that_was_not_chosen_is_left_alone_unless_scfw_is_asked() {
     sandbox.hook(&["npm", "install", "evil"]).ended_with(0);
     let status = sandbox.scfw(&["status", "--json"]);
     assert!(!status.stdout.contains("\"npm\"") && status.stdout.contains("\"pip\""), "{}", status.stdout);
+}
+
+#[test]
+fn a_version_manager_that_comes_first_on_path_is_no_way_around() {
+    let sandbox = configured();
+    sandbox.world.add_wheel(Wheel::new("evil", "1.0"));
+    sandbox.world.malicious(Ecosystem::PyPi, "evil", Some("1.0"));
+    // What `pyenv init -` does, after our block.
+    let pyenv = pyenv(&sandbox);
+    for (file, line) in [
+        (
+            ".bashrc",
+            format!("export PATH=\"{}:$PATH\"\npyenv() {{ command pyenv \"$@\"; }}\n", pyenv.display()),
+        ),
+        (
+            ".zshrc",
+            format!("export PATH=\"{}:$PATH\"\npyenv() {{ command pyenv \"$@\"; }}\n", pyenv.display()),
+        ),
+        (".config/fish/config.fish", format!("set -gx PATH '{}' $PATH\n", pyenv.display())),
+    ] {
+        let path = sandbox.path("home").join(file);
+        let mut content = fs::read_to_string(&path).unwrap_or_default();
+        content.push_str(&line);
+        fs::write(&path, content).unwrap();
+    }
+    for shell in SHELLS {
+        for command in ["pip install --target out evil", "python3 -m pip install --target out evil"] {
+            sandbox.bare(shell, &["-i", "-c", command]).ended_with(77).says("evil-1.0");
+        }
+    }
+}
+
+#[test]
+fn a_function_that_loads_its_program_when_it_is_called_goes_on_doing_so() {
+    let mut sandbox = configured();
+    // nvm as many load it: there is no npm on PATH until somebody calls it.
+    let directories: Vec<_> = std::env::split_paths(&sandbox.variable("PATH")).collect();
+    let npm = directories[1].clone();
+    // The system's own npm may stand beside its shells.
+    let plain = sandbox.path("plain");
+    fs::create_dir(&plain).unwrap();
+    for program in ["bash", "zsh", "sh", "node"] {
+        let real =
+            directories.iter().map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap();
+        std::os::unix::fs::symlink(real, plain.join(program)).unwrap();
+    }
+    sandbox.set("PATH", &plain);
+    let load = format!("npm() {{ unset -f npm; PATH=\"{}:$PATH\"; npm \"$@\"; }}\n", npm.display());
+    for (shell, file) in [("bash", ".bashrc"), ("zsh", ".zshrc")] {
+        let path = sandbox.path("home").join(file);
+        let block = fs::read_to_string(&path)
+            .unwrap()
+            .replace(&sandbox.path("scfw/shims").display().to_string(), "/nowhere");
+        fs::write(&path, format!("{load}{block}")).unwrap();
+        let version = sandbox.bare(shell, &["-i", "-c", "npm --version"]).ended_with(0);
+        assert!(version.stdout.trim().contains('.'), "{shell}: {version:?}");
+    }
 }

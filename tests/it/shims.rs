@@ -35,6 +35,26 @@ fn script(sandbox: &Sandbox, relative: &str, content: &str) -> PathBuf {
     path
 }
 
+/// What pyenv puts on `PATH`: a bash script for every name, which hands the name to `pyenv exec`, which puts the
+/// version's own folder first on `PATH` and runs the program from there.
+pub(crate) fn pyenv(sandbox: &Sandbox) -> PathBuf {
+    let real = std::env::split_paths(&sandbox.variable("PATH")).next().unwrap();
+    let pyenv = format!(
+        "#!/usr/bin/env bash\nset -e\n[ \"$1\" = exec ]; shift\nname=$1; shift\n\
+         export PATH=\"{0}:$PATH\"\nexec -a \"{0}/$name\" \"{0}/$name\" \"$@\"\n",
+        real.display()
+    );
+    let pyenv = script(sandbox, "pyenv/bin/pyenv", &pyenv);
+    for name in ["pip", "pip3", "python", "python3"] {
+        let shim = format!(
+            "#!/usr/bin/env bash\nset -e\nprogram=\"${{0##*/}}\"\nexport PYENV_ROOT=/nowhere\nexec \"{}\" exec \"$program\" \"$@\"\n",
+            pyenv.display()
+        );
+        script(sandbox, &format!("pyenv/shims/{name}"), &shim);
+    }
+    sandbox.path("pyenv/shims")
+}
+
 /// Packages of which one of each kind is malicious in one version.
 fn stock(sandbox: &Sandbox) {
     sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
@@ -116,23 +136,7 @@ fn two_installations_do_not_send_a_call_back_and_forth() {
 fn a_pyenv_shim_ends_at_the_real_program() {
     let mut sandbox = Sandbox::new();
     stock(&sandbox);
-    let real = std::env::split_paths(&sandbox.variable("PATH")).next().unwrap();
-    // What pyenv does: a bash script for every name hands the name to `pyenv exec`, which puts the version's own
-    // folder first on PATH and runs the program from there.
-    let pyenv = format!(
-        "#!/usr/bin/env bash\nset -e\n[ \"$1\" = exec ]; shift\nname=$1; shift\n\
-         export PATH=\"{0}:$PATH\"\nexec -a \"{0}/$name\" \"{0}/$name\" \"$@\"\n",
-        real.display()
-    );
-    let pyenv = script(&sandbox, "pyenv/bin/pyenv", &pyenv);
-    for name in ["pip", "pip3", "python", "python3"] {
-        let shim = format!(
-            "#!/usr/bin/env bash\nset -e\nprogram=\"${{0##*/}}\"\nexport PYENV_ROOT=/nowhere\nexec \"{}\" exec \"$program\" \"$@\"\n",
-            pyenv.display()
-        );
-        script(&sandbox, &format!("pyenv/shims/{name}"), &shim);
-    }
-    let shims = sandbox.path("pyenv/shims");
+    let shims = pyenv(&sandbox);
     put_first(&mut sandbox, &shims);
     with_shims(&mut sandbox);
     is_protected(&sandbox);
