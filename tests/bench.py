@@ -5,6 +5,7 @@ Both use the same caches, which a first run has warmed; the feeds are served on 
 import argparse
 import os
 import pathlib
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -62,6 +63,26 @@ class Bench:
             routed.append(self.once((self.hook, *command)))
         return statistics.median(bare), statistics.median(routed)
 
+    def shell(self, shell, lines):
+        """Medians of starting an interactive shell without and with the integration."""
+        homes = []
+        for name, content in (("bare", ""), ("integrated", lines)):
+            home = self.place / f"{shell}-{name}"
+            for file in (".bashrc", ".zshrc", ".config/fish/config.fish"):
+                path = home / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content)
+            homes.append({"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")})
+        times = ([], [])
+        for _ in range(self.runs * 2 + 1):
+            for home, measured in zip(homes, times):
+                environment = self.environment
+                self.environment = dict(environment, **home)
+                measured.append(self.once((shell, "-i", "-c", "exit")))
+                self.environment = environment
+        # The first run of each warms what there is to warm.
+        return tuple(statistics.median(measured[1:]) for measured in times)
+
     def block(self, *command):
         self.once((self.hook, *command), status=77)
         return statistics.median(self.once((self.hook, *command), status=77) for _ in range(self.runs))
@@ -80,6 +101,15 @@ def main():
             for command in (["pip", "install", "--target", "out", "requests"], ["npm", "install", "express"]):
                 bare, routed = bench.compare(*command)
                 rows.append((" ".join(command), bare, routed, f"{routed / bare:.3f} x", "1.05 x"))
+            scfw = shlex.quote(str((options.binaries / "scfw").resolve()))
+            for shell, line in (
+                ("bash", f'eval "$({scfw} init bash)"'),
+                ("zsh", f'eval "$({scfw} init zsh)"'),
+                ("fish", f"{scfw} init fish | source"),
+            ):
+                if shutil.which(shell):
+                    bare, routed = bench.shell(shell, line + "\n")
+                    rows.append((f"{shell} -i -c exit", bare, routed, f"{(routed - bare) * 1e3:+.1f} ms", "+5 ms"))
             blocked = bench.block("npm", "install", "passports-js")
             rows.append(("npm install passports-js (blocked)", None, blocked, f"{blocked * 1e3:.1f} ms", "20 ms"))
     finally:

@@ -69,6 +69,21 @@ pub fn is_configured(shell: Shell) -> bool {
         .is_ok_and(|home| home.configured().contains(&shell))
 }
 
+/// The files whose block is of another installation than `scfw`, or of the predecessor's.
+#[must_use]
+pub fn stale(scfw: &Path) -> Vec<PathBuf> {
+    let Ok(home) = Home::from_environment(&|name| std::env::var_os(name)) else { return Vec::new() };
+    let is_stale = |(shell, path): &(Shell, PathBuf)| {
+        let own = shell.quote(scfw);
+        read(path).ok().flatten().is_some_and(|content| {
+            rc_file::has_block(&content) && !String::from_utf8_lossy(&content).contains(&own)
+        })
+    };
+    let known =
+        Shell::ALL.into_iter().flat_map(|shell| home.known(shell).into_iter().map(move |path| (shell, path)));
+    known.filter(is_stale).map(|(_, path)| path).collect()
+}
+
 impl Home {
     /// `HOME`, `ZDOTDIR` and `XDG_CONFIG_HOME`.
     pub fn from_environment(variable: Variables<'_>) -> Result<Self> {

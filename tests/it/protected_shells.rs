@@ -8,7 +8,7 @@ use scfw_world::{NpmPackage, Wheel};
 use serde_json::Value;
 
 use crate::shims::pyenv;
-use crate::support::{Finished, Sandbox};
+use crate::support::{Finished, Sandbox, binary};
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
@@ -169,4 +169,20 @@ fn a_function_that_loads_its_program_when_it_is_called_goes_on_doing_so() {
         let version = sandbox.bare(shell, &["-i", "-c", "npm --version"]).ended_with(0);
         assert!(version.stdout.trim().contains('.'), "{shell}: {version:?}");
     }
+}
+
+#[test]
+fn a_block_of_another_installation_is_named() {
+    let sandbox = configured();
+    let status = sandbox.bare("bash", &["-i", "-c", "scfw status"]);
+    assert!(!status.stdout.contains("another scfw"), "{}", status.stdout);
+    let zshrc = sandbox.path("home/.zshrc");
+    let content = fs::read_to_string(&zshrc).unwrap();
+    let own = binary("scfw").display().to_string();
+    fs::write(&zshrc, content.replace(&own, "/gone/bin/scfw")).unwrap();
+    let status = sandbox.bare("bash", &["-i", "-c", "scfw status"]);
+    let named = format!("{} is of another scfw; run scfw configure again", zshrc.display());
+    assert!(status.stdout.contains(&named), "{}", status.stdout);
+    // A shell that starts with it says so, and starts.
+    sandbox.bare("zsh", &["-i", "-c", "true"]).ended_with(0).says("/gone/bin/scfw is gone");
 }

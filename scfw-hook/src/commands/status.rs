@@ -14,8 +14,9 @@ use super::session::{loading, user_shell};
 use super::{Status, fail};
 use crate::locate::{Located, locate};
 use crate::output;
+use crate::rc_files;
 use crate::router::own_program;
-use crate::shell::Shell;
+use crate::shell::{Shell, scfw_program};
 
 /// The names that are looked at where no shell says which there are.
 const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
@@ -58,6 +59,8 @@ struct Report {
     routed: bool,
     hook: Program,
     shims: Shims,
+    /// Start-up files whose block is of another installation.
+    stale_blocks: Vec<PathBuf>,
     routes: Vec<Route>,
 }
 
@@ -128,6 +131,7 @@ fn report(options: &Status) -> Report {
         routed: routes.iter().all(|route| route.routed || route.executable.is_none()),
         hook,
         shims,
+        stale_blocks: scfw_program().map(|scfw| rc_files::stale(&scfw)).unwrap_or_default(),
         routes,
     }
 }
@@ -254,6 +258,9 @@ fn text(report: &Report) -> String {
         ),
         (None, ..) => format!("shims: {directory} stands before every manager on PATH"),
     });
+    for file in &report.stale_blocks {
+        line(format!("block: the one in {} is of another scfw; run scfw configure again", file.display()));
+    }
     text
 }
 
