@@ -120,12 +120,12 @@ function __scfw_enable {
       esac
     fi
     # A function with no program behind it loads one when it is first called, as nvm's does: it is left to do so.
-    if \builtin declare -F -- "$__scfw_name" >/dev/null && ! \builtin type -P -- "$__scfw_name" >/dev/null &&
+    if \builtin declare -F -- "$__scfw_name" && ! \builtin type -P -- "$__scfw_name" &&
       ! __scfw_is_ours "$__scfw_name"; then
       \builtin continue
     fi
     \builtin eval "function $__scfw_name { __scfw_call $__scfw_name \"\$@\"; }"
-  done
+  done >/dev/null
   if [[ -n $__scfw_posix ]]; then
     \builtin set -o posix
     \builtin eval "${__scfw_posix//declare -/declare -g -}"
