@@ -66,6 +66,13 @@ function __scfw_find {
     fi
     __scfw_read+=("$__scfw_directory")
     for __scfw_path in "$__scfw_directory"/p[iy]*3.[0123456789]*; do
+      # pyenv's folder has dozens of python3.N-config and the like, and each name once for every version.
+      case ${__scfw_path##*/} in
+        *3.*[!0123456789]*) \builtin continue ;;
+      esac
+      case $__scfw_seen in
+        *:"${__scfw_path##*/}":*) \builtin continue ;;
+      esac
       if [[ -f $__scfw_path && -x $__scfw_path ]]; then
         __scfw_add "${__scfw_path##*/}"
       fi
