@@ -51,7 +51,7 @@ pub enum FeedError {
 /// An HTTP client for the feeds of one run.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: Option<reqwest::Client>,
+    http: Result<reqwest::Client, FeedError>,
     deadline: Instant,
 }
 
@@ -68,7 +68,7 @@ impl Client {
     /// are those that will be asked: without an `https` one among them no certificate is loaded.
     #[must_use]
     pub fn new(offline: bool, deadline: Instant, base_urls: &[&str]) -> Self {
-        let http = (!offline).then(|| {
+        let connect = || {
             // Fails only where a provider is set already, which then serves.
             let _already_set = rustls::crypto::ring::default_provider().install_default();
             let builder = reqwest::Client::builder()
@@ -79,9 +79,13 @@ impl Client {
             } else {
                 builder.tls_certs_only([])
             };
-            builder.build().ok()
-        });
-        Self { http: http.flatten(), deadline }
+            builder.build().map_err(|error| FeedError::Unreachable {
+                host: "the network".to_owned(),
+                reason: innermost(&error),
+            })
+        };
+        let http = if offline { Err(FeedError::Offline) } else { connect() };
+        Self { http, deadline }
     }
 
     /// When everything has to be known.
@@ -91,7 +95,7 @@ impl Client {
     }
 
     pub(crate) fn http(&self) -> Result<&reqwest::Client, FeedError> {
-        self.http.as_ref().ok_or(FeedError::Offline)
+        self.http.as_ref().map_err(Clone::clone)
     }
 
     /// Sends a request and reads at most `limit` bytes of its answer.

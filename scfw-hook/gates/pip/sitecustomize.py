@@ -28,6 +28,7 @@ MESSAGES = {
 }
 OLDEST_PIP = (20, 3)
 INSTALLING = frozenset(["install", "download", "wheel", "lock"])
+HARMLESS = frozenset(["--version", "-V", "--help", "-h", "help", "list", "freeze", "show", "check", "config", "debug"])
 
 
 class State(object):
@@ -43,9 +44,10 @@ def is_on(name):
     return os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
 
 
-def is_installing():
-    """Whether this pip was asked to install: beneath an install, another one may be asked for its version."""
-    return bool(INSTALLING.intersection(sys.argv))
+def may_install():
+    """Whether this pip could have been asked to install. Beneath an install another one may be asked for its version;
+    a program that calls pip as a library does not show what it asks for."""
+    return bool(INSTALLING.intersection(sys.argv)) or not HARMLESS.intersection(sys.argv)
 
 
 def refuse(reason):
@@ -306,7 +308,7 @@ def patch_configuration(module):
         missing = "pip %s is older than 20.3, the first that scfw can verify: update pip" % pip.__version__
     elif importlib.util.find_spec("pip._internal.resolution.resolvelib.resolver") is None:
         missing = "pip %s has no resolver that scfw knows: update scfw" % pip.__version__
-    if missing and is_installing():
+    if missing and may_install():
         if not is_on("SCFW_ALLOW_UNSUPPORTED"):
             refuse(missing)
         sys.stderr.write("scfw: %s; going on unverified, as asked\n" % missing)
@@ -419,7 +421,7 @@ class Finder(object):
     def find_module(self, name, path=None):
         """How Python 2 asks. pip for it is older than what the gate knows."""
         if sys.version_info[0] == 2 and name == "pip":
-            if is_installing():
+            if may_install():
                 refuse("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
             lift_switch()
 
