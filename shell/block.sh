@@ -1,9 +1,21 @@
-# shellcheck shell=sh disable=SC2154,SC3028
+# shellcheck shell=sh disable=SC1091,SC2154,SC3013,SC3028
 if [ -x '@SCFW@' ]; then
   case ${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}:${SHELLOPTS-} in
     *:*posix*) ;;
-    bash:*) \eval "$('@SCFW@' init bash)" ;;
-    zsh:*) \eval "$('@SCFW@' init zsh)" ;;
+    bash:*)
+      if [ '@SCRIPTS@'/init.bash -nt '@SCFW@' ]; then
+        \. '@SCRIPTS@'/init.bash
+      else
+        \eval "$('@SCFW@' init bash --save '@SCRIPTS@'/init.bash)"
+      fi
+      ;;
+    zsh:*)
+      if [ '@SCRIPTS@'/init.zsh -nt '@SCFW@' ]; then
+        \. '@SCRIPTS@'/init.zsh
+      else
+        \eval "$('@SCFW@' init zsh --save '@SCRIPTS@'/init.zsh)"
+      fi
+      ;;
   esac
 else
   case $- in

@@ -39,6 +39,7 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Integration {
     scfw: PathBuf,
+    scripts: PathBuf,
     shims: Option<PathBuf>,
     scfw_home: Option<PathBuf>,
 }
@@ -190,9 +191,15 @@ impl Home {
 }
 
 impl Integration {
-    /// A block that runs `scfw`, with the folder of the PATH shims and with `SCFW_HOME` where they are given.
-    pub fn new(scfw: PathBuf, shims: Option<PathBuf>, scfw_home: Option<PathBuf>) -> Result<Self> {
-        for path in [Some(&scfw), shims.as_ref(), scfw_home.as_ref()].into_iter().flatten() {
+    /// A block that reads the integration from `scripts` and has `scfw` write it there, with the folder of the PATH
+    /// shims and with `SCFW_HOME` where they are given.
+    pub fn new(
+        scfw: PathBuf,
+        scripts: PathBuf,
+        shims: Option<PathBuf>,
+        scfw_home: Option<PathBuf>,
+    ) -> Result<Self> {
+        for path in [Some(&scfw), Some(&scripts), shims.as_ref(), scfw_home.as_ref()].into_iter().flatten() {
             if path.to_str().is_none_or(|text| text.contains(char::is_control)) {
                 bail!(
                     "the path {} cannot be written to a shell's start-up file; choose one in plain text",
@@ -205,7 +212,7 @@ impl Integration {
         {
             bail!("the path {} cannot stand on PATH, for it has a colon", shims.display());
         }
-        Ok(Self { scfw, shims, scfw_home })
+        Ok(Self { scfw, scripts, shims, scfw_home })
     }
 
     /// The lines of the block for `shell`. What bash and zsh get is one and the same, and any shell of the POSIX
@@ -221,10 +228,15 @@ impl Integration {
         );
         let message = quoted(Path::new(&message));
         let scfw = quoted(&self.scfw);
+        let scripts = quoted(&self.scripts);
         let shims = self.shims.as_deref().map(quoted);
         let home = self.scfw_home.as_deref().map(|home| (env::SCFW_HOME, quoted(home)));
-        let values =
-            [("SCFW", scfw.as_str()), ("MESSAGE", &message), ("SHIMS", shims.as_deref().unwrap_or_default())];
+        let values = [
+            ("SCFW", scfw.as_str()),
+            ("SCRIPTS", &scripts),
+            ("MESSAGE", &message),
+            ("SHIMS", shims.as_deref().unwrap_or_default()),
+        ];
         let block = if shell == Shell::Fish {
             [
                 None,

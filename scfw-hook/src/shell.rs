@@ -45,6 +45,12 @@ impl Shell {
         pieces.join(&self.quote(hook))
     }
 
+    /// The file below the data directory from which new shells read the integration.
+    #[must_use]
+    pub fn saved_script(self, data: &Path) -> PathBuf {
+        scripts_directory(data).join(format!("init.{}", self.name()))
+    }
+
     /// The line that loads the integration, for the shell's own configuration.
     #[must_use]
     pub fn init_line(self, scfw: &Path) -> String {
@@ -66,6 +72,22 @@ impl Shell {
             Self::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
         }
     }
+}
+
+/// The saved scripts that are not what `scfw` would print now.
+#[must_use]
+pub fn stale_scripts(data: &Path, hook: &Path, scfw: &Path) -> Vec<PathBuf> {
+    let is_stale = |shell: &Shell| {
+        std::fs::read_to_string(shell.saved_script(data))
+            .is_ok_and(|saved| saved != shell.init_script(hook, scfw))
+    };
+    Shell::ALL.iter().filter(|shell| is_stale(shell)).map(|shell| shell.saved_script(data)).collect()
+}
+
+/// The directory of the saved scripts below the data directory.
+#[must_use]
+pub fn scripts_directory(data: &Path) -> PathBuf {
+    data.join("shell")
 }
 
 /// The `scfw` that a shell should call: this program, or the one beside it.

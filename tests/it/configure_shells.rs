@@ -139,3 +139,62 @@ fn where_scfw_is_gone_an_interactive_shell_says_so_in_one_line() {
         );
     }
 }
+
+#[test]
+fn the_integration_is_saved_for_later_shells_and_renewed_when_scfw_is_newer() {
+    let sandbox = Sandbox::new();
+    sandbox.scfw(&["configure", "--yes"]).ended_with(0);
+    for (shell, file) in FILES {
+        let load = if shell == "fish" {
+            String::new()
+        } else {
+            format!(". '{}'; ", sandbox.path("home").join(file).display())
+        };
+        let show = format!("{load}echo $TRACE; scfw status");
+        let start = || run(&sandbox, shell, if shell == "zsh" { &["-f"] } else { &[] }, &show).ended_with(0);
+        let saved = sandbox.path("scfw/shell").join(format!("init.{shell}"));
+        assert!(!saved.exists(), "{shell}");
+        let first = start();
+        assert!(first.stdout.starts_with('\n') && first.stdout.contains("pip3"), "{shell}: {}", first.stdout);
+        assert_eq!(fs::metadata(saved.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+
+        // What the next shell says comes from the file, and the file is not what it should be.
+        let script = fs::read_to_string(&saved).unwrap();
+        let trace = if shell == "fish" { "set -gx TRACE saved" } else { "export TRACE=saved" };
+        fs::write(&saved, format!("{trace}\n{script}")).unwrap();
+        let second = start();
+        assert!(second.stdout.starts_with("saved\n"), "{shell}: {}{}", second.stdout, second.stderr);
+        let stale = format!("what {} holds is of another scfw; run scfw configure again", saved.display());
+        assert!(second.stdout.contains(&stale), "{shell}: {}", second.stdout);
+
+        // It is older than scfw: an update has come since.
+        fs::File::open(&saved).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let third = start();
+        assert!(third.stdout.starts_with('\n') && !third.stdout.contains("of another scfw"), "{shell}");
+        assert_eq!(fs::read_to_string(&saved).unwrap(), script, "{shell}");
+        let leftovers = fs::read_dir(saved.parent().unwrap()).unwrap().flatten();
+        assert!(leftovers.into_iter().all(|entry| entry.file_name().to_string_lossy().starts_with("init.")));
+    }
+    fs::write(sandbox.path("scfw/shell/init.bash"), "echo of another installation\n").unwrap();
+    sandbox.scfw(&["configure", "--yes"]).ended_with(0);
+    assert!(!sandbox.path("scfw/shell").exists());
+    run(&sandbox, "bash", &[], &format!(". '{}'", sandbox.path("home/.bashrc").display())).ended_with(0);
+    assert!(sandbox.path("scfw/shell/init.bash").exists());
+    sandbox.scfw(&["configure", "--remove"]).ended_with(0);
+    assert!(!sandbox.path("scfw/shell").exists());
+}
+
+#[test]
+fn where_the_integration_cannot_be_saved_shells_are_protected_all_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.scfw(&["configure", "--yes"]).ended_with(0);
+    fs::create_dir_all(sandbox.path("scfw")).unwrap();
+    fs::write(sandbox.path("scfw/shell"), "no folder").unwrap();
+    for (shell, file) in FILES {
+        let load = if shell == "fish" { "true" } else { "." };
+        let script = format!("{load} '{}'; scfw status", sandbox.path("home").join(file).display());
+        let shown = run(&sandbox, shell, &[], &script).ended_with(0);
+        assert!(shown.stdout.contains("pip"), "{shell}: {}", shown.stdout);
+        assert_eq!(shown.stderr, "", "{shell}");
+    }
+}

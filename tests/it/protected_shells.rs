@@ -181,7 +181,7 @@ fn a_block_of_another_installation_is_named() {
     let own = binary("scfw").display().to_string();
     fs::write(&zshrc, content.replace(&own, "/gone/bin/scfw")).unwrap();
     let status = sandbox.bare("bash", &["-i", "-c", "scfw status"]);
-    let named = format!("{} is of another scfw; run scfw configure again", zshrc.display());
+    let named = format!("what {} holds is of another scfw; run scfw configure again", zshrc.display());
     assert!(status.stdout.contains(&named), "{}", status.stdout);
     // A shell that starts with it says so, and starts.
     sandbox.bare("zsh", &["-i", "-c", "true"]).ended_with(0).says("/gone/bin/scfw is gone");

@@ -1,22 +1,40 @@
-//! `scfw init`: the shell integration on standard output.
+//! `scfw init`: the shell integration on standard output, and saved for the shells that start later.
 
-use std::io::{Write, stdout};
+use std::io::{self, ErrorKind, Write, stdout};
+use std::path::Path;
 
-use super::fail;
+use super::{Init, fail};
+use crate::arm::create_private;
 use crate::output;
 use crate::router::own_program;
-use crate::shell::{Shell, scfw_program};
+use crate::shell::scfw_program;
 
 /// Exit status where there is nothing to print.
 const FAILED: i32 = 1;
 
-pub(super) fn run(shell: Shell) -> i32 {
+pub(super) fn run(options: &Init) -> i32 {
     let (Some(hook), Some(scfw)) = (own_program(), scfw_program()) else {
         output::say("scfw-hook is not beside scfw; install scfw again");
         return FAILED;
     };
-    match stdout().lock().write_all(shell.init_script(&hook, &scfw).as_bytes()) {
+    let script = options.shell.init_script(&hook, &scfw);
+    if let Some(path) = &options.save {
+        // Without it the next shell asks here again; a shell's start is no place to complain of that.
+        let _asked_again = save(path, &script);
+    }
+    match stdout().lock().write_all(script.as_bytes()) {
         Ok(()) => crate::status::OK,
         Err(error) => fail(&error, FAILED),
     }
+}
+
+/// Writes `script` in one step. It is on the disk before it has its name: half a script would be half a protection.
+fn save(path: &Path, script: &str) -> io::Result<()> {
+    let directory = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    create_private(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(script.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }

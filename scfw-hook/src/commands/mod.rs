@@ -55,10 +55,7 @@ enum Command {
     #[command(after_help = "Add to ~/.bashrc:                 eval \"$(scfw init bash)\"\n\
         Add to ~/.zshrc:                  eval \"$(scfw init zsh)\"\n\
         Add to ~/.config/fish/config.fish: scfw init fish | source")]
-    Init {
-        /// The shell that is to evaluate it
-        shell: Shell,
-    },
+    Init(Init),
     /// Tell which commands go through scfw in this shell, and why one does not
     #[command(after_help = "Exit status: 0 if every manager found on PATH goes through scfw, 1 otherwise.")]
     Status(Status),
@@ -66,6 +63,16 @@ enum Command {
     Enable(Session),
     /// Stop routing pip, python, npm and npx of this shell session through scfw
     Disable(Session),
+}
+
+/// Options of `scfw init`.
+#[derive(Debug, Args)]
+struct Init {
+    /// The shell that is to evaluate it
+    shell: Shell,
+    /// Write it to this file as well, which is quicker to read; the block of `scfw configure` says so
+    #[arg(long, value_name = "FILE", hide = true)]
+    save: Option<PathBuf>,
 }
 
 /// Options of `scfw status`.
@@ -160,7 +167,7 @@ enum Format {
 pub fn main() -> u8 {
     let cli = Cli::parse();
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
-    if !matches!(cli.command, Command::Doctor(_) | Command::Init { .. }) {
+    if !matches!(cli.command, Command::Doctor(_) | Command::Init(_)) {
         name_unreported_runs();
     }
     let status = match cli.command {
@@ -168,7 +175,7 @@ pub fn main() -> u8 {
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
-        Command::Init { shell } => init::run(shell),
+        Command::Init(options) => init::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Enable(options) => session::enable(&options),
         Command::Disable(options) => session::disable(&options),

@@ -16,7 +16,7 @@ use crate::locate::{Located, locate};
 use crate::output;
 use crate::rc_files;
 use crate::router::own_program;
-use crate::shell::{Shell, scfw_program};
+use crate::shell::{Shell, scfw_program, stale_scripts};
 
 /// The names that are looked at where no shell says which there are.
 const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
@@ -59,7 +59,7 @@ struct Report {
     routed: bool,
     hook: Program,
     shims: Shims,
-    /// Start-up files whose block is of another installation.
+    /// Start-up files whose block is of another installation, and saved scripts that are of another scfw.
     stale_blocks: Vec<PathBuf>,
     routes: Vec<Route>,
 }
@@ -125,15 +125,25 @@ fn report(options: &Status) -> Report {
     let routes: Vec<Route> =
         names.into_iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
     let shims = shims();
+    let stale_blocks = scfw_program().map(|scfw| stale_blocks(&scfw, &hook.path)).unwrap_or_default();
     Report {
         shell: options.shell.map(Shell::name),
         loaded: options.shell.is_some(),
         routed: routes.iter().all(|route| route.routed || route.executable.is_none()),
         hook,
         shims,
-        stale_blocks: scfw_program().map(|scfw| rc_files::stale(&scfw)).unwrap_or_default(),
+        stale_blocks,
         routes,
     }
+}
+
+/// What shells read when they start and `scfw`, whose hook is `hook`, would write differently.
+fn stale_blocks(scfw: &Path, hook: &Path) -> Vec<PathBuf> {
+    let mut stale = rc_files::stale(scfw);
+    if let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) {
+        stale.extend(stale_scripts(&directories.data, hook, scfw));
+    }
+    stale
 }
 
 fn kinds(options: &Status) -> BTreeMap<String, Kind> {
@@ -259,7 +269,7 @@ fn text(report: &Report) -> String {
         (None, ..) => format!("shims: {directory} stands before every manager on PATH"),
     });
     for file in &report.stale_blocks {
-        line(format!("block: the one in {} is of another scfw; run scfw configure again", file.display()));
+        line(format!("block: what {} holds is of another scfw; run scfw configure again", file.display()));
     }
     text
 }

@@ -17,7 +17,7 @@ use crate::arm::create_private;
 use crate::config_file::{Setting, edit};
 use crate::rc_files::{Change, Home, Integration};
 use crate::replace::Transaction;
-use crate::shell::{Shell, scfw_program};
+use crate::shell::{Shell, scfw_program, scripts_directory};
 use crate::{output, shims, status};
 
 /// A secret may stand in it.
@@ -91,6 +91,7 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
         scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
     let integration = Integration::new(
         scfw,
+        scripts_directory(&directories.data),
         has_shims.then(|| shims::directory(&directories.data)),
         scfw_home.or_else(|| setup.exported_home.clone()),
     )?;
@@ -114,6 +115,8 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     if !has_shims {
         remove_shims(&directories.data);
     }
+    // They may be of another installation. The next shells write theirs.
+    remove_scripts(&directories.data);
 
     tell(&changes);
     if has_shims {
@@ -130,13 +133,14 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
 }
 
 pub(super) fn remove(setup: &Setup) -> Result<i32> {
-    let integration = Integration::new(PathBuf::new(), None, None)?;
+    let integration = Integration::new(PathBuf::new(), PathBuf::new(), None, None)?;
     let changes = setup.home.plan(&[], &Shell::ALL, &integration)?;
     let mut transaction = Transaction::default();
     stage_changes(&mut transaction, &changes)?;
     let directories = setup.directories(None)?;
     transaction.commit()?;
     remove_shims(&directories.data);
+    remove_scripts(&directories.data);
     tell(&changes);
     suggest_new_shell(&changes);
     for directory in [&directories.config, &directories.data] {
@@ -231,6 +235,14 @@ fn remove_shims(data: &Path) {
             output::say(&format!("{} could not be removed ({error})", shims::directory(data).display()));
         }
     }
+}
+
+/// The integration as shells have saved it. Where it stays, no block reads it or `scfw status` names it.
+fn remove_scripts(data: &Path) {
+    for shell in Shell::ALL {
+        let _absent_or_harmless = fs::remove_file(shell.saved_script(data));
+    }
+    let _absent_or_of_others = fs::remove_dir(scripts_directory(data));
 }
 
 /// Says what became of each file.
