@@ -5,7 +5,6 @@ Both use the same caches, which a first run has warmed; the feeds are served on 
 import argparse
 import os
 import pathlib
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -36,6 +35,7 @@ class Bench:
     def __init__(self, options, variables, place):
         self.runs = options.runs
         self.hook = str((options.binaries / "scfw-hook").resolve())
+        self.scfw = str((options.binaries / "scfw").resolve())
         self.place = pathlib.Path(place)
         self.environment = dict(os.environ, SCFW_HOME=str(self.place / "scfw"), **variables)
         # Notices about new versions would ask the network in some runs and not in others.
@@ -63,16 +63,19 @@ class Bench:
             routed.append(self.once((self.hook, *command)))
         return statistics.median(bare), statistics.median(routed)
 
-    def shell(self, shell, lines):
-        """Medians of starting an interactive shell without and with the integration."""
+    def shell(self, shell):
+        """Medians of starting an interactive shell without and with what `scfw configure` sets up."""
         homes = []
-        for name, content in (("bare", ""), ("integrated", lines)):
+        for name in ("bare", "integrated"):
             home = self.place / f"{shell}-{name}"
             for file in (".bashrc", ".zshrc", ".config/fish/config.fish"):
                 path = home / file
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content)
+                path.touch()
             homes.append({"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")})
+        subprocess.run(
+            [self.scfw, "configure", "--yes"], env=dict(self.environment, **homes[1]), check=True, capture_output=True
+        )
         times = ([], [])
         for _ in range(self.runs * 2 + 1):
             for home, measured in zip(homes, times):
@@ -101,14 +104,9 @@ def main():
             for command in (["pip", "install", "--target", "out", "requests"], ["npm", "install", "express"]):
                 bare, routed = bench.compare(*command)
                 rows.append((" ".join(command), bare, routed, f"{routed / bare:.3f} x", "1.05 x"))
-            scfw = shlex.quote(str((options.binaries / "scfw").resolve()))
-            for shell, line in (
-                ("bash", f'eval "$({scfw} init bash)"'),
-                ("zsh", f'eval "$({scfw} init zsh)"'),
-                ("fish", f"{scfw} init fish | source"),
-            ):
+            for shell in ("bash", "zsh", "fish"):
                 if shutil.which(shell):
-                    bare, routed = bench.shell(shell, line + "\n")
+                    bare, routed = bench.shell(shell)
                     rows.append((f"{shell} -i -c exit", bare, routed, f"{(routed - bare) * 1e3:+.1f} ms", "+5 ms"))
             blocked = bench.block("npm", "install", "passports-js")
             rows.append(("npm install passports-js (blocked)", None, blocked, f"{blocked * 1e3:.1f} ms", "20 ms"))

@@ -332,3 +332,31 @@ fn a_job_in_the_background() {
         assert!(sandbox.list("node_modules/evil").is_empty());
     }
 }
+
+/// The managers' own completion scripts, read before the integration and after it, at the keyboard.
+#[test]
+fn the_managers_own_completions_go_on_working() {
+    for (shell, scripts) in [
+        ("bash", "eval \"$(pip completion --bash)\"; eval \"$(npm completion)\""),
+        (
+            "zsh",
+            "autoload -Uz compinit; compinit -D -u; eval \"$(pip completion --zsh)\"; eval \"$(npm completion)\"",
+        ),
+        // For npm, fish has its own.
+        ("fish", "pip completion --fish | source"),
+    ] {
+        for (before, after) in [(scripts, ""), ("", scripts)] {
+            let sandbox = sandbox();
+            sandbox.write("package.json", r#"{"scripts": {"canary-sings": "echo sung-$((6 * 7))"}}"#);
+            let mut session = Session::start(&sandbox, shell, before, after);
+            // What is completed is not what was typed.
+            let (status, shown) = session.run("pip insta\t--help");
+            assert!(status == 0 && shown.contains("pip install [options]"), "{shell}: {shown}");
+            let (status, shown) = session.run("npm run canary-s\t--silent");
+            assert!(status == 0 && shown.contains("sung-42"), "{shell}: {shown}");
+            let (status, shown) = session.run("npm install evil");
+            assert_eq!(status, 77, "{shell}: {shown}");
+            session.exit();
+        }
+    }
+}
