@@ -62,6 +62,13 @@ variables! {
     SCFW_GATE_NPM_DRY_RUN = "SCFW_GATE_NPM_DRY_RUN";
     /// Set for the gates: the user's own `npm_config_ignore_scripts` after an `=`; empty where there was none.
     SCFW_GATE_NPM_IGNORE_SCRIPTS = "SCFW_GATE_NPM_IGNORE_SCRIPTS";
+    /// Set beside `LD_PRELOAD` for the preload library: the absolute path of scfw-hook.
+    SCFW_SHIM_HOOK = "SCFW_SHIM_HOOK";
+    /// Set by the preload library for scfw-hook: where in `argv` the program stands, a colon, and the file that was
+    /// called.
+    SCFW_SHIM_CALL = "SCFW_SHIM_CALL";
+    /// Set by scfw-hook for the preload library: the process about which it has decided.
+    SCFW_SHIM_PASS = "SCFW_SHIM_PASS";
 }
 
 /// The reference page of all variables, in Markdown.

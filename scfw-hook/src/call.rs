@@ -16,11 +16,35 @@ pub struct Call<'a> {
     pub arguments: &'a [&'a CStr],
     /// The program to run instead of the one on `PATH`.
     pub executable: Option<&'a Path>,
+    /// Where the call comes from the preload library: its words up to the program's name, `argv[0]` first, to be
+    /// kept as they are. They are more than one where `executable` is a loader or node.
+    pub leading: &'a [&'a CStr],
     /// Whether the user asked for scfw by name, and not for a manager that is routed here.
     pub is_explicit: bool,
 }
 
 impl<'a> Call<'a> {
+    /// A call of `name` as a user types it.
+    #[must_use]
+    pub fn typed(name: &'a CStr, arguments: &'a [&'a CStr]) -> Self {
+        Self { name, arguments, executable: None, leading: &[], is_explicit: false }
+    }
+
+    /// The call that the preload library has noticed: `words` are the caller's `argv`, and `noticed` is the value of
+    /// `SCFW_SHIM_CALL`. None if that is not what the library writes.
+    #[must_use]
+    pub fn noticed(noticed: &'a CStr, words: &'a [&'a CStr]) -> Option<Self> {
+        let colon = noticed.to_bytes().iter().position(|byte| *byte == b':')?;
+        let (index, path) = noticed.to_bytes_with_nul().split_at(colon);
+        let index: usize = std::str::from_utf8(index).ok()?.parse().ok()?;
+        let path = CStr::from_bytes_with_nul(path.get(1..)?).ok()?;
+        let arguments = words.get(index.checked_add(1)?..)?;
+        let name = if index == 0 { path } else { *words.get(index)? };
+        let leading = words.get(..=index)?;
+        let executable = Some(Path::new(OsStr::from_bytes(path.to_bytes())));
+        Some(Self { name, arguments, executable, leading, is_explicit: false })
+    }
+
     /// The name as the system has it.
     #[must_use]
     pub fn name(&self) -> &'a OsStr {

@@ -8,6 +8,7 @@ pub mod config_file;
 pub mod exec;
 pub mod locate;
 pub mod output;
+pub mod preload;
 pub mod prompt;
 pub mod rc_files;
 pub mod replace;

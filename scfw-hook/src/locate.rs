@@ -38,6 +38,14 @@ pub fn locate(name: &OsStr) -> Option<Located> {
     search(name, &path, &ours)
 }
 
+/// Whether `path` is a shim, this installation's or another's.
+#[must_use]
+pub fn is_shim(path: &Path) -> bool {
+    let own = std::env::current_exe().unwrap_or_default();
+    is_of_another_scfw(path)
+        || identity(path).is_some_and(|shim| identity(&own.with_file_name("scfw-hook")) == Some(shim))
+}
+
 fn search(name: &OsStr, path: &OsStr, ours: &[Identity]) -> Option<Located> {
     let mut behind_ours = false;
     for directory in path.as_bytes().split(|byte| *byte == b':') {

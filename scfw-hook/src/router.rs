@@ -18,16 +18,23 @@ use scfw_core::verify::Verification;
 use crate::arm::{Arming, Gates, PYTHON_BOOTSTRAP};
 use crate::call::Call;
 use crate::exec::exec;
-use crate::locate::{Located, locate};
-use crate::{output, runs, screening, status};
+use crate::locate::{Located, is_shim, locate};
+use crate::{output, preload, runs, screening, status};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
 #[must_use]
 pub fn route(call: &Call<'_>) -> i32 {
+    preload::let_pass();
     let Some(program) = call.program() else { return hand_over(call, None, None) };
     match classify(program, &call.texts()) {
         Invocation::Passthrough => hand_over(call, None, None),
-        Invocation::Install(install) => route_install(call, &install),
+        Invocation::Install(install) => {
+            let status = route_install(call, &install);
+            if let Err(error) = runs::note_stopped(status, std::process::id()) {
+                output::say(&runs::unnoted(&error));
+            }
+            status
+        }
     }
 }
 
@@ -44,7 +51,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         // The user has chosen what is to be routed.
         return hand_over(call, Some(located), None);
     }
-    let executable = located.path.clone();
+    let executable = std::path::absolute(&located.path).unwrap_or_else(|_| located.path.clone());
     let run = Run { call, install, settings: &settings, executable: &executable };
     if std::env::var(env::SCFW_BYPASS).is_ok_and(|value| is_true(&value)) {
         output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
@@ -127,7 +134,7 @@ impl Run<'_> {
         };
         // The real program did not start: no gate could have reported.
         if let Some(run) = run {
-            let _named_by_the_next_command = std::fs::remove_file(run);
+            let _named_by_the_next_command = runs::abandon(&run);
         }
         failed
     }
@@ -150,6 +157,10 @@ impl Run<'_> {
 
 fn find(call: &Call<'_>) -> Option<Located> {
     match call.executable {
+        // A shim that another program found is as good as its name.
+        Some(path) if !call.leading.is_empty() && is_shim(path) => {
+            locate(path.file_name()?).map(|located| Located { behind_ours: true, ..located })
+        }
         Some(path) => Some(Located { path: path.to_owned(), behind_ours: false }),
         None => locate(call.name()),
     }
@@ -164,15 +175,29 @@ fn not_found(name: &OsStr) -> i32 {
 /// Replaces this process by the real program: same arguments, and without `environment` the same environment.
 fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CString]>) -> i32 {
     let Some(located) = located.or_else(|| find(call)) else { return not_found(call.name()) };
-    let mut arguments: Vec<&CStr> = Vec::with_capacity(call.arguments.len() + 3);
     let path = crate::exec::c_string(located.path.as_os_str());
-    // Python looks itself up on PATH by its name; behind a shim it would find the shim.
-    arguments.push(if located.behind_ours || call.executable.is_some() { &path } else { call.name });
-    if call.executable.is_some() && is_python(&located.path) && call.program() == Some(Program::Pip) {
+    let mut arguments = leading_words(call, &located, &path);
+    let is_chosen = call.executable.is_some() && call.leading.is_empty();
+    if is_chosen && is_python(&located.path) && call.program() == Some(Program::Pip) {
         arguments.extend([c"-m", c"pip"]);
     }
     arguments.extend(call.arguments);
     run(&located.path, &arguments, environment)
+}
+
+/// `argv` before the program's own arguments.
+fn leading_words<'a>(call: &Call<'a>, located: &Located, path: &'a CStr) -> Vec<&'a CStr> {
+    let mut words = call.leading.to_vec();
+    let is_chosen = call.executable.is_some() && words.is_empty();
+    if words.is_empty() {
+        words.push(call.name);
+    }
+    // Python looks itself up on PATH by its name; behind a shim it would find the shim.
+    if located.behind_ours || is_chosen {
+        words[0] = path;
+    }
+    words.reserve(call.arguments.len() + 2);
+    words
 }
 
 /// Runs `python … -m pip` with the gate loaded by hand, in place of `-m pip`.
@@ -188,7 +213,7 @@ fn hand_over_bootstrapped(
     let kept = cluster.split('m').next().unwrap_or_default();
     let kept = crate::exec::c_string(OsStr::new(if kept == "-" { "" } else { kept }));
     let path = crate::exec::c_string(located.path.as_os_str());
-    let mut arguments: Vec<&CStr> = vec![if located.behind_ours { &path } else { call.name }];
+    let mut arguments = leading_words(call, located, &path);
     arguments.extend(call.arguments.get(..module.option).unwrap_or_default());
     if !kept.is_empty() {
         arguments.push(&kept);

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use scfw_core::env;
 use scfw_core::text::{sanitise, without_credentials};
 
+use crate::status;
+
 /// Notes that nobody asked about for so long are thrown away.
 const FORGOTTEN: Duration = Duration::from_hours(24 * 30);
 
@@ -29,14 +31,12 @@ impl Unreported {
 }
 
 /// Notes that this process is about to become the run `command_line`. Returns the note's path. A process that is such
-/// a run already, because a version manager's shim came back to one of ours, keeps its note.
+/// a run already, because a version manager's shim came back to one of ours, keeps its note; one that was started by
+/// a run, as pip starts another for what a build requires, belongs to that, for its verdict does too.
 pub fn begin(data: &Path, command_line: &str) -> io::Result<PathBuf> {
-    let present = std::env::var_os(env::SCFW_GATE_RUN).map(PathBuf::from);
-    let own = i32::try_from(std::process::id()).ok();
-    if let Some(present) = present
-        && own.is_some()
-        && present.file_name().and_then(|name| name.to_str()).and_then(process_of) == own
-        && present.is_file()
+    if let Some(present) = present()
+        && let Some(process) = process_of_run(&present)
+        && (if process == std::process::id().cast_signed() { present.is_file() } else { is_alive(process) })
     {
         return Ok(present);
     }
@@ -80,19 +80,44 @@ pub fn unreported(data: &Path) -> Vec<Unreported> {
     unreported
 }
 
-/// Notes for the process that `run` was begun for that something it started was stopped with `status`.
-pub fn note_inner_verdict(run: &Path, status: i32) -> io::Result<()> {
-    let is_inner = run
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(process_of)
-        .is_some_and(|process| nix::unistd::getppid().as_raw() != process);
-    if !is_inner {
+/// Takes the note of this process away, for it did not become the run. The note of another stays.
+pub fn abandon(run: &Path) -> io::Result<()> {
+    if process_of_run(run) == Some(std::process::id().cast_signed()) { fs::remove_file(run) } else { Ok(()) }
+}
+
+/// Notes for the run to which `process` belongs that it was stopped with `status`, if that is one of ours and the run
+/// is that of another process: it ends with the same status then.
+pub fn note_stopped(status: i32, process: u32) -> io::Result<()> {
+    let is_ours =
+        [status::BLOCKED, status::DECLINED, status::UNVERIFIED, status::CONFIGURATION].contains(&status);
+    match present() {
+        Some(run) if is_ours => note_inner_verdict(&run, status, process),
+        _ => Ok(()),
+    }
+}
+
+/// What to say where that fails.
+#[must_use]
+pub fn unnoted(error: &io::Error) -> String {
+    format!("the verdict could not be noted for the outer run ({error})")
+}
+
+fn note_inner_verdict(run: &Path, status: i32, process: u32) -> io::Result<()> {
+    if process_of_run(run).is_none_or(|outer| outer == process.cast_signed()) {
         return Ok(());
     }
     let mut note = run.as_os_str().to_owned();
     note.push(".verdict");
     fs::write(note, status.to_string())
+}
+
+/// The run to which this process belongs.
+fn present() -> Option<PathBuf> {
+    std::env::var_os(env::SCFW_GATE_RUN).map(PathBuf::from)
+}
+
+fn process_of_run(run: &Path) -> Option<i32> {
+    process_of(run.file_name()?.to_str()?)
 }
 
 fn directory(data: &Path) -> PathBuf {
@@ -135,10 +160,9 @@ mod tests {
     #[test]
     fn only_an_inner_run_leaves_its_verdict() {
         let data = tempfile::tempdir().unwrap();
-        let own = data.path().join(format!("run-{}-1", nix::unistd::getppid()));
-        note_inner_verdict(&own, 77).unwrap();
-        assert!(!data.path().join(format!("run-{}-1.verdict", nix::unistd::getppid())).exists());
-        note_inner_verdict(&data.path().join("run-2147483647-1"), 77).unwrap();
+        note_inner_verdict(&data.path().join("run-1234-1"), 77, 1234).unwrap();
+        assert!(!data.path().join("run-1234-1.verdict").exists());
+        note_inner_verdict(&data.path().join("run-2147483647-1"), 77, 1234).unwrap();
         assert_eq!(fs::read_to_string(data.path().join("run-2147483647-1.verdict")).unwrap(), "77");
     }
 }

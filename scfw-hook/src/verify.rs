@@ -1,7 +1,6 @@
 //! `scfw-hook verify`: the gate's other end. Reads one document on standard input; the exit status is the verdict.
 
 use std::io::{Read, stdin};
-use std::path::Path;
 
 use scfw_core::config::{Settings, is_true};
 use scfw_core::env;
@@ -19,11 +18,8 @@ use crate::{output, runs, status};
 #[must_use]
 pub fn run() -> i32 {
     let status = answer();
-    if status != status::OK
-        && let Some(run) = std::env::var_os(env::SCFW_GATE_RUN)
-        && let Err(error) = runs::note_inner_verdict(Path::new(&run), status)
-    {
-        output::say(&format!("the verdict could not be noted for the outer run ({error})"));
+    if let Err(error) = runs::note_stopped(status, std::os::unix::process::parent_id()) {
+        output::say(&runs::unnoted(&error));
     }
     status
 }

@@ -72,8 +72,8 @@ impl Program {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
-            "npm" => Some(Self::Npm),
-            "npx" => Some(Self::Npx),
+            "npm" | "npm-cli.js" => Some(Self::Npm),
+            "npx" | "npx-cli.js" => Some(Self::Npx),
             _ => {
                 let versioned = |stem: &str| name.strip_prefix(stem).is_some_and(is_version_suffix);
                 if versioned("pip") {

@@ -1,5 +1,5 @@
 //! The router: `scfw-hook NAME ARG…`, or called through a link with such a name. `scfw-hook verify` is the gates'
-//! other end.
+//! other end. The preload library runs it with the `argv` of another program, and says so in the environment.
 //!
 //! There is no Rust `main`: the runtime would change how signals are handled before the first line of ours runs,
 //! and the program that takes over would inherit that.
@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scfw_hook::call::Call;
-use scfw_hook::{output, router, status, verify};
+use scfw_hook::{output, preload, router, status, verify};
 
 const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n       \
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
@@ -32,6 +32,11 @@ pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> 
 }
 
 fn run(arguments: &[&CStr]) -> c_int {
+    if let Some(noticed) = preload::take_call()
+        && let Some(call) = Call::noticed(&noticed, arguments)
+    {
+        return router::route(&call);
+    }
     let Some((own, rest)) = arguments.split_first() else { return usage() };
     let own_name = Path::new(OsStr::from_bytes(own.to_bytes())).file_name().unwrap_or_default();
     if own_name != "scfw-hook" {
@@ -39,7 +44,7 @@ fn run(arguments: &[&CStr]) -> c_int {
         let name = own.to_bytes_with_nul();
         let start = own.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let name = name.get(start..).and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(own);
-        return router::route(&Call { name, arguments: rest, executable: None, is_explicit: false });
+        return router::route(&Call::typed(name, rest));
     }
     match rest.split_first() {
         None => usage(),
@@ -59,9 +64,7 @@ fn run(arguments: &[&CStr]) -> c_int {
             output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
             status::OK
         }
-        Some((name, arguments)) => {
-            router::route(&Call { name, arguments, executable: None, is_explicit: false })
-        }
+        Some((name, arguments)) => router::route(&Call::typed(name, arguments)),
     }
 }
 

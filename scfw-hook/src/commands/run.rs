@@ -14,7 +14,8 @@ pub(super) fn run(options: &Run) -> i32 {
     let words: Vec<CString> = options.command.iter().map(|word| c_string(word)).collect();
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     let Some((name, arguments)) = words.split_first() else { return misuse("no command is given") };
-    let call = Call { name, arguments, executable: options.executable.as_deref(), is_explicit: true };
+    let call =
+        Call { name, arguments, executable: options.executable.as_deref(), leading: &[], is_explicit: true };
     if call.program().is_none() {
         return misuse(&format!(
             "{} is not a program that scfw knows: it runs pip, python -m pip, npm and npx",
