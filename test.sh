@@ -11,7 +11,7 @@ fail() {
 
 # Debian's packages by the programs that they bring.
 missing=()
-for need in zsh:zsh fish:fish shellcheck:shellcheck git:git cc:gcc; do
+for need in zsh:zsh fish:fish shellcheck:shellcheck git:git cc:gcc musl-gcc:musl-tools make:make cmake:cmake; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -29,6 +29,8 @@ python3 -c 'import venv, ensurepip' || fail "python3 has no venv module: install
 
 # The end-to-end tests run the binaries, which cargo builds only when told to.
 cargo build --workspace --locked
+# The preload library is loaded as it is installed, or not at all.
+cargo build --profile shim --package scfw-shim --locked
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --locked "$@"
 else

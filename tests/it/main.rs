@@ -17,6 +17,8 @@ mod hostile_arguments;
 mod hostile_projects;
 mod npm_commands;
 mod passthrough;
+mod preload_entry_points;
+mod preload_rules;
 mod protected_shells;
 mod screening;
 mod settings;

@@ -1,6 +1,7 @@
 //! A test's own world: servers, a home, a project folder, an environment that holds nothing else.
 
 mod managers;
+pub(crate) mod preload;
 mod pseudo_terminal;
 pub(crate) mod shell_cases;
 mod typing;
