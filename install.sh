@@ -9,8 +9,8 @@ usage() {
   cat <<'TEXT'
 usage: ./install.sh [--prefix DIR]
 
-Installs DIR/bin/scfw and DIR/bin/scfw-hook (DIR: ~/.local unless given).
-Needs Rust 1.91 or later (cargo) to build, and pip and npm to show scfw at work.
+Installs DIR/bin/scfw, DIR/bin/scfw-hook and DIR/lib/scfw/libscfw_shim.so (DIR: ~/.local unless given).
+Needs Rust 1.91 or later (cargo) and a C compiler to build, and pip and npm to show scfw at work.
 TEXT
 }
 
@@ -43,16 +43,21 @@ command -v cargo >/dev/null || {
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 cargo build --release --locked --package scfw-hook
+cargo build --profile shim --locked --package scfw-shim
 
-mkdir -p "$prefix/bin"
-for program in scfw scfw-hook; do
-  # Beside the target and then renamed, so that a running one is never half written.
-  cp "target/release/$program" "$prefix/bin/.$program.new"
-  chmod 755 "$prefix/bin/.$program.new"
-  mv -f "$prefix/bin/.$program.new" "$prefix/bin/$program"
-done
+# Beside its target and then renamed, so that one in use is never half written.
+install_file() {
+  mkdir -p "$2"
+  cp "$1" "$2/.${1##*/}.new"
+  chmod 755 "$2/.${1##*/}.new"
+  mv -f "$2/.${1##*/}.new" "$2/${1##*/}"
+}
+
+install_file target/shim/libscfw_shim.so "$prefix/lib/scfw"
+install_file target/release/scfw-hook "$prefix/bin"
+install_file target/release/scfw "$prefix/bin"
 echo
-echo "Installed $prefix/bin/scfw and $prefix/bin/scfw-hook."
+echo "Installed scfw and scfw-hook in $prefix/bin, and the preload library in $prefix/lib/scfw."
 echo "A clean and a malicious package, from an index and a registry on this machine only:"
 echo
 "$prefix/bin/scfw" doctor --offline

@@ -29,8 +29,10 @@ python3 -c 'import venv, ensurepip' || fail "python3 has no venv module: install
 
 # The end-to-end tests run the binaries, which cargo builds only when told to.
 cargo build --workspace --locked
-# The preload library is loaded as it is installed, or not at all.
+# The preload library is loaded as it is installed, or not at all; `scfw` finds it where an installation has it.
 cargo build --profile shim --package scfw-shim --locked
+mkdir -p target/lib/scfw
+ln -sfn ../../shim/libscfw_shim.so target/lib/scfw/libscfw_shim.so
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --locked "$@"
 else

@@ -22,7 +22,7 @@ else
     *i*) \printf '%s\n' '@MESSAGE@' >&2 ;;
   esac
 fi
-case $-:$__scfw_status in
-  *e*:* | *:0) \unset __scfw_status ;;
-  *) \eval "\\unset __scfw_status; (exit $__scfw_status)" ;;
+case $-:$__scfw_before in
+  *e*:* | *:0) \unset __scfw_before ;;
+  *) \eval "\\unset __scfw_before; (exit $__scfw_before)" ;;
 esac

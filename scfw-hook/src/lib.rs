@@ -16,6 +16,7 @@ pub mod router;
 pub mod runs;
 pub mod screening;
 pub mod shell;
+pub mod shield;
 pub mod shims;
 pub mod verify;
 

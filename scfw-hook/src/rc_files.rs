@@ -13,16 +13,21 @@ use scfw_core::rc_file;
 
 use crate::replace::follow;
 use crate::shell::Shell;
+use crate::shield::Shield;
 
 /// The files of which a login bash reads the first that exists.
 const LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 
 /// Keeps the status that the block finds.
-const STATUS: &str = "__scfw_status=$?\n";
+const STATUS: &str = "__scfw_before=$?\n";
 /// Puts the shims first on `PATH`, and only there, however often it is read.
 const SHIMS: &str = include_str!("../../shell/block-shims.sh");
 /// Turns the integration on in bash and zsh; a bash that is called sh has no place for it.
 const INIT: &str = include_str!("../../shell/block.sh");
+/// Loads the preload library into what the shell starts.
+const PRELOAD: &str = include_str!("../../shell/block-preload.sh");
+/// The same in fish.
+const PRELOAD_FISH: &str = include_str!("../../shell/block-preload.fish");
 /// Turns the integration on in fish.
 const INIT_FISH: &str = include_str!("../../shell/block.fish");
 
@@ -41,6 +46,7 @@ pub struct Integration {
     scfw: PathBuf,
     scripts: PathBuf,
     shims: Option<PathBuf>,
+    shield: Option<Shield>,
     scfw_home: Option<PathBuf>,
 }
 
@@ -68,6 +74,14 @@ impl Change {
 pub fn is_configured(shell: Shell) -> bool {
     Home::from_environment(&|name| std::env::var_os(name))
         .is_ok_and(|home| home.configured().contains(&shell))
+}
+
+/// Whether the blocks load the preload library.
+#[must_use]
+pub fn exports_preload() -> bool {
+    Home::from_environment(&|name| std::env::var_os(name))
+        .and_then(|home| home.exports())
+        .is_ok_and(|exports| exports.contains_key(env::SCFW_SHIM_HOOK))
 }
 
 /// The files whose block is of another installation than `scfw`, or of the predecessor's.
@@ -192,14 +206,17 @@ impl Home {
 
 impl Integration {
     /// A block that reads the integration from `scripts` and has `scfw` write it there, with the folder of the PATH
-    /// shims and with `SCFW_HOME` where they are given.
+    /// shims, the preload library and `SCFW_HOME` where they are given.
     pub fn new(
         scfw: PathBuf,
         scripts: PathBuf,
         shims: Option<PathBuf>,
+        shield: Option<Shield>,
         scfw_home: Option<PathBuf>,
     ) -> Result<Self> {
-        for path in [Some(&scfw), Some(&scripts), shims.as_ref(), scfw_home.as_ref()].into_iter().flatten() {
+        let shielding = shield.iter().flat_map(|shield| [&shield.library, &shield.hook]);
+        let others = [Some(&scfw), Some(&scripts), shims.as_ref(), scfw_home.as_ref()];
+        for path in others.into_iter().flatten().chain(shielding) {
             if path.to_str().is_none_or(|text| text.contains(char::is_control)) {
                 bail!(
                     "the path {} cannot be written to a shell's start-up file; choose one in plain text",
@@ -212,7 +229,7 @@ impl Integration {
         {
             bail!("the path {} cannot stand on PATH, for it has a colon", shims.display());
         }
-        Ok(Self { scfw, scripts, shims, scfw_home })
+        Ok(Self { scfw, scripts, shims, shield, scfw_home })
     }
 
     /// The lines of the block for `shell`. What bash and zsh get is one and the same, and any shell of the POSIX
@@ -230,18 +247,23 @@ impl Integration {
         let scfw = quoted(&self.scfw);
         let scripts = quoted(&self.scripts);
         let shims = self.shims.as_deref().map(quoted);
+        let library = self.shield.as_ref().map(|shield| quoted(&shield.library));
+        let hook = self.shield.as_ref().map(|shield| quoted(&shield.hook));
         let home = self.scfw_home.as_deref().map(|home| (env::SCFW_HOME, quoted(home)));
         let values = [
             ("SCFW", scfw.as_str()),
             ("SCRIPTS", &scripts),
             ("MESSAGE", &message),
             ("SHIMS", shims.as_deref().unwrap_or_default()),
+            ("LIBRARY", library.as_deref().unwrap_or_default()),
+            ("HOOK", hook.as_deref().unwrap_or_default()),
         ];
         let block = if shell == Shell::Fish {
             [
                 None,
                 home.map(|(name, value)| format!("set -gx {name} {value}\n")),
                 shims.as_ref().map(|shims| format!("fish_add_path --path --prepend --move {shims}\n")),
+                library.as_ref().map(|_| fill(PRELOAD_FISH, &values)),
                 Some(fill(INIT_FISH, &values)),
             ]
         } else {
@@ -249,6 +271,7 @@ impl Integration {
                 Some(STATUS.to_owned()),
                 home.map(|(name, value)| format!("export {name}={value}\n")),
                 shims.as_ref().map(|_| fill(SHIMS, &values)),
+                library.as_ref().map(|_| fill(PRELOAD, &values)),
                 Some(fill(INIT, &values)),
             ]
         };

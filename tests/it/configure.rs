@@ -305,6 +305,7 @@ fn the_questions_are_asked_on_a_terminal() {
         // All are proposed; the third, fish, is taken out.
         ("shells should be protected", "jj \r"),
         ("Put shims on PATH", "y"),
+        ("Load the preload library", "y"),
         ("Send decisions to Datadog?", "jj\r"),
         ("Datadog API key", "0123456789abcdef0123456789abcdef\r"),
         ("Datadog site", "eu.example\r"),
@@ -318,6 +319,7 @@ fn the_questions_are_asked_on_a_terminal() {
         assert!(config.contains(line), "{line} in {config}");
     }
     assert!(fs::read_to_string(home(&sandbox, ".zshrc")).unwrap().contains("/shims'"));
+    assert!(fs::read_to_string(home(&sandbox, ".zshrc")).unwrap().contains("LD_PRELOAD"));
     assert!(!home(&sandbox, ".config/fish").exists());
     let configured = snapshot(&sandbox.path("home"));
     // Asked again, what is set is proposed: enter alone changes nothing, and the key is kept.
@@ -341,6 +343,7 @@ fn an_interrupt_changes_nothing() {
             ("managers should scfw watch", "\r"),
             ("shells should be protected", "\r"),
             ("Put shims on PATH", "n"),
+            ("Load the preload library", "n"),
             ("Send decisions to Datadog?", "jj\r"),
             ("Datadog API key", "\r"),
         ];

@@ -87,6 +87,21 @@ fn reading_it_keeps_the_status_and_leaves_no_name_behind() {
 }
 
 #[test]
+fn with_the_real_integration_the_status_is_kept_in_strict_shells_too() {
+    let sandbox = Sandbox::new();
+    sandbox.scfw(&["configure", "--yes", "--shims"]).ended_with(0);
+    for (shell, name) in FILES.into_iter().take(2) {
+        let path = sandbox.path("home").join(name).display().to_string();
+        let options: &[&str] = if shell == "zsh" { &["-f", "-u"] } else { &["-u"] };
+        // Printed by scfw the first time, read from the file the second.
+        for _start in 0..2 {
+            let shown = run(&sandbox, shell, options, &format!("sh -c 'exit 42'; . {path}; echo $?"));
+            assert_eq!((shown.stdout.as_str(), shown.stderr.as_str()), ("42\n", ""), "{shell}");
+        }
+    }
+}
+
+#[test]
 fn a_shell_of_another_kind_gets_the_shims_and_nothing_else() {
     let sandbox = configured();
     let profile = sandbox.path("home/.profile").display().to_string();

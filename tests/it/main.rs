@@ -25,6 +25,7 @@ mod settings;
 mod shells;
 mod shells_interactive;
 mod shells_session;
+mod shield;
 mod shims;
 mod terminal;
 mod verify;

@@ -46,6 +46,12 @@ pub(super) struct Options {
     /// Take the PATH shims away
     #[arg(long)]
     no_shims: bool,
+    /// Load the preload library into what the shells start, for programs that call pip or npm by an absolute path
+    #[arg(long, conflicts_with = "no_preload")]
+    preload: bool,
+    /// No longer load the preload library
+    #[arg(long)]
+    no_preload: bool,
     /// Undo everything but the settings in config.toml and the data
     #[arg(long, exclusive = true)]
     remove: bool,
@@ -99,6 +105,8 @@ impl Options {
             || !self.shell.is_empty()
             || self.shims
             || self.no_shims
+            || self.preload
+            || self.no_preload
             || self.scfw_home.is_some()
             || !self.settings().is_empty()
     }
@@ -133,7 +141,8 @@ impl Options {
             shells = apply::installed_shells();
         }
         let shims = if self.shims { Some(true) } else { self.no_shims.then_some(false) };
-        Wishes { shells, dropped: Vec::new(), shims, settings, scfw_home: self.scfw_home }
+        let preload = if self.preload { Some(true) } else { self.no_preload.then_some(false) };
+        Wishes { shells, dropped: Vec::new(), shims, preload, settings, scfw_home: self.scfw_home }
     }
 }
 
@@ -146,6 +155,8 @@ struct Wishes {
     dropped: Vec<Shell>,
     /// The PATH shims; none: as it is.
     shims: Option<bool>,
+    /// The preload library; none: as it is.
+    preload: Option<bool>,
     /// What config.toml gets; what is not named stays.
     settings: Vec<Setting>,
     /// The directory for everything; none: as it is.
@@ -164,7 +175,7 @@ pub(super) fn run(options: Options) -> i32 {
             questions::ask(&setup)?
         } else {
             return Ok(misuse(
-                "there is no terminal to ask on; say what to set up: --yes for the defaults, or --shell, --shims, \
+                "there is no terminal to ask on; say what to set up: --yes for the defaults, or --shell, --shims, --preload, \
                  --alias-pip, --alias-npm, --dd-agent-port, --dd-api-logger, --dd-api-key, --dd-site, \
                  --dd-log-level, --scfw-home (scfw configure --help)",
             ));

@@ -6,6 +6,7 @@ mod doctor;
 mod init;
 mod run;
 mod session;
+mod shield;
 mod status;
 
 use std::ffi::OsString;
@@ -43,6 +44,14 @@ enum Command {
     /// Protect every new shell: asks what to set up, or takes it as options
     #[command(after_help = configure::EXAMPLES)]
     Configure(configure::Options),
+    /// Run a command under the preload library: pip and npm go through the firewall whatever starts them
+    #[command(
+        after_help = "For make, tox, editors, agents and scripts that call pip or npm by themselves, by an absolute \
+        path too. What the command starts is under it as well.\n\n\
+        Examples:\n  scfw shield make install\n  scfw shield tox\n  scfw shield code .\n\n\
+        Exit status: the command's own, or 126 not executable, 127 not found, 69 the library is not installed."
+    )]
+    Shield(Shield),
     /// Test on this machine that malware is stopped, on every route that is set up
     #[command(
         after_help = "Each route installs a clean and a malicious package from a small index, registry and set of \
@@ -139,6 +148,14 @@ struct Run {
     command: Vec<OsString>,
 }
 
+/// Options of `scfw shield`.
+#[derive(Debug, Args)]
+struct Shield {
+    /// The command with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
 /// Options of `scfw check`.
 #[derive(Debug, Args)]
 struct Check {
@@ -173,6 +190,7 @@ pub fn main() -> u8 {
     let status = match cli.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Shield(options) => shield::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
         Command::Init(options) => init::run(&options),

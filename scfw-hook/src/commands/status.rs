@@ -17,6 +17,7 @@ use crate::output;
 use crate::rc_files;
 use crate::router::own_program;
 use crate::shell::{Shell, scfw_program, stale_scripts};
+use crate::shield::{PRELOAD, Shield};
 
 /// The names that are looked at where no shell says which there are.
 const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
@@ -59,6 +60,7 @@ struct Report {
     routed: bool,
     hook: Program,
     shims: Shims,
+    preload: Preload,
     /// Start-up files whose block is of another installation, and saved scripts that are of another scfw.
     stale_blocks: Vec<PathBuf>,
     routes: Vec<Route>,
@@ -78,6 +80,14 @@ struct Shims {
     on_path: bool,
     /// The first directory of `PATH` that has a manager and stands before the shims.
     behind: Option<PathBuf>,
+}
+
+/// The library for programs that call a manager by its path.
+#[derive(Debug, Serialize)]
+struct Preload {
+    library: Option<PathBuf>,
+    /// Whether what this shell starts loads it.
+    loaded: bool,
 }
 
 /// One name.
@@ -125,6 +135,12 @@ fn report(options: &Status) -> Report {
     let routes: Vec<Route> =
         names.into_iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
     let shims = shims();
+    let shield = Shield::installed().ok();
+    let list = std::env::var_os(PRELOAD);
+    let preload = Preload {
+        loaded: shield.as_ref().is_some_and(|shield| shield.is_in(list.as_deref())),
+        library: shield.map(|shield| shield.library),
+    };
     let stale_blocks = scfw_program().map(|scfw| stale_blocks(&scfw, &hook.path)).unwrap_or_default();
     Report {
         shell: options.shell.map(Shell::name),
@@ -132,6 +148,7 @@ fn report(options: &Status) -> Report {
         routed: routes.iter().all(|route| route.routed || route.executable.is_none()),
         hook,
         shims,
+        preload,
         stale_blocks,
         routes,
     }
@@ -267,6 +284,16 @@ fn text(report: &Report) -> String {
             provenance(behind)
         ),
         (None, ..) => format!("shims: {directory} stands before every manager on PATH"),
+    });
+    line(match &report.preload {
+        Preload { library: None, .. } => "preload: the library is not installed".to_owned(),
+        Preload { library: Some(_), loaded: false } => {
+            "preload: not loaded; programs that call pip or npm by an absolute path are not covered"
+                .to_owned()
+        }
+        Preload { library: Some(library), loaded: true } => {
+            format!("preload: {} is loaded into what this shell starts", library.display())
+        }
     });
     for file in &report.stale_blocks {
         line(format!("block: what {} holds is of another scfw; run scfw configure again", file.display()));

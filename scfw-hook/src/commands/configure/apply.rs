@@ -18,6 +18,7 @@ use crate::config_file::{Setting, edit};
 use crate::rc_files::{Change, Home, Integration};
 use crate::replace::Transaction;
 use crate::shell::{Shell, scfw_program, scripts_directory};
+use crate::shield::Shield;
 use crate::{output, shims, status};
 
 /// A secret may stand in it.
@@ -29,6 +30,8 @@ pub(super) struct Setup {
     pub(super) home: Home,
     /// `SCFW_HOME` as the blocks of the start-up files set it for every new shell.
     exported_home: Option<PathBuf>,
+    /// Whether they load the preload library.
+    pub(super) has_preload: bool,
 }
 
 impl Setup {
@@ -39,9 +42,14 @@ impl Setup {
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         }
         let home = Home::from_environment(&|name| std::env::var_os(name))?;
-        let exported_home = home.exports()?.remove(env::SCFW_HOME).map(PathBuf::from);
-        // An expansion that only a shell could do is none that is known here.
-        Ok(Self { home, exported_home: exported_home.filter(|path| path.is_absolute()) })
+        let mut exports = home.exports()?;
+        let exported_home = exports.remove(env::SCFW_HOME).map(PathBuf::from);
+        Ok(Self {
+            home,
+            // An expansion that only a shell could do is none that is known here.
+            exported_home: exported_home.filter(|path| path.is_absolute()),
+            has_preload: exports.contains_key(env::SCFW_SHIM_HOOK),
+        })
     }
 
     /// Where scfw keeps its things, if `chosen` is to be its home.
@@ -89,10 +97,12 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     let has_shims = wishes.shims.unwrap_or(were_there);
     let scfw =
         scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
+    let shield = if wishes.preload.unwrap_or(setup.has_preload) { Some(Shield::installed()?) } else { None };
     let integration = Integration::new(
         scfw,
         scripts_directory(&directories.data),
         has_shims.then(|| shims::directory(&directories.data)),
+        shield.clone(),
         scfw_home.or_else(|| setup.exported_home.clone()),
     )?;
     let changes = setup.home.plan(&wishes.shells, &wishes.dropped, &integration)?;
@@ -122,6 +132,9 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     if has_shims {
         say_of(&shims::directory(&directories.data), "first on PATH in new shells");
     }
+    if let Some(shield) = &shield {
+        say_of(&shield.library, "loaded into what new shells start");
+    }
     for setting in &written {
         say_of(&directories.config.join(config::FILE_NAME), &setting.to_string());
     }
@@ -133,7 +146,7 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
 }
 
 pub(super) fn remove(setup: &Setup) -> Result<i32> {
-    let integration = Integration::new(PathBuf::new(), PathBuf::new(), None, None)?;
+    let integration = Integration::new(PathBuf::new(), PathBuf::new(), None, None, None)?;
     let changes = setup.home.plan(&[], &Shell::ALL, &integration)?;
     let mut transaction = Transaction::default();
     stage_changes(&mut transaction, &changes)?;

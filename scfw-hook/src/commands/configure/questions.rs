@@ -15,6 +15,7 @@ use super::{INTERRUPTED, Wishes, parse_key, parse_site};
 use crate::config_file::Setting;
 use crate::output;
 use crate::shell::Shell;
+use crate::shield::Shield;
 
 /// The port that the predecessor proposes for the Agent.
 const AGENT_PORT: NonZeroU16 = NonZeroU16::new(10365).expect("it is not zero");
@@ -44,15 +45,30 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
         .default(Setup::has_shims(&settings.directories.data))
         .interact()
         .map_err(io::Error::from)?;
+    let preload = ask_about_preload(setup)?;
     let mut wishes = Wishes {
         dropped: configured.into_iter().filter(|shell| !shells.contains(shell)).collect(),
         shells,
         shims: Some(shims),
+        preload,
         settings: vec![Setting::Managers(managers)],
         scfw_home: None,
     };
     wishes.settings.extend(ask_about_datadog(&settings.datadog)?);
     Ok(wishes)
+}
+
+/// Not asked where there is no library that could be loaded.
+fn ask_about_preload(setup: &Setup) -> Result<Option<bool>> {
+    if Shield::installed().is_err() {
+        return Ok(None);
+    }
+    let preload = Confirm::new()
+        .with_prompt("Load the preload library too, for programs that call pip or npm by an absolute path?")
+        .default(setup.has_preload)
+        .interact()
+        .map_err(io::Error::from)?;
+    Ok(Some(preload))
 }
 
 fn ask_about_datadog(datadog: &scfw_core::config::Datadog) -> Result<Vec<Setting>> {

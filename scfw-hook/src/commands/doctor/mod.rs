@@ -21,6 +21,7 @@ use super::{Doctor, fail};
 use crate::locate::locate;
 use crate::router::describe;
 use crate::shell::Shell;
+use crate::shield::Shield;
 use crate::{output, runs, shims, status};
 
 /// Exit status where something that is configured does not work.
@@ -44,7 +45,7 @@ enum Outcome {
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are the keys of the JSON")]
 struct Check {
-    /// What kind: `gate`, `shell`, `shims`, `configuration`, `feeds`, `runs`.
+    /// What kind: `gate`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `runs`.
     check: &'static str,
     /// Which of the kind.
     subject: String,
@@ -68,6 +69,11 @@ impl Check {
 }
 
 pub(super) fn run(options: &Doctor) -> i32 {
+    if let Ok(shield) = Shield::installed()
+        && let Err(error) = shield.leave()
+    {
+        return fail(&error, BROKEN);
+    }
     let place = match tempfile::tempdir() {
         Ok(place) => place,
         Err(error) => return fail(&error, BROKEN),
@@ -89,6 +95,7 @@ pub(super) fn run(options: &Doctor) -> i32 {
     if let Ok(settings) = &settings {
         report.add(shim_route(&world, settings));
     }
+    report.add(preload_route(&world));
     for shell in Shell::ALL {
         report.add(shell_route(&world, shell));
     }
@@ -256,6 +263,25 @@ fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
         return Check::new("shims", subject, Outcome::Failed, sanitise(&behind));
     }
     all_tested("shims", subject, managers.into_iter().map(|manager| Route::Path.test(world, manager)))
+}
+
+fn preload_route(world: &LittleWorld) -> Check {
+    let is_exported = crate::rc_files::exports_preload();
+    let shield = match Shield::installed() {
+        Ok(shield) => shield,
+        Err(error) => {
+            let outcome = if is_exported { Outcome::Failed } else { Outcome::Absent };
+            return Check::new("preload", "LD_PRELOAD", outcome, sanitise(&error.to_string()));
+        }
+    };
+    let subject = sanitise(&shield.library.to_string_lossy()).into_owned();
+    let present = Manager::ALL.into_iter().filter(|manager| locate(OsStr::new(manager.name())).is_some());
+    let tests = present.map(|manager| Route::Preload(shield.clone()).test(world, manager));
+    let mut check = all_tested("preload", subject, tests);
+    if !is_exported && check.outcome == Outcome::Ok {
+        check.detail.push_str("; under \"scfw shield\" only (scfw configure --preload)");
+    }
+    check
 }
 
 fn shell_route(world: &LittleWorld, shell: Shell) -> Check {

@@ -14,8 +14,10 @@ use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
 
 use super::world::{CARRIER, CLEAN, LittleWorld, MALWARE};
+use crate::locate::locate;
 use crate::router::own_program;
 use crate::shell::Shell;
+use crate::shield::{PRELOAD, Shield};
 use crate::status;
 
 /// One install takes no longer than this, or something waits for somebody.
@@ -69,6 +71,8 @@ pub(super) enum Route {
     Path,
     /// An interactive shell with the user's own start-up files.
     Shell(Shell),
+    /// A program that knows the manager by its absolute path, under the preload library.
+    Preload(Shield),
 }
 
 /// What the two installs showed.
@@ -136,8 +140,19 @@ impl Route {
                 ));
                 command
             }
+            Self::Preload(_) => {
+                let program = locate(OsStr::new(manager.name()))
+                    .ok_or_else(|| io::Error::other(format!("{} is not on PATH", manager.name())))?;
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", "\"$@\"", "sh"]).arg(program.path);
+                command.args(manager.arguments()).arg(package);
+                command
+            }
         };
         world.surround(&mut command, folder);
+        if let Self::Preload(shield) = self {
+            command.envs(shield.variables(std::env::var_os(PRELOAD).as_deref()));
+        }
         run(command, folder)
     }
 }
