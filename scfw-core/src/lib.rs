@@ -13,6 +13,7 @@ pub mod policy;
 pub mod rc_file;
 pub mod report;
 pub mod screen;
+pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod verify;

@@ -134,6 +134,25 @@ pub enum Source {
     Path,
 }
 
+impl Source {
+    /// The word in documents: `registry`, `url`, `git`, `path`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Url => "url",
+            Self::Git => "git",
+            Self::Path => "path",
+        }
+    }
+
+    /// The source behind that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Registry, Self::Url, Self::Git, Self::Path].into_iter().find(|source| source.name() == word)
+    }
+}
+
 /// One package that would be installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {

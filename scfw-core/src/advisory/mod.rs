@@ -5,7 +5,7 @@
 mod severity;
 mod version;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::package::{Ecosystem, Package};
 
@@ -13,64 +13,71 @@ pub use severity::Severity;
 pub use version::Version;
 
 /// One advisory (OSV schema 1.x). Fields that no verdict needs are left out.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Advisory {
     /// The identifier: `GHSA-…`, `PYSEC-…`, `MAL-…`.
     pub id: String,
     /// When the advisory was withdrawn (RFC 3339), if it was.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
     /// One line on what it is about.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// The long text; its first line stands in for a missing summary.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
-    #[serde(default)]
+    /// When it was last changed (RFC 3339).
+    #[serde(default, skip_serializing)]
+    pub modified: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     severity: Vec<severity::Score>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     affected: Vec<Affected>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "DatabaseSpecific::is_silent")]
     database_specific: DatabaseSpecific,
 }
 
 /// What one source database adds of its own; only the severity's word is read.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 struct DatabaseSpecific {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     severity: Option<serde_json::Value>,
 }
 
 impl DatabaseSpecific {
+    const fn is_silent(&self) -> bool {
+        self.severity.is_none()
+    }
+
     fn severity(&self) -> Option<Severity> {
         self.severity.as_ref()?.as_str().and_then(Severity::from_word)
     }
 }
 
 /// A package that an advisory is about, with the versions it names.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 struct Affected {
     #[serde(default)]
     package: Option<AffectedPackage>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ranges: Vec<Range>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     versions: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     severity: Vec<severity::Score>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "DatabaseSpecific::is_silent")]
     database_specific: DatabaseSpecific,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "DatabaseSpecific::is_silent")]
     ecosystem_specific: DatabaseSpecific,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 struct AffectedPackage {
     ecosystem: String,
     name: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 struct Range {
     #[serde(rename = "type")]
     kind: String,
@@ -79,15 +86,15 @@ struct Range {
 }
 
 /// One event of a range. The schema allows one of the fields per object; some databases write more.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 struct Event {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     introduced: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     fixed: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     last_affected: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<String>,
 }
 
@@ -100,6 +107,25 @@ impl Advisory {
     /// Reads one advisory document.
     pub fn parse(document: &[u8]) -> Result<Self, ParseError> {
         Ok(serde_json::from_slice(document)?)
+    }
+
+    /// The document in the OSV schema with nothing in it but what a verdict needs, for packages of the ecosystems that
+    /// scfw knows. [`parse`](Self::parse) reads it back, and it says of every package what this one says.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "texts and lists can always be written as JSON")]
+    pub fn compact(&self) -> String {
+        let mut compact = self.clone();
+        let has_text = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
+        compact.details =
+            (!has_text(&self.summary)).then(|| self.details.as_deref().map(first_line)).flatten();
+        compact.summary = self.summary.as_deref().map(first_line);
+        compact.affected.retain(|affected| {
+            affected.package.as_ref().is_some_and(|package| package.ecosystem().is_some())
+        });
+        for affected in &mut compact.affected {
+            affected.ranges.retain(Range::is_about_versions);
+        }
+        serde_json::to_string(&compact).expect("a document without maps can be written")
     }
 
     /// Whether it reports malice: its identifier begins with `MAL-`.
@@ -174,6 +200,13 @@ impl Advisory {
             })
         })
     }
+}
+
+/// The first line of `text` that is not empty, within reason.
+fn first_line(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.chars().take(LONGEST).collect()
 }
 
 /// Whether an advisory of that identifier reports malice.

@@ -61,7 +61,7 @@ impl From<cvss::Severity> for Severity {
 }
 
 /// An entry of an advisory's `severity` array.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Score {
     #[serde(rename = "type", default)]
     kind: String,

@@ -29,6 +29,22 @@ pub enum Action {
 }
 
 impl Action {
+    /// The word in records: `ALLOW`, `BLOCK`, `ABORT`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "ALLOW",
+            Self::Block => "BLOCK",
+            Self::Abort => "ABORT",
+        }
+    }
+
+    /// The action behind that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Allow, Self::Block, Self::Abort].into_iter().find(|action| action.name() == word)
+    }
+
     const fn participle(self) -> &'static str {
         match self {
             Self::Allow => "allowed",

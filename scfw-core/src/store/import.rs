@@ -1,0 +1,269 @@
+//! Bringing a feed in. A whole feed is written under a new number, in transactions of a few milliseconds between which
+//! others have their turn; then one tiny transaction makes it the feed's current content, and what it replaces is
+//! deleted in small steps again. A few changes are one transaction.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Transaction, params};
+
+use super::{Store, StoreError, now};
+use crate::advisory::Advisory;
+use crate::package::Ecosystem;
+
+/// Rows that are written or deleted in one transaction.
+const BATCH: usize = 400;
+/// Longest and shortest pause between two transactions, for others to have their turn.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// A document of a feed, ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAdvisory {
+    id: String,
+    modified: i64,
+    document: Option<String>,
+    packages: Vec<(Ecosystem, String)>,
+}
+
+impl NewAdvisory {
+    /// What is kept of `advisory`, which was last modified at `modified` (Unix microseconds): nothing but that it
+    /// exists, where it is withdrawn or about no package of an ecosystem that scfw knows.
+    #[must_use]
+    pub fn new(advisory: &Advisory, modified: i64) -> Self {
+        let mut packages: Vec<_> =
+            if advisory.withdrawn.is_some() { Vec::new() } else { advisory.package_keys().collect() };
+        packages.sort_unstable();
+        packages.dedup();
+        let document = (!packages.is_empty()).then(|| advisory.compact());
+        Self { id: advisory.id.clone(), modified, document, packages }
+    }
+
+    /// Bytes that it takes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.id.len()
+            + self.document.as_ref().map_or(0, String::len)
+            + self.packages.iter().map(|(_, key)| key.len() + 32).sum::<usize>()
+            + 96
+    }
+
+    fn first_key(&self) -> Option<&(Ecosystem, String)> {
+        self.packages.first()
+    }
+}
+
+/// Where a feed came from, and how recent it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedState {
+    /// The URL or directory.
+    pub location: String,
+    /// What the server calls this state of it.
+    pub etag: Option<String>,
+    /// The latest modification of any document, in Unix microseconds.
+    pub newest: Option<i64>,
+}
+
+/// A change of one document of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It is new or has changed.
+    Put(NewAdvisory),
+    /// The feed has it no more.
+    Remove(String),
+}
+
+/// A feed on its way in. Dropped before [`finish`](Self::finish) it leaves rows that nobody reads, which the next
+/// import removes. Only one process may import at a time; see [`crate::feed::bulk`].
+#[derive(Debug)]
+pub struct Import<'a> {
+    store: &'a mut Store,
+    feed: String,
+    number: i64,
+}
+
+impl Store {
+    /// Begins to bring `feed` in anew.
+    pub fn import(&mut self, feed: &str) -> Result<Import<'_>, StoreError> {
+        self.remove_leftovers()?;
+        let number = self.write(|transaction| {
+            transaction.execute("INSERT INTO imports (feed) VALUES (?1)", [feed])?;
+            Ok(transaction.last_insert_rowid())
+        })?;
+        Ok(Import { store: self, feed: feed.to_owned(), number })
+    }
+
+    /// Applies `changes` to `feed`, which must be there, all at once; then it is as `state` says, and up to date.
+    pub fn apply(&mut self, feed: &str, changes: &[Change], state: &FeedState) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let number: i64 =
+                transaction
+                    .query_row("SELECT import FROM feeds WHERE name = ?1", [feed], |row| row.get(0))?;
+            for change in changes {
+                match change {
+                    Change::Put(advisory) => {
+                        remove_advisory(transaction, number, &advisory.id)?;
+                        insert(transaction, number, advisory)?;
+                    }
+                    Change::Remove(id) => remove_advisory(transaction, number, id)?,
+                }
+            }
+            make_current(transaction, feed, number, state)
+        })
+    }
+
+    /// Notes that `feed` was found unchanged just now.
+    pub fn confirm(&mut self, feed: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE feeds SET updated = ?2 WHERE name = ?1", params![feed, now()])
+        })?;
+        Ok(())
+    }
+
+    /// Forgets `feed` with all that it said.
+    pub fn forget(&mut self, feed: &str) -> Result<(), StoreError> {
+        self.write(|transaction| transaction.execute("DELETE FROM feeds WHERE name = ?1", [feed]))?;
+        self.remove_leftovers()
+    }
+
+    /// Deletes what belongs to no feed: replaced imports, and those that were killed.
+    fn remove_leftovers(&mut self) -> Result<(), StoreError> {
+        let leftovers: Vec<i64> = self.run(|connection| {
+            let mut statement = connection
+                .prepare("SELECT number FROM imports WHERE number NOT IN (SELECT import FROM feeds)")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })?;
+        for number in leftovers {
+            for statement in [
+                "DELETE FROM affected WHERE (import, ecosystem, key, advisory) IN \
+                 (SELECT import, ecosystem, key, advisory FROM affected WHERE import = ?1 LIMIT ?2)",
+                "DELETE FROM advisories WHERE number IN \
+                 (SELECT number FROM advisories WHERE import = ?1 LIMIT ?2)",
+                "DELETE FROM malicious WHERE (import, ecosystem, key) IN \
+                 (SELECT import, ecosystem, key FROM malicious WHERE import = ?1 LIMIT ?2)",
+            ] {
+                loop {
+                    let deleted = self.write_politely(|transaction| {
+                        transaction.prepare_cached(statement)?.execute(params![number, BATCH.cast_signed()])
+                    })?;
+                    if deleted < BATCH {
+                        break;
+                    }
+                }
+            }
+            self.write(|transaction| transaction.execute("DELETE FROM imports WHERE number = ?1", [number]))?;
+        }
+        Ok(())
+    }
+
+    /// One of many transactions in a row: others get as much time as it took.
+    fn write_politely<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let start = Instant::now();
+        let result = self.write(work)?;
+        std::thread::sleep(start.elapsed().clamp(PAUSES.0, PAUSES.1));
+        Ok(result)
+    }
+}
+
+impl Import<'_> {
+    /// Adds advisories. Of two with one id the later one counts.
+    pub fn add(&mut self, advisories: &mut [NewAdvisory]) -> Result<(), StoreError> {
+        // In the order of the index, so that each of its pages is touched once.
+        advisories.sort_by(|left, right| left.first_key().cmp(&right.first_key()));
+        let number = self.number;
+        for batch in advisories.chunks(BATCH) {
+            self.store.write_politely(|transaction| {
+                for advisory in batch {
+                    insert(transaction, number, advisory)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Adds malicious packages by normalised name: versions, or nothing for every version.
+    pub fn add_malicious(
+        &mut self,
+        ecosystem: Ecosystem,
+        packages: &BTreeMap<String, Option<Vec<String>>>,
+    ) -> Result<(), StoreError> {
+        let number = self.number;
+        let packages: Vec<_> = packages.iter().collect();
+        for batch in packages.chunks(BATCH) {
+            self.store.write_politely(|transaction| {
+                let mut statement = transaction.prepare_cached(
+                    "INSERT INTO malicious (import, ecosystem, key, versions) VALUES (?1, ?2, ?3, ?4)",
+                )?;
+                for (key, versions) in batch {
+                    let versions = versions.as_ref().map(|versions| serde_json::json!(versions).to_string());
+                    statement.execute(params![number, ecosystem.osv_name(), key, versions])?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Makes what was added the content of the feed, and deletes what that was before.
+    pub fn finish(self, state: &FeedState) -> Result<(), StoreError> {
+        let Self { store, feed, number } = self;
+        store.write(|transaction| make_current(transaction, &feed, number, state))?;
+        store.remove_leftovers()
+    }
+}
+
+fn make_current(
+    transaction: &Transaction<'_>,
+    feed: &str,
+    number: i64,
+    state: &FeedState,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT INTO feeds (name, import, location, etag, updated, newest) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (name) DO UPDATE SET import = ?2, location = ?3, etag = ?4, updated = ?5, newest = ?6",
+        params![feed, number, state.location, state.etag, now(), state.newest],
+    )?;
+    Ok(())
+}
+
+fn insert(transaction: &Transaction<'_>, number: i64, advisory: &NewAdvisory) -> rusqlite::Result<()> {
+    let inserted = transaction
+        .prepare_cached(
+            "INSERT INTO advisories (import, id, modified, document) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![number, advisory.id, advisory.modified, advisory.document])?;
+    if inserted == 0 {
+        remove_advisory(transaction, number, &advisory.id)?;
+        return insert(transaction, number, advisory);
+    }
+    let row = transaction.last_insert_rowid();
+    let mut statement = transaction
+        .prepare_cached("INSERT INTO affected (import, ecosystem, key, advisory) VALUES (?1, ?2, ?3, ?4)")?;
+    for (ecosystem, key) in &advisory.packages {
+        statement.execute(params![number, ecosystem.osv_name(), key, row])?;
+    }
+    Ok(())
+}
+
+/// Removes one advisory. Which packages it is about stands in the document.
+fn remove_advisory(transaction: &Transaction<'_>, number: i64, id: &str) -> rusqlite::Result<()> {
+    let mut statement = transaction
+        .prepare_cached("SELECT number, document FROM advisories WHERE import = ?1 AND id = ?2")?;
+    let mut rows = statement.query(params![number, id])?;
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let (advisory, document): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+    drop(rows);
+    let parsed = document.and_then(|document| Advisory::parse(document.as_bytes()).ok());
+    let mut statement = transaction.prepare_cached(
+        "DELETE FROM affected WHERE import = ?1 AND ecosystem = ?2 AND key = ?3 AND advisory = ?4",
+    )?;
+    for (ecosystem, key) in parsed.iter().flat_map(Advisory::package_keys) {
+        statement.execute(params![number, ecosystem.osv_name(), key, advisory])?;
+    }
+    transaction.prepare_cached("DELETE FROM advisories WHERE number = ?1")?.execute([advisory])?;
+    Ok(())
+}

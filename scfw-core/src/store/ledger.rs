@@ -1,0 +1,262 @@
+//! The ledger: what was run, what it would have installed, what was decided, and what the user was told of afterwards.
+
+use rusqlite::{Row, Transaction, params};
+
+use super::{Store, StoreError, now};
+use crate::package::{Ecosystem, Source, Target};
+use crate::telemetry::Action;
+
+/// A run to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    /// A name for it that no other run has, see [`NewRun::new_id`].
+    pub id: String,
+    /// When it was decided, in Unix seconds.
+    pub time: i64,
+    /// What was done.
+    pub action: Action,
+    /// `pip` or `npm`.
+    pub manager: String,
+    /// The manager's arguments, without credentials.
+    pub arguments: Vec<String>,
+    /// The working directory.
+    pub directory: String,
+    /// The manager's file, as far as it is known.
+    pub executable: String,
+    /// The record as it was logged, in JSON.
+    pub record: String,
+}
+
+impl NewRun {
+    /// A new id: a UUID of version 7 (RFC 9562), so that ids sort by time.
+    #[must_use]
+    pub fn new_id() -> String {
+        uuid::Uuid::now_v7().to_string()
+    }
+}
+
+/// A run as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its number within this store.
+    pub number: i64,
+    /// What was run.
+    pub run: NewRun,
+    /// What it would have installed or has installed.
+    pub targets: Vec<RunTarget>,
+}
+
+/// A target of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunTarget {
+    /// Its number within this store.
+    pub number: i64,
+    /// Where the package lives.
+    pub ecosystem: Ecosystem,
+    /// Its name as it was written.
+    pub name: String,
+    /// Its version, where that was known.
+    pub version: Option<String>,
+    /// Where it came from.
+    pub source: Source,
+    /// The archive or repository, without credentials.
+    pub url: Option<String>,
+}
+
+/// Which runs are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Only those with this package (its normalised name) among their targets.
+    pub package: Option<(Ecosystem, String)>,
+    /// Only those with this version of it, as it was written.
+    pub version: Option<String>,
+    /// Only those at or after this time, in Unix seconds.
+    pub since: Option<i64>,
+    /// No more than so many, the latest.
+    pub limit: Option<u32>,
+}
+
+/// A package that a run was allowed to install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// The target that it was.
+    pub target: RunTarget,
+    /// When, in Unix seconds.
+    pub time: i64,
+    /// In which directory.
+    pub directory: String,
+    /// By which manager.
+    pub manager: String,
+    /// With which arguments.
+    pub arguments: Vec<String>,
+}
+
+const TARGET: &str = "run_targets.number, ecosystem, name, version, source, url";
+
+impl Store {
+    /// Writes a run with its targets, both or neither.
+    pub fn record(&mut self, run: &NewRun, targets: &[&Target]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let number = insert_run(transaction, run)?;
+            let mut statement = transaction.prepare_cached(
+                "INSERT INTO run_targets (run, ecosystem, name, key, version, source, url) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for target in targets {
+                let package = &target.package;
+                statement.execute(params![
+                    number,
+                    package.ecosystem.osv_name(),
+                    package.name,
+                    package.key(),
+                    package.version,
+                    target.source.name(),
+                    target.url
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The runs that `query` asks for, the latest first.
+    pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
+        let (ecosystem, key) = query.package.clone().unzip();
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT number, id, time, action, manager, arguments, directory, executable, record FROM runs \
+                 WHERE (?1 IS NULL OR time >= ?1) AND (?2 IS NULL OR number IN (SELECT run FROM run_targets \
+                 WHERE ecosystem = ?2 AND key = ?3 AND (?4 IS NULL OR version = ?4))) \
+                 ORDER BY number DESC LIMIT ?5",
+            )?;
+            let limit = query.limit.map_or(-1, i64::from);
+            let parameters =
+                params![query.since, ecosystem.map(Ecosystem::osv_name), key, query.version, limit];
+            let mut runs = statement
+                .query_map(parameters, |row| {
+                    Ok(Run { number: row.get(0)?, run: run_from(row)?, targets: Vec::new() })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {TARGET} FROM run_targets WHERE run = ?1 ORDER BY run_targets.number"
+            ))?;
+            for run in &mut runs {
+                run.targets =
+                    statement.query_map([run.number], target_from)?.collect::<rusqlite::Result<_>>()?;
+            }
+            Ok(runs)
+        })
+    }
+
+    /// Every package with every version that a run was allowed to install, each once: normalised name and version.
+    pub fn installed(&self) -> Result<Vec<(Ecosystem, String, Option<String>)>, StoreError> {
+        self.run(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT DISTINCT ecosystem, key, version FROM run_targets JOIN runs ON runs.number = run \
+                 WHERE action = 'ALLOW' ORDER BY ecosystem, key, version",
+            )?;
+            statement.query_map([], |row| Ok((ecosystem(row, 0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })
+    }
+
+    /// Every run that was allowed to install the package of the normalised name `key`, the latest first, where the user
+    /// was not yet told of `advisory`.
+    pub fn untold_installations(
+        &self,
+        ecosystem: Ecosystem,
+        key: &str,
+        advisory: &str,
+    ) -> Result<Vec<Installation>, StoreError> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {TARGET}, time, directory, manager, arguments FROM run_targets \
+                 JOIN runs ON runs.number = run WHERE ecosystem = ?1 AND key = ?2 AND action = 'ALLOW' \
+                 AND NOT EXISTS (SELECT 1 FROM alerts WHERE target = run_targets.number AND advisory = ?3) \
+                 ORDER BY run_targets.number DESC"
+            ))?;
+            let installation = |row: &Row<'_>| {
+                Ok(Installation {
+                    target: target_from(row)?,
+                    time: row.get(6)?,
+                    directory: row.get(7)?,
+                    manager: row.get(8)?,
+                    arguments: json(row, 9)?,
+                })
+            };
+            statement.query_map(params![ecosystem.osv_name(), key, advisory], installation)?.collect()
+        })
+    }
+
+    /// Notes that the user was told of each advisory about each target (its number), so that it is told once.
+    pub fn note_told(&mut self, alerts: &[(i64, &str)]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare_cached(
+                "INSERT INTO alerts (target, advisory, told) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )?;
+            for (target, advisory) in alerts {
+                statement.execute(params![target, advisory, now()])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn insert_run(transaction: &Transaction<'_>, run: &NewRun) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO runs (id, time, action, manager, arguments, directory, executable, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            run.id,
+            run.time,
+            run.action.name(),
+            run.manager,
+            serde_json::json!(run.arguments).to_string(),
+            run.directory,
+            run.executable,
+            run.record
+        ])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn run_from(row: &Row<'_>) -> rusqlite::Result<NewRun> {
+    let action: String = row.get(3)?;
+    Ok(NewRun {
+        id: row.get(1)?,
+        time: row.get(2)?,
+        action: Action::parse(&action).ok_or_else(|| senseless(3))?,
+        manager: row.get(4)?,
+        arguments: json(row, 5)?,
+        directory: row.get(6)?,
+        executable: row.get(7)?,
+        record: row.get(8)?,
+    })
+}
+
+fn target_from(row: &Row<'_>) -> rusqlite::Result<RunTarget> {
+    let source: String = row.get(4)?;
+    Ok(RunTarget {
+        number: row.get(0)?,
+        ecosystem: ecosystem(row, 1)?,
+        name: row.get(2)?,
+        version: row.get(3)?,
+        source: Source::parse(&source).ok_or_else(|| senseless(4))?,
+        url: row.get(5)?,
+    })
+}
+
+/// The ecosystem in a column.
+pub(super) fn ecosystem(row: &Row<'_>, column: usize) -> rusqlite::Result<Ecosystem> {
+    let name: String = row.get(column)?;
+    Ecosystem::parse(&name).ok_or_else(|| senseless(column))
+}
+
+fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|_| senseless(column))
+}
+
+/// A value that no version of scfw has written there.
+fn senseless(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, String::new(), rusqlite::types::Type::Text)
+}

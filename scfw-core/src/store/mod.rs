@@ -1,0 +1,274 @@
+//! The store: one SQLite database in the data directory with advisories, publish times, exemptions and the ledger.
+//!
+//! It is made for dozens of processes at once. Readers never wait: the journal is a write-ahead log, and what
+//! belongs together is read in one [`Snapshot`]. Writers wait for one another, so every transaction is short; a
+//! feed is brought in by an [`Import`], in many small ones that nobody sees the result of before the last.
+
+mod advisories;
+mod error;
+mod exemptions;
+mod import;
+mod ledger;
+mod publish_times;
+mod rebuild;
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+pub use advisories::{Feed, Snapshot};
+pub use error::StoreError;
+pub use exemptions::{Exemption, NewExemption};
+pub use import::{Change, FeedState, Import, NewAdvisory};
+pub use ledger::{Installation, NewRun, Run, RunQuery, RunTarget};
+pub use publish_times::Published;
+pub use rebuild::{Rebuilt, rebuild};
+
+/// The name of the store within the data directory.
+pub const FILE_NAME: &str = "store.db";
+/// The scripts that lead from one version of the schema to the next, the first from nothing.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/1.sql")];
+/// The version of the schema (`PRAGMA user_version`).
+#[expect(clippy::cast_possible_wrap, reason = "there are not that many")]
+const SCHEMA: i64 = MIGRATIONS.len() as i64;
+/// Tells our databases from anybody else's: "scfw" in ASCII (`PRAGMA application_id`).
+const APPLICATION: i64 = 0x7363_6677;
+/// How long a writer waits for others.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection to the store. Cheap to open (well below a millisecond), and opened only where it is needed.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    is_writable: bool,
+}
+
+impl Store {
+    /// Where the store of that data directory is.
+    #[must_use]
+    pub fn path_in(data: &Path) -> PathBuf {
+        data.join(FILE_NAME)
+    }
+
+    /// Opens the store at `path` for reading and writing. Makes it (mode 0600), and its directory (0700), where there
+    /// is none; brings an older schema up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        loop {
+            match Self::open_existing(path)? {
+                Some(store) if !store.is_writable => {
+                    return Err(StoreError::ReadOnly { path: path.to_owned() });
+                }
+                Some(store) => return Ok(store),
+                None => create(path)?,
+            }
+        }
+    }
+
+    /// Opens the store at `path`; nothing where there is none. On a read-only disk it can still be read.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
+        match fs::metadata(path) {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(source) => return Err(StoreError::Directory { path: path.to_owned(), source }),
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match Self::connect(path, path.as_os_str().to_owned(), flags) {
+            Ok(store) => Ok(Some(store)),
+            Err(StoreError::ReadOnly { .. }) => Self::open_read_only(path).map(Some),
+            Err(StoreError::Failed { source, .. })
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) =>
+            {
+                Self::open_read_only(path).map(Some)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// On a read-only disk there can be no shared memory beside the database, which is fine as long as nobody can
+    /// write: without a log to read it is opened as what it then is, a file that does not change.
+    fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) || is_writable(path) {
+            return Err(StoreError::ReadOnly { path: path.to_owned() });
+        }
+        let mut uri = std::ffi::OsString::from("file:");
+        uri.push(escape_for_uri(path));
+        uri.push("?immutable=1");
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        Self::connect(path, uri, flags)
+    }
+
+    fn connect(path: &Path, name: std::ffi::OsString, flags: OpenFlags) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::from_engine(path, source);
+        let connection = Connection::open_with_flags(PathBuf::from(name), flags).map_err(failed)?;
+        let is_writable = !connection.is_readonly("main").map_err(failed)?;
+        let mut store = Self { connection, path: path.to_owned(), is_writable };
+        store.prepare().map_err(|error| match error {
+            // A file that cannot be written shows it with the first statement.
+            StoreError::Failed { source, .. } => failed(source),
+            error => error,
+        })?;
+        Ok(store)
+    }
+
+    fn prepare(&mut self) -> Result<(), StoreError> {
+        let (found, application) = self.run(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            // A power cut may cost the last transactions and never the database.
+            connection.execute_batch(
+                "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
+                 PRAGMA cache_size = -16384;",
+            )?;
+            connection.set_prepared_statement_cache_capacity(32);
+            let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+            Ok((number("PRAGMA user_version")?, number("PRAGMA application_id")?))
+        })?;
+        if application != APPLICATION {
+            return Err(StoreError::Damaged { path: self.path.clone() });
+        }
+        if found > SCHEMA {
+            return Err(StoreError::Newer { path: self.path.clone(), found, known: SCHEMA });
+        }
+        match found < SCHEMA {
+            true if self.is_writable => self.migrate(),
+            true => Err(StoreError::ReadOnly { path: self.path.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Runs the scripts that are missing, all or none of them, once however many processes find them missing.
+    fn migrate(&mut self) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let found = transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+            let missing = MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX));
+            for script in missing {
+                transaction.execute_batch(script)?;
+            }
+            transaction.pragma_update(None, "user_version", SCHEMA)
+        })
+    }
+
+    /// Whether it can be written; one on a read-only disk can only be read.
+    #[must_use]
+    pub const fn is_writable(&self) -> bool {
+        self.is_writable
+    }
+
+    /// Looks the whole database over (`PRAGMA quick_check`).
+    pub fn check(&self) -> Result<(), StoreError> {
+        let answer = self.run(|connection| {
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+        })?;
+        if answer == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: self.path.clone() }) }
+    }
+
+    /// Runs `work`, and tells what its error means.
+    fn run<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        work(&self.connection).map_err(|source| StoreError::from_engine(&self.path, source))
+    }
+
+    /// Runs `work` in one transaction that has the right to write from its beginning.
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let Self { connection, path, .. } = self;
+        let attempt = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        attempt().map_err(|source| StoreError::from_engine(path, source))
+    }
+}
+
+/// Makes an empty store beside `path` and puts it there, unless another process was faster. So no process ever sees
+/// a store that is being made.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::Full { path: path.to_owned() }
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            StoreError::ReadOnly { path: path.to_owned() }
+        }
+        _ => StoreError::Directory { path: path.to_owned(), source },
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(refused)?;
+    let new = new_file(directory, refused)?;
+    match new.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(refused(error.error)),
+    }
+}
+
+/// A file in `directory` that is an empty store; it goes with the value unless it is given another name.
+fn new_file(
+    directory: &Path,
+    refused: impl Fn(io::Error) -> StoreError,
+) -> Result<tempfile::NamedTempFile, StoreError> {
+    let new = tempfile::Builder::new()
+        .prefix(".store-")
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(directory)
+        .map_err(refused)?;
+    let failed = |source| StoreError::from_engine(new.path(), source);
+    let connection = Connection::open(new.path()).map_err(failed)?;
+    let run = || {
+        // Only then does a write-ahead log come and go without leaving anything in the file's name.
+        connection.pragma_update(None, "application_id", APPLICATION)?;
+        let transaction = connection.unchecked_transaction()?;
+        for script in MIGRATIONS {
+            transaction.execute_batch(script)?;
+        }
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
+        transaction.commit()?;
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
+    };
+    run().map_err(failed)?;
+    connection.close().map_err(|(_, source)| failed(source))?;
+    Ok(new)
+}
+
+/// Whether the file itself can be opened for writing and something can be made beside it.
+fn is_writable(path: &Path) -> bool {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    OpenOptions::new().write(true).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path).is_ok()
+        && nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK).is_ok()
+}
+
+/// `path` as a URI of SQLite has it: `%`, `?` and `#` mean something there.
+fn escape_for_uri(path: &Path) -> std::ffi::OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    let mut escaped = Vec::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => escaped.extend(format!("%{byte:02x}").bytes()),
+            _ => escaped.push(*byte),
+        }
+    }
+    std::ffi::OsString::from_vec(escaped)
+}
+
+/// Now, in Unix seconds.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

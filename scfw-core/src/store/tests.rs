@@ -1,0 +1,376 @@
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use super::*;
+use crate::advisory::Advisory;
+use crate::package::{Ecosystem, Package, Source, Target};
+use crate::telemetry::Action;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("data/store.db")
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.path()).unwrap()
+    }
+}
+
+fn advisory(id: &str, name: &str) -> NewAdvisory {
+    let document = json!({"id": id, "summary": format!("about {name}"), "affected": [
+        {"package": {"ecosystem": "npm", "name": name}, "ranges": [
+            {"type": "SEMVER", "events": [{"introduced": "1.0.0"}, {"fixed": "2.0.0"}]}]}]});
+    NewAdvisory::new(&Advisory::parse(document.to_string().as_bytes()).unwrap(), 7)
+}
+
+fn state() -> FeedState {
+    FeedState { location: "here".to_owned(), etag: Some("\"1\"".to_owned()), newest: Some(7) }
+}
+
+fn bring_in(store: &mut Store, feed: &str, advisories: &[NewAdvisory]) {
+    let mut import = store.import(feed).unwrap();
+    import.add(&mut advisories.to_vec()).unwrap();
+    import.finish(&state()).unwrap();
+}
+
+/// The ids that `feed` has about the npm package `name`.
+fn ids(store: &Store, feed: &str, name: &str) -> Vec<String> {
+    let snapshot = store.snapshot().unwrap();
+    let Some(feed) = snapshot.feed(feed).unwrap() else { return Vec::new() };
+    let found = snapshot.advisories(&feed, Ecosystem::Npm, [name]).unwrap();
+    let mut ids: Vec<String> = found.into_values().flatten().map(|advisory| advisory.id).collect();
+    ids.sort();
+    ids
+}
+
+fn rows(store: &Store, table: &str) -> i64 {
+    store
+        .run(|connection| {
+            connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_new_store_is_private_and_there_once() {
+    let place = Place::new();
+    assert!(Store::open_existing(&place.path()).unwrap().is_none());
+    std::thread::scope(|scope| {
+        for _process in 0..16 {
+            scope.spawn(|| place.store().check().unwrap());
+        }
+    });
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place.path()), 0o600);
+    assert_eq!(mode(place.path().parent().unwrap()), 0o700);
+    let left: Vec<_> = fs::read_dir(place.path().parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_feed_is_there_once_it_is_finished_and_then_replaces_what_was() {
+    let place = Place::new();
+    let mut store = place.store();
+    bring_in(&mut store, "osv/npm", &[advisory("A", "left"), advisory("B", "right")]);
+    let reader = place.store();
+    let mut import = store.import("osv/npm").unwrap();
+    import.add(&mut [advisory("C", "left")]).unwrap();
+    assert_eq!(ids(&reader, "osv/npm", "left"), ["A"], "an import under way is not seen");
+    let before = reader.snapshot().unwrap();
+    let feed = before.feed("osv/npm").unwrap().unwrap();
+    import.finish(&state()).unwrap();
+    let still = before.advisories(&feed, Ecosystem::Npm, ["left"]).unwrap();
+    assert_eq!(still["left"][0].id, "A", "what is read together is of one moment");
+    drop(before);
+    assert_eq!(ids(&reader, "osv/npm", "left"), ["C"]);
+    assert!(ids(&reader, "osv/npm", "right").is_empty());
+    assert_eq!((rows(&reader, "advisories"), rows(&reader, "affected")), (1, 1), "what was replaced is gone");
+}
+
+#[test]
+fn what_an_import_left_that_was_not_finished_goes_with_the_next() {
+    let place = Place::new();
+    let mut store = place.store();
+    bring_in(&mut store, "osv/npm", &[advisory("A", "left")]);
+    let mut many: Vec<_> = (0..1000).map(|number| advisory(&format!("X-{number}"), "left")).collect();
+    store.import("osv/npm").unwrap().add(&mut many).unwrap();
+    assert_eq!(rows(&store, "advisories"), 1001);
+    assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
+    bring_in(&mut store, "osv/PyPI", &[]);
+    assert_eq!((rows(&store, "advisories"), rows(&store, "affected")), (1, 1));
+    assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
+}
+
+#[test]
+fn changes_are_applied_at_once_and_the_rest_stays() {
+    let place = Place::new();
+    let mut store = place.store();
+    bring_in(&mut store, "osv/npm", &[advisory("A", "left"), advisory("B", "right"), advisory("C", "right")]);
+    let changes = [
+        Change::Put(advisory("A", "right")),
+        Change::Remove("B".to_owned()),
+        Change::Remove("unheard of".to_owned()),
+        Change::Put(advisory("D", "left")),
+    ];
+    store.apply("osv/npm", &changes, &FeedState { etag: None, ..state() }).unwrap();
+    assert_eq!(ids(&store, "osv/npm", "left"), ["D"]);
+    assert_eq!(ids(&store, "osv/npm", "right"), ["A", "C"]);
+    assert_eq!(rows(&store, "affected"), 3);
+    let snapshot = store.snapshot().unwrap();
+    let feed = snapshot.feed("osv/npm").unwrap().unwrap();
+    assert_eq!((feed.etag.as_deref(), feed.location.as_str()), (None, "here"));
+    assert_eq!(snapshot.count(&feed).unwrap(), 3);
+    let times = snapshot.modification_times(&feed).unwrap();
+    assert_eq!((times.len(), times["D"]), (3, 7));
+    drop(snapshot);
+    store.forget("osv/npm").unwrap();
+    assert_eq!(rows(&store, "advisories"), 0);
+}
+
+#[test]
+fn an_advisory_that_says_nothing_leaves_its_name_only() {
+    let place = Place::new();
+    let mut store = place.store();
+    let withdrawn = json!({"id": "W", "withdrawn": "2024-01-01T00:00:00Z", "affected": [
+        {"package": {"ecosystem": "npm", "name": "left"}}]});
+    let elsewhere = json!({"id": "E", "affected": [{"package": {"ecosystem": "crates.io", "name": "left"}}]});
+    let mut new: Vec<_> = [withdrawn, elsewhere]
+        .iter()
+        .map(|document| NewAdvisory::new(&Advisory::parse(document.to_string().as_bytes()).unwrap(), 1))
+        .collect();
+    new.push(advisory("A", "left"));
+    new.push(advisory("A", "right"));
+    bring_in(&mut store, "osv/npm", &new);
+    assert!(ids(&store, "osv/npm", "left").is_empty(), "of two with one id the later one counts");
+    assert_eq!(ids(&store, "osv/npm", "right"), ["A"]);
+    let snapshot = store.snapshot().unwrap();
+    let feed = snapshot.feed("osv/npm").unwrap().unwrap();
+    assert_eq!(snapshot.modification_times(&feed).unwrap().len(), 3);
+    assert_eq!(snapshot.count(&feed).unwrap(), 1);
+}
+
+#[test]
+fn manifests_tell_every_version_from_some() {
+    let place = Place::new();
+    let mut store = place.store();
+    let mut import = store.import("datadog/npm").unwrap();
+    let manifest = [("all".to_owned(), None), ("some".to_owned(), Some(vec!["1.0.0".to_owned()]))];
+    import.add_malicious(Ecosystem::Npm, &manifest.clone().into()).unwrap();
+    import.finish(&state()).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let feed = snapshot.feed("datadog/npm").unwrap().unwrap();
+    let listed = snapshot.malicious(&feed, Ecosystem::Npm, ["all", "some", "none"]).unwrap();
+    assert_eq!(listed, manifest.into());
+    assert!(snapshot.malicious(&feed, Ecosystem::PyPi, ["all"]).unwrap().is_empty());
+}
+
+#[test]
+fn publish_times_are_kept_for_good() {
+    let place = Place::new();
+    let mut store = place.store();
+    let published =
+        |version: &str, time| Published { key: "a".to_owned(), version: version.to_owned(), time };
+    store.put_publish_times(Ecosystem::Npm, "r", &[published("1", 10), published("2", 20)]).unwrap();
+    store.put_publish_times(Ecosystem::Npm, "r", &[published("1", 99)]).unwrap();
+    let times = store.publish_times(Ecosystem::Npm, "r", [("a", "2"), ("a", "1"), ("b", "1")]).unwrap();
+    assert_eq!(times, [Some(20), Some(10), None]);
+    assert_eq!(store.publish_times(Ecosystem::Npm, "other", [("a", "1")]).unwrap(), [None]);
+}
+
+fn exemption(name: &str, version: Option<&str>, expires: Option<i64>) -> NewExemption {
+    NewExemption {
+        ecosystem: Ecosystem::PyPi,
+        name: name.to_owned(),
+        version: version.map(str::to_owned),
+        advisory: None,
+        reason: "reviewed".to_owned(),
+        malicious: false,
+        created: 1,
+        expires,
+        author: "someone".to_owned(),
+    }
+}
+
+#[test]
+fn exemptions_are_found_by_normalised_name_until_they_end() {
+    let place = Place::new();
+    let mut store = place.store();
+    let first = store.add_exemption(&exemption("Left_Pad", None, Some(100))).unwrap();
+    store.add_exemption(&exemption("left.pad", Some("1.0"), None)).unwrap();
+    let again = store.add_exemption(&exemption("left-pad", None, Some(200))).unwrap();
+    assert_ne!(first, again);
+    assert_eq!(store.exemptions().unwrap().len(), 2, "one for the same thing is replaced");
+    let found = |now| store.exemptions_for(Ecosystem::PyPi, ["left-pad", "other"], now).unwrap().len();
+    assert_eq!((found(150), found(200)), (2, 1));
+    assert!(store.exemptions_for(Ecosystem::Npm, ["left-pad"], 0).unwrap().is_empty());
+    assert!(store.remove_exemption(again).unwrap());
+    assert!(!store.remove_exemption(again).unwrap());
+    assert_eq!(store.exemptions().unwrap()[0].terms, exemption("left.pad", Some("1.0"), None));
+}
+
+fn run(time: i64, action: Action) -> NewRun {
+    NewRun {
+        id: NewRun::new_id(),
+        time,
+        action,
+        manager: "npm".to_owned(),
+        arguments: vec!["install".to_owned(), "a b".to_owned()],
+        directory: "/project".to_owned(),
+        executable: "/usr/bin/npm".to_owned(),
+        record: "{}".to_owned(),
+    }
+}
+
+fn target(name: &str, version: &str) -> Target {
+    Target { source: Source::Registry, ..Target::registry(Package::new(Ecosystem::Npm, name, Some(version))) }
+}
+
+#[test]
+fn the_ledger_is_asked_by_package_time_and_number() {
+    let place = Place::new();
+    let mut store = place.store();
+    let (left, right) = (target("left", "1.0.0"), target("right", "2.0.0"));
+    let runs = [run(10, Action::Allow), run(20, Action::Block), run(30, Action::Allow)];
+    store.record(&runs[0], &[&left, &right]).unwrap();
+    store.record(&runs[1], &[&left]).unwrap();
+    store.record(&runs[2], &[&left]).unwrap();
+    assert!(store.record(&runs[2], &[&right]).is_err(), "an id is there once");
+    let found = |query: &RunQuery| -> Vec<i64> {
+        store.runs(query).unwrap().iter().map(|run| run.run.time).collect()
+    };
+    assert_eq!(found(&RunQuery::default()), [30, 20, 10]);
+    assert_eq!(found(&RunQuery { since: Some(20), limit: Some(1), ..RunQuery::default() }), [30]);
+    let right_query = RunQuery { package: Some((Ecosystem::Npm, "right".to_owned())), ..RunQuery::default() };
+    assert_eq!(found(&right_query), [10]);
+    assert_eq!(found(&RunQuery { version: Some("9".to_owned()), ..right_query.clone() }), [0_i64; 0]);
+    let first = &store.runs(&right_query).unwrap()[0];
+    assert_eq!(first.run, runs[0]);
+    assert_eq!(first.targets.len(), 2);
+    assert_eq!(
+        (first.targets[0].name.as_str(), first.targets[1].version.as_deref()),
+        ("left", Some("2.0.0"))
+    );
+}
+
+#[test]
+fn an_installation_is_told_of_once_per_advisory() {
+    let place = Place::new();
+    let mut store = place.store();
+    let left = target("left", "1.0.0");
+    store.record(&run(10, Action::Allow), &[&left]).unwrap();
+    store.record(&run(20, Action::Block), &[&left, &target("right", "1.0.0")]).unwrap();
+    let one = (Ecosystem::Npm, "left".to_owned(), Some("1.0.0".to_owned()));
+    assert_eq!(store.installed().unwrap(), [one], "what was blocked is not installed");
+    let untold =
+        |store: &Store, advisory: &str| store.untold_installations(Ecosystem::Npm, "left", advisory).unwrap();
+    let installations = untold(&store, "MAL-1");
+    assert_eq!(installations.len(), 1);
+    assert_eq!((installations[0].time, installations[0].directory.as_str()), (10, "/project"));
+    assert_eq!(installations[0].arguments, ["install", "a b"]);
+    store.note_told(&[(installations[0].target.number, "MAL-1")]).unwrap();
+    assert!(untold(&store, "MAL-1").is_empty());
+    assert_eq!(untold(&store, "MAL-2").len(), 1);
+}
+
+#[test]
+fn others_have_their_turn_while_a_feed_comes_in() {
+    let place = Place::new();
+    let mut store = place.store();
+    bring_in(&mut store, "osv/npm", &[advisory("A", "left")]);
+    let is_done = AtomicBool::new(false);
+    let (writes, slowest) = std::thread::scope(|scope| {
+        let ledger = scope.spawn(|| {
+            let mut store = place.store();
+            let mut waits = Vec::new();
+            while !is_done.load(Ordering::Relaxed) || waits.is_empty() {
+                let start = std::time::Instant::now();
+                store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")]).unwrap();
+                assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
+                waits.push(start.elapsed());
+            }
+            (waits.len(), waits.into_iter().max().unwrap())
+        });
+        let mut import = store.import("osv/npm").unwrap();
+        for part in 0..10 {
+            let mut many: Vec<_> =
+                (0..1000).map(|number| advisory(&format!("{part}-{number}"), "left")).collect();
+            import.add(&mut many).unwrap();
+        }
+        is_done.store(true, Ordering::Relaxed);
+        ledger.join().unwrap()
+    });
+    // No time is asserted, but that nobody had to wait for the whole of it: a busy timeout would have failed.
+    assert!(writes > 10, "{writes} writes in all, the slowest after {slowest:?}");
+    assert_eq!(rows(&store, "runs"), i64::try_from(writes).unwrap());
+}
+
+#[test]
+fn what_is_no_store_is_damaged_and_a_newer_one_is_left_alone() {
+    let place = Place::new();
+    drop(place.store());
+    let connection = Connection::open(place.path()).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let error = Store::open(&place.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error}");
+    for garbage in
+        [&b"not a database, but long enough to look like one"[..], b"SQLite format 3\0 and then nothing"]
+    {
+        fs::write(place.path(), garbage.repeat(100)).unwrap();
+        assert!(Store::open(&place.path()).unwrap_err().is_damage());
+    }
+    fs::remove_file(place.path()).unwrap();
+    Connection::open(place.path()).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(Store::open(&place.path()).unwrap_err().is_damage(), "somebody else's database");
+}
+
+#[test]
+fn an_older_schema_is_brought_up_to_date_by_one_of_many() {
+    let place = Place::new();
+    let path = place.path();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "application_id", APPLICATION).unwrap();
+    drop(connection);
+    std::thread::scope(|scope| {
+        for _process in 0..8 {
+            scope.spawn(|| assert_eq!(rows(&place.store(), "runs"), 0));
+        }
+    });
+}
+
+#[test]
+fn a_damaged_store_is_rebuilt_with_its_ledger_and_exemptions() {
+    let place = Place::new();
+    let mut store = place.store();
+    let many: Vec<_> = (0..2000).map(|number| advisory(&format!("A-{number}"), "left")).collect();
+    store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")]).unwrap();
+    store.add_exemption(&exemption("left", None, None)).unwrap();
+    bring_in(&mut store, "osv/npm", &many);
+    drop(store);
+    let mut bytes = fs::read(place.path()).unwrap();
+    let length = bytes.len();
+    bytes[length / 2..].fill(0x5a);
+    fs::write(place.path(), bytes).unwrap();
+    assert!(place.store().check().unwrap_err().is_damage());
+    let rebuilt = rebuild(&place.path()).unwrap();
+    assert_eq!((rebuilt.runs, rebuilt.exemptions, rebuilt.is_incomplete), (1, 1, false));
+    assert!(rebuilt.aside.is_file());
+    let store = place.store();
+    store.check().unwrap();
+    assert_eq!(store.runs(&RunQuery::default()).unwrap()[0].targets[0].name, "left");
+    assert_eq!(store.exemptions().unwrap().len(), 1);
+    assert!(ids(&store, "osv/npm", "left").is_empty());
+    fs::write(place.path(), "garbage").unwrap();
+    let rebuilt = rebuild(&place.path()).unwrap();
+    assert_eq!((rebuilt.runs, rebuilt.is_incomplete), (0, true), "and it says so");
+    place.store().check().unwrap();
+}
