@@ -2,6 +2,7 @@
 //! user file, default. A key that is unknown or of the wrong type is an error that says where it stands.
 
 mod datadog;
+mod feeds;
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,12 +17,19 @@ use crate::env;
 use crate::invocation::Manager;
 
 pub use datadog::{ApiKey, Datadog};
+pub use feeds::{ExtraFeed, FeedPlace};
 
 /// Base of the public OSV API.
 const OSV_API_URL: &str = "https://api.osv.dev";
 /// Base of the published Datadog data set.
 const DATADOG_DATASET_URL: &str =
     "https://raw.githubusercontent.com/DataDog/malicious-software-packages-dataset/main";
+/// Base of OSV's public bulk export.
+const OSV_BULK_URL: &str = "https://osv-vulnerabilities.storage.googleapis.com";
+/// Hours after which the store is brought up to date in the background, and after which it is not believed alone.
+const STORE_AGES: (f64, f64) = (6.0, 72.0);
+/// More hours than this are a mistake and not a wish.
+const MOST_HOURS: f64 = 24.0 * 366.0;
 /// Seconds that all verifiers together may take.
 const DEADLINE: f64 = 10.0;
 /// More than this, in seconds, is a mistake and not a wish.
@@ -37,7 +45,7 @@ pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub struct Directories {
     /// `config.toml`, `lists/`, `verifiers.d/`, `osv-ignore.txt`.
     pub config: PathBuf,
-    /// `gates/`, `runs/`, `feeds/`, `scfw.log`.
+    /// `store.db`, `gates/`, `runs/`, `feeds/`, `scfw.log`.
     pub data: PathBuf,
 }
 
@@ -89,8 +97,16 @@ pub struct Settings {
     pub datadog: Datadog,
     /// Base of the OSV API.
     pub osv_api_url: String,
+    /// Base of OSV's bulk export.
+    pub osv_bulk_url: String,
     /// Base of the Datadog data set.
     pub datadog_dataset_url: String,
+    /// Feeds beside those two.
+    pub feeds: Vec<ExtraFeed>,
+    /// A store older than this is brought up to date in the background.
+    pub refresh_after: Duration,
+    /// A store older than this is not believed alone: the network is asked too.
+    pub max_age: Duration,
     /// The file with advisory ids to ignore.
     pub osv_ignore: PathBuf,
     /// Whether that file was asked for by name, so that its absence is an error.
@@ -145,7 +161,12 @@ struct File {
     #[serde(default)]
     datadog: datadog::Table,
     osv_api_url: Option<String>,
+    osv_bulk_url: Option<String>,
     datadog_dataset_url: Option<String>,
+    #[serde(default)]
+    feeds: Vec<feeds::Table>,
+    refresh_after: Option<f64>,
+    max_age: Option<f64>,
     osv_ignore: Option<PathBuf>,
 }
 
@@ -153,7 +174,9 @@ impl Settings {
     /// Reads the configuration file and the environment.
     pub fn load(variable: Variables<'_>) -> Result<Self, ConfigError> {
         let directories = Directories::resolve(variable).ok_or(ConfigError::NoHome)?;
-        let file = read_file(&directories.config.join(FILE_NAME))?;
+        let file_path = directories.config.join(FILE_NAME);
+        let file = read_file(&file_path)?;
+        let invalid = |message: String| ConfigError::Invalid { path: file_path.clone(), message };
         let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let deadline = match text(variable, env::SCFW_DEADLINE)? {
             Some(value) => parse_deadline(&value)?,
@@ -163,6 +186,15 @@ impl Settings {
         let on_warning = text(variable, env::SCFW_ON_WARNING)?;
         let named_ignore = path(env::SCFW_OSV_VERIFIER_IGNORE).or(file.osv_ignore);
         let osv_api_url = text(variable, env::SCFW_OSV_API_URL)?.or(file.osv_api_url);
+        let osv_bulk_url = text(variable, env::SCFW_OSV_BULK_URL)?.or(file.osv_bulk_url);
+        let max_age = file.max_age.unwrap_or(STORE_AGES.1);
+        let refresh_after = file.refresh_after.unwrap_or(STORE_AGES.0.min(max_age));
+        if !(0.0..=max_age).contains(&refresh_after) || max_age > MOST_HOURS {
+            return Err(invalid(
+                "refresh_after and max_age are not hours, from 0 to 8784, the former within the latter"
+                    .to_owned(),
+            ));
+        }
         let datadog_dataset_url = text(variable, env::SCFW_DD_DATASET_URL)?.or(file.datadog_dataset_url);
         let log_file = path(env::SCFW_LOG_FILE).or(file.log_file);
         let environment = text(variable, env::DD_ENV)?.or(file.environment);
@@ -177,6 +209,10 @@ impl Settings {
             managers: file.managers.unwrap_or_else(|| Manager::ALL.to_vec()),
             datadog: Datadog::resolve(file.datadog, variable)?,
             osv_api_url: osv_api_url.unwrap_or_else(|| OSV_API_URL.to_owned()),
+            osv_bulk_url: osv_bulk_url.unwrap_or_else(|| OSV_BULK_URL.to_owned()),
+            feeds: feeds::resolve(file.feeds, &directories.config).map_err(&invalid)?,
+            refresh_after: Duration::from_secs_f64(refresh_after * 3600.0),
+            max_age: Duration::from_secs_f64(max_age * 3600.0),
             datadog_dataset_url: datadog_dataset_url.unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),
             osv_ignore_named: named_ignore.is_some(),
             osv_ignore: named_ignore.unwrap_or_else(|| directories.config.join("osv-ignore.txt")),
@@ -266,7 +302,7 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
 mod tests {
     use super::*;
 
-    pub(super) fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    pub(in crate::config) fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join(FILE_NAME), file).unwrap();
         let home_path = home.path().to_str().unwrap().to_owned();
@@ -315,6 +351,9 @@ mod tests {
         let message = load("offline = \"yes\"\n", &[]).unwrap_err().to_string();
         assert!(message.contains("line 1, column 11") && message.contains("boolean"), "{message}");
         assert!(load("deadline = -1\n", &[]).is_err());
+        for wrong in ["refresh_after = 100\n", "max_age = nan\n", "max_age = -1\n", "max_age = 1e9\n"] {
+            assert!(load(wrong, &[]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

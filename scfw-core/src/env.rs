@@ -36,6 +36,8 @@ variables! {
     DD_SITE = "DD_SITE";
     /// Base of the OSV API; `/v1/querybatch` and `/v1/vulns/<id>` are below it.
     SCFW_OSV_API_URL = "SCFW_OSV_API_URL";
+    /// Base of OSV's bulk export; `<ecosystem>/all.zip`, `<ecosystem>/modified_id.csv` and `<ecosystem>/<id>.json` are below it.
+    SCFW_OSV_BULK_URL = "SCFW_OSV_BULK_URL";
     /// Base of the Datadog data set; `samples/<npm|pypi>/manifest.json` is below it.
     SCFW_DD_DATASET_URL = "SCFW_DD_DATASET_URL";
     /// `1`: nothing is asked over the network; what is not on this machine could not be verified.

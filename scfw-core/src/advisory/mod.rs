@@ -2,6 +2,7 @@
 //! how severe they are, and which version mends them. Documents come from outside and are not trusted: what is
 //! missing or malformed makes an advisory less precise, never absent.
 
+mod mend;
 mod severity;
 mod version;
 
@@ -107,6 +108,16 @@ impl Advisory {
     /// Reads one advisory document.
     pub fn parse(document: &[u8]) -> Result<Self, ParseError> {
         Ok(serde_json::from_slice(document)?)
+    }
+
+    /// Reads one advisory document of which parts may not be as the schema says. What a part would have told is then
+    /// not known, and where it would have told versions, every version counts as affected. An error where it cannot be
+    /// told which packages it is about.
+    pub fn parse_leniently(document: &[u8]) -> Result<Self, ParseError> {
+        match Self::parse(document) {
+            Ok(advisory) => Ok(advisory),
+            Err(error) => mend::advisory(serde_json::from_slice(document)?).ok_or(error),
+        }
     }
 
     /// The document in the OSV schema with nothing in it but what a verdict needs, for packages of the ecosystems that

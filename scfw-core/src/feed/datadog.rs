@@ -1,8 +1,8 @@
 //! The manifests of Datadog's malicious-packages data set: name to `null` (every version) or to a list of
 //! versions. A copy is kept in the data directory and revalidated by its `ETag`.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{Client, FeedError, join};
 use crate::package::{Ecosystem, Package};
 
 /// Largest manifest that is read, in bytes. The published ones have one to two MiB.
-const LARGEST: usize = 64 * 1024 * 1024;
+pub(super) const LARGEST: usize = 64 * 1024 * 1024;
 /// A copy checked less than this ago is not checked again: screen and gate of one run ask seconds apart.
 const FRESH: Duration = Duration::from_mins(5);
 /// A copy that could not be checked serves for so long.
@@ -37,7 +37,19 @@ pub enum Listed {
 }
 
 impl Manifest {
-    fn parse(bytes: &[u8], ecosystem: Ecosystem) -> Option<Self> {
+    /// The manifest of these packages: normalised names, with versions or nothing for every version.
+    #[must_use]
+    pub const fn new(packages: HashMap<String, Option<Vec<String>>>) -> Self {
+        Self(packages)
+    }
+
+    /// Its packages by normalised name.
+    #[must_use]
+    pub fn into_packages(self) -> BTreeMap<String, Option<Vec<String>>> {
+        self.0.into_iter().collect()
+    }
+
+    pub(super) fn parse(bytes: &[u8], ecosystem: Ecosystem) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
         if ecosystem == Ecosystem::Npm {
             return Some(manifest);
@@ -79,7 +91,7 @@ pub async fn manifest(
     directory: &Path,
     ecosystem: Ecosystem,
 ) -> Result<Manifest, FeedError> {
-    let url = join(base, &format!("samples/{}/manifest.json", ecosystem.purl_type()));
+    let url = join(base, &path(ecosystem));
     let copy = Copy::of(directory, &url, ecosystem);
     if copy.is_younger_than(FRESH)
         && let Some(manifest) = copy.read(ecosystem)
@@ -91,6 +103,11 @@ pub async fn manifest(
         Err(error) if copy.is_younger_than(USABLE) => copy.read(ecosystem).ok_or(error),
         Err(error) => Err(error),
     }
+}
+
+/// Where the manifest of `ecosystem` is below the data set's base.
+pub(super) fn path(ecosystem: Ecosystem) -> String {
+    format!("samples/{}/manifest.json", ecosystem.purl_type())
 }
 
 async fn fetch(client: &Client, url: &str, copy: &Copy, ecosystem: Ecosystem) -> Result<Manifest, FeedError> {

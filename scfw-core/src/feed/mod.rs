@@ -1,9 +1,12 @@
 //! Bringing data in: one HTTP client with one deadline for all requests of a run, and bounded answers.
 
+pub mod bulk;
 pub mod datadog;
 pub mod osv;
 
-use reqwest::{RequestBuilder, StatusCode};
+use std::time::Duration;
+
+use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 /// Why a feed gave no answer.
@@ -55,6 +58,9 @@ pub struct Client {
     deadline: Instant,
 }
 
+/// How long a bulk download may take in all, how long a connection to its server, and how long that may be silent.
+const PATIENCE: [Duration; 3] = [Duration::from_hours(3), Duration::from_secs(20), Duration::from_mins(1)];
+
 /// A successful answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -68,24 +74,17 @@ impl Client {
     /// are those that will be asked: without an `https` one among them no certificate is loaded.
     #[must_use]
     pub fn new(offline: bool, deadline: Instant, base_urls: &[&str]) -> Self {
-        let connect = || {
-            // Fails only where a provider is set already, which then serves.
-            let _already_set = rustls::crypto::ring::default_provider().install_default();
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::limited(3));
-            let builder = if base_urls.iter().any(|url| url.starts_with("https:")) {
-                builder
-            } else {
-                builder.tls_certs_only([])
-            };
-            builder.build().map_err(|error| FeedError::Unreachable {
-                host: "the network".to_owned(),
-                reason: innermost(&error),
-            })
-        };
-        let http = if offline { Err(FeedError::Offline) } else { connect() };
+        let http = if offline { Err(FeedError::Offline) } else { build(builder(base_urls)) };
         Self { http, deadline }
+    }
+
+    /// A client for large downloads: nobody waits for them, so they only have to go on.
+    #[must_use]
+    pub fn patient(offline: bool, base_urls: &[&str]) -> Self {
+        let [all, connection, silence] = PATIENCE;
+        let builder = || builder(base_urls).connect_timeout(connection).read_timeout(silence);
+        let http = if offline { Err(FeedError::Offline) } else { build(builder()) };
+        Self { http, deadline: Instant::now() + all }
     }
 
     /// When everything has to be known.
@@ -135,6 +134,21 @@ impl Client {
             .await
             .unwrap_or_else(|_| Err(FeedError::TimedOut { host: host.clone() }))
     }
+}
+
+fn builder(base_urls: &[&str]) -> ClientBuilder {
+    // Fails only where a provider is set already, which then serves.
+    let _already_set = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::limited(3));
+    if base_urls.iter().any(|url| url.starts_with("https:")) { builder } else { builder.tls_certs_only([]) }
+}
+
+fn build(builder: ClientBuilder) -> Result<reqwest::Client, FeedError> {
+    builder
+        .build()
+        .map_err(|error| FeedError::Unreachable { host: "the network".to_owned(), reason: innermost(&error) })
 }
 
 fn host_of(url: &str) -> String {

@@ -183,7 +183,7 @@ async fn fetch_advisory(client: &Client, url: &str) -> Result<Advisory, FeedErro
 }
 
 /// Whether `id` can be part of a URL's path: letters, digits and what ids are joined with.
-fn is_sensible_id(id: &str) -> bool {
+pub(super) fn is_sensible_id(id: &str) -> bool {
     (1..=128).contains(&id.len())
         && id
             .chars()

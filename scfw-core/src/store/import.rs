@@ -38,6 +38,12 @@ impl NewAdvisory {
         Self { id: advisory.id.clone(), modified, document, packages }
     }
 
+    /// Whether it says anything about a package.
+    #[must_use]
+    pub const fn is_about_a_package(&self) -> bool {
+        self.document.is_some()
+    }
+
     /// Bytes that it takes, about.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -8,6 +8,7 @@ mod run;
 mod session;
 mod shield;
 mod status;
+pub(crate) mod update;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -65,6 +66,9 @@ enum Command {
         Add to ~/.zshrc:                  eval \"$(scfw init zsh)\"\n\
         Add to ~/.config/fish/config.fish: scfw init fish | source")]
     Init(Init),
+    /// Bring all advisories to this machine, so that installs are verified without a network
+    #[command(after_help = update::EXAMPLES)]
+    Update(Update),
     /// Tell which commands go through scfw in this shell, and why one does not
     #[command(after_help = "Exit status: 0 if every manager found on PATH goes through scfw, 1 otherwise.")]
     Status(Status),
@@ -115,6 +119,23 @@ struct Doctor {
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Options of `scfw update`.
+#[derive(Debug, Args)]
+struct Update {
+    /// Take everything from a mirror: a directory, or a URL
+    #[arg(long, value_name = "DIR-OR-URL")]
+    from: Option<String>,
+    /// Take a feed even if it has lost most of what it had
+    #[arg(long)]
+    force: bool,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+    /// Say nothing: an install has started this
+    #[arg(long, hide = true)]
+    background: bool,
 }
 
 /// Options of `scfw run`.
@@ -184,7 +205,8 @@ enum Format {
 pub fn main() -> u8 {
     let cli = Cli::parse();
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
-    if !matches!(cli.command, Command::Doctor(_) | Command::Init(_)) {
+    let is_silent = matches!(&cli.command, Command::Update(options) if options.background);
+    if !is_silent && !matches!(cli.command, Command::Doctor(_) | Command::Init(_)) {
         name_unreported_runs();
     }
     let status = match cli.command {
@@ -195,6 +217,7 @@ pub fn main() -> u8 {
         Command::Configure(options) => configure::run(options),
         Command::Init(options) => init::run(&options),
         Command::Status(options) => status::run(&options),
+        Command::Update(options) => update::run(&options),
         Command::Enable(options) => session::enable(&options),
         Command::Disable(options) => session::disable(&options),
     };

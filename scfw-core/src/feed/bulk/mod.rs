@@ -1,0 +1,349 @@
+//! Bringing whole feeds into the store: OSV's bulk export, the Datadog manifests, and feeds of the user's own. Each feed
+//! is either brought in whole or stays as it was; killed at any moment, the store is as before and the next update
+//! goes on where this one was with its downloads.
+
+mod archive;
+mod extra;
+mod index;
+mod osv;
+mod place;
+mod reader;
+mod state;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{FeedError, datadog};
+use crate::config::Settings;
+use crate::package::Ecosystem;
+use crate::store::{self, FeedState, Rebuilt, Store, StoreError};
+use reader::{Content, Reader};
+
+pub use place::Place;
+pub use state::LastUpdate;
+
+/// A feed that had at least so many entries and comes with less than half of them is refused.
+const TOO_MANY_TO_LOSE: u64 = 1000;
+
+/// Why a feed could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Only one update runs at a time.
+    #[error("another update is running")]
+    Running,
+    /// The place given has nothing that could be brought in.
+    #[error("{location} has neither osv/<ecosystem>/all.zip nor datadog/samples/<ecosystem>/manifest.json")]
+    Nothing {
+        /// The directory or URL.
+        location: String,
+    },
+    /// A feed that is configured is not where it should be.
+    #[error("{location} does not exist")]
+    Absent {
+        /// The directory, file or URL.
+        location: String,
+    },
+    /// The feed does not answer.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The store cannot take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file could not be read or written.
+    #[error("{} could not be {action}", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// `read`, `written`, `made`.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What came is not what it should be.
+    #[error("{location} {reason}")]
+    Unusable {
+        /// The file or URL.
+        location: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Most of what the feed had is gone.
+    #[error(
+        "{location} has {found} entries where the store holds {known}; if that is right, \"scfw update --force\" \
+        takes it"
+    )]
+    Shrunk {
+        /// The directory or URL.
+        location: String,
+        /// How many it has now.
+        found: u64,
+        /// How many it had.
+        known: u64,
+    },
+}
+
+/// What an update is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request<'a> {
+    /// A directory or URL to bring OSV and Datadog from, instead of the configured ones.
+    pub from: Option<&'a str>,
+    /// Take a feed even where most of it is gone.
+    pub force: bool,
+}
+
+/// Who is told how far an update is.
+pub trait Progress {
+    /// A step begins: `what` is a few words, `total` the number of things (or bytes) to come, where that is known.
+    fn begin(&self, what: &str, total: Option<u64>, is_bytes: bool);
+    /// So many things (or bytes) are done.
+    fn advance(&self, count: u64);
+    /// The step is over.
+    fn end(&self);
+}
+
+/// Nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _what: &str, _total: Option<u64>, _is_bytes: bool) {}
+    fn advance(&self, _count: u64) {}
+    fn end(&self) {}
+}
+
+/// How a feed was brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// There was nothing new.
+    Unchanged,
+    /// So many entries were new or had changed, and so many had gone.
+    Changed(u64, u64),
+    /// It was brought in as a whole.
+    Whole,
+    /// The place that was given does not have it, so it stayed as it was.
+    Skipped,
+}
+
+/// One feed after an update.
+#[derive(Debug)]
+pub struct Updated {
+    /// How it was brought up to date.
+    pub how: How,
+    /// How many advisories or malicious packages it has.
+    pub count: u64,
+    /// When any of them was last changed, in Unix seconds.
+    pub newest: Option<i64>,
+    /// Documents that could not be read and are left out.
+    pub unreadable: Vec<String>,
+}
+
+/// What came of an update.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The store was damaged and was built anew.
+    pub rebuilt: Option<Rebuilt>,
+    /// Each feed by name, with what came of it.
+    pub feeds: Vec<(String, Result<Updated, UpdateError>)>,
+}
+
+impl Report {
+    /// Whether every feed is up to date and was read to the last document.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.feeds
+            .iter()
+            .all(|(_, outcome)| outcome.as_ref().is_ok_and(|updated| updated.unreadable.is_empty()))
+    }
+}
+
+/// The feed of OSV's advisories for `ecosystem`.
+#[must_use]
+pub fn osv_feed(ecosystem: Ecosystem) -> String {
+    format!("osv/{}", ecosystem.osv_name())
+}
+
+/// The feed of Datadog's manifest for `ecosystem`.
+#[must_use]
+pub fn datadog_feed(ecosystem: Ecosystem) -> String {
+    format!("datadog/{}", ecosystem.purl_type())
+}
+
+/// The feed that the configuration calls `name`.
+#[must_use]
+pub fn extra_feed(name: &str) -> String {
+    format!("{EXTRA}{name}")
+}
+
+const EXTRA: &str = "extra/";
+
+/// Brings the store of `settings` up to date. What fails for one feed does not keep the others from coming.
+pub fn update(
+    settings: &Settings,
+    request: &Request<'_>,
+    progress: &dyn Progress,
+) -> Result<Report, UpdateError> {
+    let data = &settings.directories.data;
+    let _held_until_the_end = lock(data)?;
+    let outcome = update_locked(settings, request, progress);
+    state::LastUpdate::of(&outcome).write(data);
+    outcome
+}
+
+/// Whether an update is running.
+#[must_use]
+pub fn is_running(data: &Path) -> bool {
+    matches!(lock(data), Err(UpdateError::Running))
+}
+
+/// The lock of updates; the system gives it back however this process ends.
+fn lock(data: &Path) -> Result<File, UpdateError> {
+    let path = data.join("update.lock");
+    let disk = |source| UpdateError::Disk { path: path.clone(), action: "made", source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(disk)?;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(disk)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(UpdateError::Running),
+        Err(TryLockError::Error(source)) => Err(disk(source)),
+    }
+}
+
+fn update_locked(
+    settings: &Settings,
+    request: &Request<'_>,
+    progress: &dyn Progress,
+) -> Result<Report, UpdateError> {
+    let mut report = Report::default();
+    let mut store = open(settings, &mut report)?;
+    let bases = match request.from {
+        Some(from) => [place::below(from, "osv"), place::below(from, "datadog")],
+        None => [Place::parse(&settings.osv_bulk_url), Place::parse(&settings.datadog_dataset_url)]
+            .map(|base| vec![base]),
+    };
+    let reader = Reader::new(settings, &bases, progress)?;
+    let mut updater = Updater { store: &mut store, reader: &reader, force: request.force };
+    for ecosystem in Ecosystem::ALL {
+        let name = osv_feed(ecosystem);
+        let outcome = updater.osv(&name, ecosystem, &bases[0]);
+        report.feeds.push((name, outcome));
+        let name = datadog_feed(ecosystem);
+        let outcome = updater.datadog(&name, ecosystem, &bases[1]);
+        report.feeds.push((name, outcome));
+    }
+    let is_skipped = |(_, outcome): &(String, Result<Updated, _>)| {
+        matches!(outcome, Ok(Updated { how: How::Skipped, .. }))
+    };
+    if let Some(from) = request.from
+        && report.feeds.iter().all(is_skipped)
+    {
+        return Err(UpdateError::Nothing { location: from.to_owned() });
+    }
+    for feed in &settings.feeds {
+        let name = extra_feed(&feed.name);
+        let outcome = updater.extra(&name, feed, request.from);
+        report.feeds.push((name, outcome));
+    }
+    updater.forget_what_is_not_configured(settings)?;
+    Ok(report)
+}
+
+/// Opens the store, or builds it anew where it is damaged.
+fn open(settings: &Settings, report: &mut Report) -> Result<Store, UpdateError> {
+    let path = Store::path_in(&settings.directories.data);
+    let opened = Store::open(&path).and_then(|store| store.check().map(|()| store));
+    match opened {
+        Err(error) if error.is_damage() => {
+            report.rebuilt = Some(store::rebuild(&path)?);
+            Ok(Store::open(&path)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// An update under way.
+struct Updater<'a> {
+    store: &'a mut Store,
+    reader: &'a Reader<'a>,
+    force: bool,
+}
+
+impl Updater<'_> {
+    fn datadog(&mut self, name: &str, ecosystem: Ecosystem, bases: &[Place]) -> Result<Updated, UpdateError> {
+        let feed = self.store.snapshot()?.feed(name)?;
+        for base in bases {
+            let place = base.join(&datadog::path(ecosystem));
+            let location = place.to_string();
+            let etag =
+                feed.as_ref().filter(|feed| feed.location == location).and_then(|feed| feed.etag.as_deref());
+            let (bytes, etag) = match self.reader.read(&place, etag, datadog::LARGEST)? {
+                Content::Absent => continue,
+                Content::Unchanged => {
+                    self.store.confirm(name)?;
+                    return self.updated(name, How::Unchanged, Vec::new());
+                }
+                Content::Bytes(bytes, etag) => (bytes, etag),
+            };
+            let unusable = || UpdateError::Unusable {
+                location: location.clone(),
+                reason: "is no manifest of malicious packages".to_owned(),
+            };
+            let packages = datadog::Manifest::parse(&bytes, ecosystem).ok_or_else(unusable)?.into_packages();
+            refuse_loss(self.force, &location, self.count(name)?, packages.len() as u64)?;
+            let mut import = self.store.import(name)?;
+            import.add_malicious(ecosystem, &packages)?;
+            import.finish(&FeedState { location, etag, newest: None })?;
+            return self.updated(name, How::Whole, Vec::new());
+        }
+        self.skipped(name, bases)
+    }
+
+    /// A feed that the place that was given does not have. The configured one has to have it.
+    fn skipped(&self, name: &str, bases: &[Place]) -> Result<Updated, UpdateError> {
+        match bases {
+            [only] => Err(UpdateError::Absent { location: only.to_string() }),
+            _ => self.updated(name, How::Skipped, Vec::new()),
+        }
+    }
+
+    fn updated(&self, name: &str, how: How, unreadable: Vec<String>) -> Result<Updated, UpdateError> {
+        let snapshot = self.store.snapshot()?;
+        let Some(feed) = snapshot.feed(name)? else {
+            return Ok(Updated { how, count: 0, newest: None, unreadable });
+        };
+        let newest = feed.newest.map(|newest| newest.div_euclid(1_000_000));
+        Ok(Updated { how, count: snapshot.count(&feed)?, newest, unreadable })
+    }
+
+    fn count(&self, name: &str) -> Result<u64, UpdateError> {
+        let snapshot = self.store.snapshot()?;
+        let Some(feed) = snapshot.feed(name)? else { return Ok(0) };
+        Ok(snapshot.count(&feed)?)
+    }
+
+    fn forget_what_is_not_configured(&mut self, settings: &Settings) -> Result<(), UpdateError> {
+        let feeds = self.store.snapshot()?.feeds()?;
+        for feed in feeds {
+            let is_configured = |name: &str| settings.feeds.iter().any(|feed| feed.name == name);
+            if feed.name.strip_prefix(EXTRA).is_some_and(|name| !is_configured(name)) {
+                self.store.forget(&feed.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a feed that has lost most of its `known` entries: it is more likely that something is wrong with it.
+fn refuse_loss(force: bool, location: &str, known: u64, found: u64) -> Result<(), UpdateError> {
+    if !force && known >= TOO_MANY_TO_LOSE && found < known / 2 {
+        return Err(UpdateError::Shrunk { location: location.to_owned(), found, known });
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! OSV's bulk export: one zip per ecosystem, and an index of what has changed.
+
+use std::collections::HashMap;
+use std::fs::File;
+
+use super::index::{Difference, Index, microseconds};
+use super::place::Place;
+use super::reader::{Archive, Content};
+use super::{How, UpdateError, Updated, Updater, archive, refuse_loss};
+use crate::advisory::Advisory;
+use crate::feed::osv::is_sensible_id;
+use crate::package::Ecosystem;
+use crate::store::{Change, FeedState, Import, NewAdvisory};
+
+/// Largest index, in bytes: about 40 for each document.
+const LARGEST_INDEX: usize = 256 * 1024 * 1024;
+/// So many changed documents are always fetched one by one.
+const FEW: usize = 32;
+/// And no more than so many, for they become one transaction.
+const MANY: usize = 2000;
+/// What fetching one document costs, in bytes of a download that would take as long.
+const COST_OF_ONE: u64 = 32 * 1024;
+/// Documents that are gathered before they are sorted and written, in bytes and in number.
+const GATHERED: (usize, usize) = (24 * 1024 * 1024, 25_000);
+
+impl Updater<'_> {
+    pub(super) fn osv(
+        &mut self,
+        name: &str,
+        ecosystem: Ecosystem,
+        bases: &[Place],
+    ) -> Result<Updated, UpdateError> {
+        let feed = self.store.snapshot()?.feed(name)?;
+        for base in bases {
+            let base = base.join(ecosystem.osv_name());
+            let location = base.to_string();
+            let etag =
+                feed.as_ref().filter(|feed| feed.location == location).and_then(|feed| feed.etag.as_deref());
+            let (index, etag) = match self.reader.read(&base.join("modified_id.csv"), etag, LARGEST_INDEX)? {
+                Content::Unchanged => {
+                    self.store.confirm(name)?;
+                    return self.updated(name, How::Unchanged, Vec::new());
+                }
+                // An index of no use is as good as none: there is the zip.
+                Content::Bytes(bytes, etag) => (Index::parse(&bytes), etag),
+                Content::Absent => (None, None),
+            };
+            let state = FeedState { location, etag, newest: index.as_ref().and_then(Index::newest) };
+            if let (Some(index), Some(feed)) = (&index, &feed) {
+                let known = self.store.snapshot()?.modification_times(feed)?;
+                let difference = index.difference(&known);
+                if let Some(updated) = self.changes(name, &base, index, &difference, &state)? {
+                    return Ok(updated);
+                }
+            }
+            match self.reader.open(&base.join("all.zip"), None)? {
+                Archive::File(zip, _) => {
+                    let updated = self.whole(name, zip, index.as_ref(), state)?;
+                    self.reader.discard(&base.join("all.zip"));
+                    return Ok(updated);
+                }
+                Archive::Absent | Archive::Unchanged if index.is_none() => {}
+                Archive::Absent | Archive::Unchanged => {
+                    return Err(UpdateError::Absent { location: base.join("all.zip").to_string() });
+                }
+            }
+        }
+        self.skipped(name, bases)
+    }
+
+    /// Brings in what has changed alone; nothing where the zip is cheaper, or cannot be done without.
+    fn changes(
+        &mut self,
+        name: &str,
+        base: &Place,
+        index: &Index,
+        difference: &Difference,
+        state: &FeedState,
+    ) -> Result<Option<Updated>, UpdateError> {
+        if difference.len() > MANY || !difference.changed.iter().all(|id| is_sensible_id(id)) {
+            return Ok(None);
+        }
+        if difference.changed.len() > FEW {
+            let size = self.reader.size(&base.join("all.zip"))?;
+            if size.is_some_and(|size| size < difference.changed.len() as u64 * COST_OF_ONE) {
+                return Ok(None);
+            }
+        }
+        refuse_loss(self.force, &state.location, self.count(name)?, index.0.len() as u64)?;
+        let places = difference.changed.iter().map(|id| base.join(&format!("{id}.json"))).collect();
+        let documents =
+            self.reader.read_all(places, usize::try_from(archive::LARGEST_DOCUMENT).unwrap_or(usize::MAX))?;
+        let mut unreadable = Vec::new();
+        let mut changes: Vec<Change> = difference.gone.iter().cloned().map(Change::Remove).collect();
+        for (id, document) in difference.changed.iter().zip(documents) {
+            // Mirrors may have the zip alone, and an advisory may go while this goes on.
+            let Some(document) = document else { return Ok(None) };
+            match Advisory::parse_leniently(&document) {
+                Ok(advisory) if advisory.id == *id => {
+                    let modified = index.0.get(id).copied().max(modified(&advisory)).unwrap_or_default();
+                    changes.push(Change::Put(NewAdvisory::new(&advisory, modified)));
+                }
+                _ => unreadable.push(id.clone()),
+            }
+        }
+        // What could not be read is asked for again next time.
+        let etag = state.etag.clone().filter(|_| unreadable.is_empty());
+        self.store.apply(name, &changes, &FeedState { etag, ..state.clone() })?;
+        let how = match (difference.changed.len(), difference.gone.len()) {
+            (0, 0) => How::Unchanged,
+            (new, gone) => How::Changed(new as u64, gone as u64),
+        };
+        self.updated(name, how, unreadable).map(Some)
+    }
+
+    /// Brings all documents of `zip` in.
+    fn whole(
+        &mut self,
+        name: &str,
+        zip: File,
+        index: Option<&Index>,
+        mut state: FeedState,
+    ) -> Result<Updated, UpdateError> {
+        let known = self.count(name)?;
+        let mut gathering = Gathering::new(self.store.import(name)?);
+        let location = format!("{}/all.zip", state.location);
+        archive::documents(zip, &location, self.reader.progress, &mut |file, bytes| {
+            gathering.take(file, bytes)
+        })?;
+        let (import, gathered) = gathering.end()?;
+        refuse_loss(self.force, &location, known, gathered.count)?;
+        // An index and a zip that are of different moments: the rest comes with the next update.
+        if index.is_none_or(|index| index.difference(&gathered.times).len() > 0) {
+            state.etag = None;
+        }
+        state.newest = state.newest.max(gathered.times.values().copied().max());
+        import.finish(&state)?;
+        self.updated(name, How::Whole, gathered.unreadable)
+    }
+}
+
+/// When `advisory` says that it was last changed, in Unix microseconds.
+fn modified(advisory: &Advisory) -> Option<i64> {
+    advisory.modified.as_deref().and_then(microseconds)
+}
+
+/// Documents on their way into an import: gathered in memory, within bounds, and written in the order of the index.
+pub(super) struct Gathering<'a> {
+    import: Import<'a>,
+    waiting: Vec<NewAdvisory>,
+    size: usize,
+    gathered: Gathered,
+}
+
+/// What has been brought in.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Each document by id, with the time of its last change in Unix microseconds.
+    pub(super) times: HashMap<String, i64>,
+    /// How many advisories there are that are about a package.
+    pub(super) count: u64,
+    /// The files that could not be read.
+    pub(super) unreadable: Vec<String>,
+}
+
+impl<'a> Gathering<'a> {
+    pub(super) fn new(import: Import<'a>) -> Self {
+        Self { import, waiting: Vec::new(), size: 0, gathered: Gathered::default() }
+    }
+
+    pub(super) fn take(&mut self, file: &str, document: &[u8]) -> Result<(), UpdateError> {
+        let Ok(advisory) = Advisory::parse_leniently(document) else {
+            self.gathered.unreadable.push(file.to_owned());
+            return Ok(());
+        };
+        let modified = modified(&advisory).unwrap_or_default();
+        let new = NewAdvisory::new(&advisory, modified);
+        self.gathered.count += u64::from(new.is_about_a_package());
+        self.gathered.times.insert(advisory.id, modified);
+        self.size += new.size();
+        self.waiting.push(new);
+        if self.size > GATHERED.0 || self.waiting.len() > GATHERED.1 { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), UpdateError> {
+        self.import.add(&mut self.waiting)?;
+        self.waiting.clear();
+        self.size = 0;
+        Ok(())
+    }
+
+    pub(super) fn end(mut self) -> Result<(Import<'a>, Gathered), UpdateError> {
+        self.write()?;
+        Ok((self.import, self.gathered))
+    }
+}

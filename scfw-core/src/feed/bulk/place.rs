@@ -1,0 +1,61 @@
+//! Where feeds are brought from: a directory or a URL, laid out alike.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A directory or file, or a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the local file system.
+    Local(PathBuf),
+    /// By `http` or `https`.
+    Url(String),
+}
+
+impl Place {
+    /// A URL where `text` begins like one, else a path.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.starts_with("http://") || text.starts_with("https://") {
+            Self::Url(text.to_owned())
+        } else {
+            Self::Local(std::path::absolute(text).unwrap_or_else(|_| PathBuf::from(text)))
+        }
+    }
+
+    /// What is below it at `path`.
+    pub(super) fn join(&self, path: &str) -> Self {
+        match self {
+            Self::Local(directory) => Self::Local(directory.join(path)),
+            Self::Url(base) => Self::Url(crate::feed::join(base, path)),
+        }
+    }
+
+    /// Whether it is reached over the network.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        matches!(self, Self::Url(_))
+    }
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Self {
+        Self::Local(path.to_owned())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => path.display().fmt(formatter),
+            Self::Url(url) => formatter.write_str(&crate::text::without_credentials(url)),
+        }
+    }
+}
+
+/// The bases that a mirror `from` may have for one kind of feed: `from/kind`, as a mirror of several kinds has it, else
+/// `from` itself.
+pub(super) fn below(from: &str, kind: &str) -> Vec<Place> {
+    let from = Place::parse(from);
+    vec![from.join(kind), from]
+}

@@ -1,0 +1,368 @@
+//! Reading what feeds are made of, from a directory or over HTTP. Archives that come over the network are downloaded to
+//! a file first, which a later update goes on with where this one is killed.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use super::{Place, Progress, UpdateError};
+use crate::config::{FeedPlace, Settings};
+use crate::feed::{Client, FeedError, host_of, innermost};
+
+/// Requests for single documents that are under way at once.
+const AT_ONCE: usize = 8;
+/// Largest archive, in bytes. The largest that OSV has published have some hundred MiB.
+const LARGEST_ARCHIVE: u64 = 4 * 1024 * 1024 * 1024;
+/// How often a download that breaks is gone on with.
+const ATTEMPTS: usize = 4;
+
+/// What a file of a feed is.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// There is none.
+    Absent,
+    /// It is the one that is known by its `ETag`.
+    Unchanged,
+    /// Its bytes and its `ETag`.
+    Bytes(Vec<u8>, Option<String>),
+}
+
+/// An archive.
+#[derive(Debug)]
+pub(super) enum Archive {
+    /// There is none.
+    Absent,
+    /// It is the one that is known by its `ETag`.
+    Unchanged,
+    /// A file, and its `ETag`.
+    File(File, Option<String>),
+}
+
+/// What is noted beside a download: of what it is a part.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    url: String,
+    etag: String,
+}
+
+/// Reads files of feeds.
+pub(super) struct Reader<'a> {
+    pub(super) progress: &'a dyn Progress,
+    client: Client,
+    runtime: Runtime,
+    downloads: PathBuf,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        settings: &Settings,
+        bases: &[Vec<Place>],
+        progress: &'a dyn Progress,
+    ) -> Result<Self, UpdateError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| UpdateError::Disk { path: "the network".into(), action: "used", source })?;
+        let urls = bases.iter().flatten().filter_map(|place| match place {
+            Place::Url(url) => Some(url.as_str()),
+            Place::Local(_) => None,
+        });
+        let extra = settings.feeds.iter().filter_map(|feed| match &feed.place {
+            FeedPlace::Url(url) => Some(url.as_str()),
+            FeedPlace::Path(_) => None,
+        });
+        let urls: Vec<&str> = urls.chain(extra).collect();
+        let client = runtime.block_on(async { Client::patient(settings.offline, &urls) });
+        Ok(Self { progress, client, runtime, downloads: settings.directories.data.join("downloads") })
+    }
+
+    /// The file at `place`, unless it is still the one that `etag` stands for; no more than `limit` bytes.
+    pub(super) fn read(
+        &self,
+        place: &Place,
+        etag: Option<&str>,
+        limit: usize,
+    ) -> Result<Content, UpdateError> {
+        match place {
+            Place::Local(path) => Ok(match read_file(path, limit)? {
+                Some(bytes) => Content::Bytes(bytes, None),
+                None => Content::Absent,
+            }),
+            Place::Url(url) => {
+                self.progress.begin(&format!("asking {place}"), None, false);
+                let content = self.runtime.block_on(get(&self.client, url, etag, limit));
+                self.progress.end();
+                Ok(content?)
+            }
+        }
+    }
+
+    /// The files at `places`, in their order; nothing for each that is not there.
+    pub(super) fn read_all(
+        &self,
+        places: Vec<Place>,
+        limit: usize,
+    ) -> Result<Vec<Option<Vec<u8>>>, UpdateError> {
+        self.progress.begin("fetching what has changed", Some(places.len() as u64), false);
+        let read = self.runtime.block_on(async {
+            let mut found: Vec<Option<Vec<u8>>> = vec![None; places.len()];
+            let mut waiting = places.into_iter().enumerate();
+            let mut running = JoinSet::new();
+            loop {
+                while running.len() < AT_ONCE
+                    && let Some((number, place)) = waiting.next()
+                {
+                    match place {
+                        Place::Local(path) => found[number] = read_file(&path, limit)?,
+                        Place::Url(url) => {
+                            let client = self.client.clone();
+                            running.spawn(async move { (number, get(&client, &url, None, limit).await) });
+                        }
+                    }
+                }
+                let Some(answered) = running.join_next().await else { return Ok(found) };
+                let Ok((number, content)) = answered else { continue };
+                if let Content::Bytes(bytes, _) = content? {
+                    found[number] = Some(bytes);
+                }
+                self.progress.advance(1);
+            }
+        });
+        self.progress.end();
+        read
+    }
+
+    /// How many bytes the archive at `place` has, where that can be told.
+    pub(super) fn size(&self, place: &Place) -> Result<Option<u64>, UpdateError> {
+        match place {
+            Place::Local(path) => Ok(fs::metadata(path).ok().map(|metadata| metadata.len())),
+            Place::Url(url) => {
+                let request = self.client.http()?.head(url).header(ACCEPT_ENCODING, "identity");
+                let length = self.runtime.block_on(async {
+                    let response = request.send().await.ok()?;
+                    let length = response.headers().get(reqwest::header::CONTENT_LENGTH)?;
+                    response.status().is_success().then(|| length.to_str().ok()?.parse().ok()).flatten()
+                });
+                Ok(length)
+            }
+        }
+    }
+
+    /// The archive at `place`, unless it is still the one that `etag` stands for.
+    pub(super) fn open(&self, place: &Place, etag: Option<&str>) -> Result<Archive, UpdateError> {
+        let path = match place {
+            Place::Local(path) => path.clone(),
+            Place::Url(url) => {
+                let (file, note) = self.download_of(url);
+                let disk = |source| UpdateError::Disk { path: file.clone(), action: "written", source };
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.downloads).map_err(disk)?;
+                let download =
+                    Download { client: &self.client, url, file: &file, note: &note, progress: self.progress };
+                return self.runtime.block_on(download.run(etag));
+            }
+        };
+        match File::open(&path) {
+            Ok(file) => Ok(Archive::File(file, None)),
+            Err(error) if is_absence(&error) => Ok(Archive::Absent),
+            Err(source) => Err(UpdateError::Disk { path, action: "read", source }),
+        }
+    }
+
+    /// Removes the download of the archive at `place`, which has been brought in.
+    pub(super) fn discard(&self, place: &Place) {
+        if let Place::Url(url) = place {
+            let (file, note) = self.download_of(url);
+            // One that stays is gone on with, and found complete.
+            let _ = fs::remove_file(note).and_then(|()| fs::remove_file(file));
+        }
+    }
+
+    /// The file that the archive at `url` is downloaded to, and the note beside it.
+    fn download_of(&self, url: &str) -> (PathBuf, PathBuf) {
+        let name: String = url
+            .chars()
+            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+            .collect();
+        // The end tells archives of one server apart.
+        let name = &name[name.len().saturating_sub(100)..];
+        (self.downloads.join(format!("{name}.part")), self.downloads.join(format!("{name}.json")))
+    }
+}
+
+/// One archive on its way to a file.
+struct Download<'a> {
+    client: &'a Client,
+    url: &'a str,
+    file: &'a Path,
+    note: &'a Path,
+    progress: &'a dyn Progress,
+}
+
+/// How an attempt ended that did not fail for good.
+enum Attempt {
+    Done(Archive),
+    /// The connection broke; what came so far is in the file.
+    Broken(FeedError),
+}
+
+impl Download<'_> {
+    async fn run(&self, etag: Option<&str>) -> Result<Archive, UpdateError> {
+        let mut failure = None;
+        for _attempt in 0..ATTEMPTS {
+            let attempt = self.attempt(etag).await;
+            self.progress.end();
+            match attempt? {
+                Attempt::Done(archive) => return Ok(archive),
+                Attempt::Broken(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| FeedError::Malformed { host: host_of(self.url) }).into())
+    }
+
+    async fn attempt(&self, etag: Option<&str>) -> Result<Attempt, UpdateError> {
+        let (start, part_of) = self.present();
+        let mut request = self.client.http()?.get(self.url).header(ACCEPT_ENCODING, "identity");
+        if let Some(part_of) = &part_of {
+            request = request.header(RANGE, format!("bytes={start}-")).header(IF_RANGE, part_of.as_str());
+        } else if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Ok(Attempt::Broken(self.unreachable(&error))),
+        };
+        let header =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (received_etag, range) = (header(ETAG), header(CONTENT_RANGE));
+        let file = match response.status() {
+            StatusCode::NOT_FOUND => return Ok(Attempt::Done(Archive::Absent)),
+            StatusCode::NOT_MODIFIED => return Ok(Attempt::Done(Archive::Unchanged)),
+            StatusCode::PARTIAL_CONTENT
+                if range.as_deref().is_some_and(|range| range.starts_with(&format!("bytes {start}-"))) =>
+            {
+                self.progress.begin(&self.what(), response.content_length().map(|rest| rest + start), true);
+                self.progress.advance(start);
+                fs::OpenOptions::new().append(true).open(self.file).map_err(|source| self.disk(source))?
+            }
+            // Nothing is left to send: all of it was here before.
+            StatusCode::RANGE_NOT_SATISFIABLE if range.as_deref() == Some(&format!("bytes */{start}")) => {
+                return self.done(part_of);
+            }
+            StatusCode::OK => {
+                self.progress.begin(&self.what(), response.content_length(), true);
+                self.begin(received_etag.as_deref())?
+            }
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                let error = FeedError::Malformed { host: host_of(self.url) };
+                self.forget()?;
+                return Ok(Attempt::Broken(error));
+            }
+            status => {
+                return Err(FeedError::Status { host: host_of(self.url), status: status.as_u16() }.into());
+            }
+        };
+        let mut file = file;
+        let mut size = file.metadata().map_err(|source| self.disk(source))?.len();
+        loop {
+            match response.chunk().await {
+                Ok(None) => return self.done(received_etag),
+                Ok(Some(chunk)) => {
+                    size += chunk.len() as u64;
+                    if size > LARGEST_ARCHIVE {
+                        self.forget()?;
+                        return Err(FeedError::TooLarge { host: host_of(self.url) }.into());
+                    }
+                    file.write_all(&chunk).map_err(|source| self.disk(source))?;
+                    self.progress.advance(chunk.len() as u64);
+                }
+                Err(error) => return Ok(Attempt::Broken(self.unreachable(&error))),
+            }
+        }
+    }
+
+    /// How much is there of which state of the archive.
+    fn present(&self) -> (u64, Option<String>) {
+        let note = fs::read(self.note).ok().and_then(|note| serde_json::from_slice::<Note>(&note).ok());
+        let size = fs::metadata(self.file).map(|metadata| metadata.len());
+        match (note, size) {
+            (Some(note), Ok(size)) if note.url == self.url && size > 0 => (size, Some(note.etag)),
+            _ => (0, None),
+        }
+    }
+
+    /// An empty file, with a note of what it will be where the server can be asked for the rest of that.
+    fn begin(&self, etag: Option<&str>) -> Result<File, UpdateError> {
+        self.forget()?;
+        let file = File::create(self.file).map_err(|source| self.disk(source))?;
+        if let Some(etag) = etag.filter(|etag| etag.starts_with('"')) {
+            let note = Note { url: self.url.to_owned(), etag: etag.to_owned() };
+            let note = serde_json::to_vec(&note).map_err(|error| self.disk(error.into()))?;
+            fs::write(self.note, note).map_err(|source| self.disk(source))?;
+        }
+        Ok(file)
+    }
+
+    /// Takes the note away first: a file without one is nothing.
+    fn forget(&self) -> Result<(), UpdateError> {
+        match fs::remove_file(self.note) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.disk(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn done(&self, etag: Option<String>) -> Result<Attempt, UpdateError> {
+        let file = File::open(self.file).map_err(|source| self.disk(source))?;
+        Ok(Attempt::Done(Archive::File(file, etag)))
+    }
+
+    fn what(&self) -> String {
+        format!("fetching {}", Place::Url(self.url.to_owned()))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> FeedError {
+        FeedError::Unreachable { host: host_of(self.url), reason: innermost(error) }
+    }
+
+    fn disk(&self, source: std::io::Error) -> UpdateError {
+        UpdateError::Disk { path: self.file.to_owned(), action: "written", source }
+    }
+}
+
+async fn get(client: &Client, url: &str, etag: Option<&str>, limit: usize) -> Result<Content, FeedError> {
+    let mut request = client.http()?.get(url);
+    if let Some(etag) = etag {
+        request = request.header(IF_NONE_MATCH, etag);
+    }
+    match client.send(request, url, limit).await {
+        Ok(answer) => Ok(answer.body.map_or(Content::Unchanged, |body| Content::Bytes(body, answer.etag))),
+        Err(FeedError::Status { status: 404, .. }) => Ok(Content::Absent),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, UpdateError> {
+    let disk = |source| UpdateError::Disk { path: path.to_owned(), action: "read", source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(source) => return Err(disk(source)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(disk)?;
+    if bytes.len() > limit {
+        let reason = format!("is larger than {} MiB", limit >> 20);
+        return Err(UpdateError::Unusable { location: path.display().to_string(), reason });
+    }
+    Ok(Some(bytes))
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}

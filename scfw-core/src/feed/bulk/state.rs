@@ -1,0 +1,66 @@
+//! What the last update came to, in a file beside the store: for `scfw status`, and so that a background update that
+//! fails is not tried again with every install.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Report, UpdateError};
+use crate::store::now;
+
+const FILE_NAME: &str = "update.json";
+/// Longest account of what went wrong, in characters.
+const LONGEST_ERROR: usize = 1000;
+
+/// What the last update came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUpdate {
+    /// When it ended, in Unix seconds.
+    pub time: i64,
+    /// What went wrong; nothing where nothing did.
+    pub error: Option<String>,
+}
+
+impl LastUpdate {
+    /// The last update of the store in `data`, if there was one.
+    #[must_use]
+    pub fn read(data: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(data.join(FILE_NAME)).ok()?).ok()
+    }
+
+    pub(super) fn of(outcome: &Result<Report, UpdateError>) -> Self {
+        let errors: Vec<String> = match outcome {
+            Err(error) => vec![describe(error)],
+            Ok(report) => report
+                .feeds
+                .iter()
+                .filter_map(|(name, outcome)| Some(format!("{name}: {}", describe(outcome.as_ref().err()?))))
+                .collect(),
+        };
+        let error = errors.join("; ").chars().take(LONGEST_ERROR).collect();
+        Self { time: now(), error: Some(error).filter(|error: &String| !error.is_empty()) }
+    }
+
+    /// It is a note for later, so an update that has done its work does not fail for it.
+    pub(super) fn write(&self, data: &Path) {
+        let _unnoted = (|| {
+            let mut file = tempfile::NamedTempFile::new_in(data)?;
+            file.write_all(&serde_json::to_vec(self)?)?;
+            file.persist(data.join(FILE_NAME))?;
+            Ok::<_, std::io::Error>(())
+        })();
+    }
+}
+
+fn describe(error: &UpdateError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

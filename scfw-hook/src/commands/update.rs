@@ -1,0 +1,216 @@
+//! `scfw update`: brings the store up to date.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use scfw_core::config::Settings;
+use scfw_core::feed::bulk::{self, How, LastUpdate, Progress, Report, Request, Silent, UpdateError, Updated};
+use scfw_core::store::now;
+use scfw_core::text::{escape_json, sanitise};
+use serde_json::json;
+
+use super::{Update, fail};
+use crate::router::describe;
+use crate::{output, status};
+
+/// Exit status where something could not be brought up to date.
+const INCOMPLETE: i32 = 1;
+/// What a shell shows for a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+/// Documents that could not be read and are named.
+const MOST_NAMED: usize = 5;
+
+pub(super) const EXAMPLES: &str = "Examples:\n  scfw update\n  scfw update --from /mnt/mirror\n  \
+    scfw update --from https://mirror.example/scfw --json\n\n\
+    A mirror has osv/<ecosystem>/all.zip, osv/<ecosystem>/modified_id.csv and datadog/samples/<ecosystem>/manifest.json, \
+    as OSV and Datadog publish them. Killed at any moment, an update leaves the store as it was.\n\n\
+    Exit status: 0 if everything is up to date, 1 if something is not, 78 invalid configuration.";
+
+pub(super) fn run(options: &Update) -> i32 {
+    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, status::CONFIGURATION),
+    };
+    let request = Request { from: options.from.as_deref(), force: options.force };
+    if options.background {
+        // What comes of it is noted in the data directory; nobody is there to read more.
+        return match bulk::update(&settings, &request, &Silent) {
+            Ok(report) if report.is_complete() => status::OK,
+            _ => INCOMPLETE,
+        };
+    }
+    let interrupted = ctrlc::set_handler(|| {
+        output::clear_line();
+        output::say("interrupted; the store is as it was, and the next update goes on from here");
+        std::process::exit(INTERRUPTED);
+    });
+    if let Err(error) = interrupted {
+        return fail(&error, INCOMPLETE);
+    }
+    let bar = Bar::default();
+    let progress: &dyn Progress = if output::is_terminal() { &bar } else { &Silent };
+    let outcome = bulk::update(&settings, &request, progress);
+    bar.end();
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => return fail(&error, INCOMPLETE),
+    };
+    let text = if options.json { as_json(&report) } else { as_text(&report) };
+    output::print(&text);
+    complain(&report);
+    if report.is_complete() { status::OK } else { INCOMPLETE }
+}
+
+/// Starts an update that goes on by itself, unless one is running or one has failed a short while ago. Nothing waits
+/// for it and nothing depends on it: an old store is dealt with where it is used.
+pub(crate) fn start_in_background(settings: &Settings) {
+    /// Seconds after an update in which no other is started.
+    const PAUSE: i64 = 15 * 60;
+
+    let data = &settings.directories.data;
+    let is_recent = LastUpdate::read(data).is_some_and(|last| (0..PAUSE).contains(&(now() - last.time)));
+    if settings.offline || is_recent || bulk::is_running(data) {
+        return;
+    }
+    let Some(program) = crate::shell::scfw_program() else { return };
+    let mut command = Command::new(program);
+    command.args(["update", "--background"]).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A session of its own, so that neither the terminal's end nor its Ctrl-C is the update's.
+    #[expect(unsafe_code, reason = "setsid is async-signal-safe")]
+    unsafe {
+        use std::os::unix::process::CommandExt;
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+    }
+    // One that does not start leaves the store as old as it is, which status tells.
+    let _unstarted = command.spawn();
+}
+
+fn as_text(report: &Report) -> String {
+    let mut text = String::new();
+    for (name, outcome) in &report.feeds {
+        let Ok(updated) = outcome else { continue };
+        let what = if name.starts_with("datadog/") { "malicious packages" } else { "advisories" };
+        let newest =
+            updated.newest.and_then(date).map(|date| format!(", the latest of {date}")).unwrap_or_default();
+        let how = match updated.how {
+            How::Unchanged => "nothing new".to_owned(),
+            How::Changed(new, 0) => format!("{new} new or changed"),
+            How::Changed(new, gone) => format!("{new} new or changed, {gone} gone"),
+            How::Whole => "brought in whole".to_owned(),
+            How::Skipped => "not there, left as it was".to_owned(),
+        };
+        let name = sanitise(name);
+        let _infallible = writeln!(text, "{name}: {} {what}{newest} ({how})", updated.count);
+    }
+    text
+}
+
+/// Says on standard error what is not as it should be.
+fn complain(report: &Report) {
+    if let Some(rebuilt) = &report.rebuilt {
+        let loss = if rebuilt.is_incomplete { "; some could not be read" } else { "" };
+        output::say(&format!(
+            "the store was damaged and was built anew with {} exemptions and {} runs of the ledger{loss}; the damaged \
+             one is {}",
+            rebuilt.exemptions,
+            rebuilt.runs,
+            sanitise(&rebuilt.aside.to_string_lossy())
+        ));
+    }
+    for (name, outcome) in &report.feeds {
+        match outcome {
+            Err(error) => output::say(&format!(
+                "{} could not be brought up to date and stays as it was: {}",
+                sanitise(name),
+                describe(error)
+            )),
+            Ok(Updated { unreadable, .. }) if !unreadable.is_empty() => {
+                let named: Vec<_> = unreadable.iter().take(MOST_NAMED).map(|name| sanitise(name)).collect();
+                let more = if unreadable.len() > MOST_NAMED { ", …" } else { "" };
+                output::say(&format!(
+                    "{}: {} documents could not be read and are left out: {}{more}",
+                    sanitise(name),
+                    unreadable.len(),
+                    named.join(", ")
+                ));
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+fn as_json(report: &Report) -> String {
+    let feeds: Vec<_> = report.feeds.iter().map(|(name, outcome)| feed_json(name, outcome)).collect();
+    let rebuilt = report.rebuilt.as_ref().map(|rebuilt| {
+        json!({"exemptions": rebuilt.exemptions, "runs": rebuilt.runs, "incomplete": rebuilt.is_incomplete,
+            "aside": rebuilt.aside.to_string_lossy()})
+    });
+    let json = json!({"ok": report.is_complete(), "rebuilt": rebuilt, "feeds": feeds});
+    format!("{}\n", escape_json(&format!("{json:#}")))
+}
+
+fn feed_json(name: &str, outcome: &Result<Updated, UpdateError>) -> serde_json::Value {
+    match outcome {
+        Ok(updated) => {
+            let (how, new, gone) = match updated.how {
+                How::Unchanged => ("unchanged", 0, 0),
+                How::Changed(new, gone) => ("changed", new, gone),
+                How::Whole => ("whole", updated.count, 0),
+                How::Skipped => ("skipped", 0, 0),
+            };
+            json!({"feed": name, "how": how, "changed": new, "gone": gone, "count": updated.count,
+                "newest": updated.newest.and_then(date), "unreadable": updated.unreadable, "error": null})
+        }
+        Err(error) => json!({"feed": name, "error": describe(error)}),
+    }
+}
+
+/// The day of a time in Unix seconds, in UTC.
+fn date(time: i64) -> Option<String> {
+    Some(jiff::Timestamp::from_second(time).ok()?.strftime("%Y-%m-%d").to_string())
+}
+
+/// A progress bar on standard error.
+#[derive(Default)]
+struct Bar(RefCell<Option<ProgressBar>>);
+
+impl Progress for Bar {
+    fn begin(&self, what: &str, total: Option<u64>, is_bytes: bool) {
+        let (template, unknown) = if is_bytes {
+            ("{msg:.40} {wide_bar} {bytes}/{total_bytes} {eta}", "{msg:.40} {spinner} {bytes}")
+        } else {
+            ("{msg:.40} {wide_bar} {pos}/{len}", "{msg:.40} {spinner}")
+        };
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::new_spinner(),
+        };
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        // Both templates are constant; were one wrong, the default would be shown.
+        if let Ok(style) = ProgressStyle::with_template(if total.is_some() { template } else { unknown }) {
+            bar.set_style(style);
+        }
+        bar.set_message(sanitise(what).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        if let Some(before) = self.0.replace(Some(bar)) {
+            before.finish_and_clear();
+        }
+    }
+
+    fn advance(&self, count: u64) {
+        if let Some(bar) = &*self.0.borrow() {
+            bar.inc(count);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
