@@ -1,12 +1,18 @@
-//! Settings: the user's `config.toml` and the environment, resolved once into one value. Order: environment,
-//! user file, default. A key that is unknown or of the wrong type is an error that says where it stands.
+//! Settings: the environment, the user's `config.toml` and the system's, resolved once into one value. Order:
+//! environment, user file, system file, default; the policy above all. A key that is unknown or of the wrong type is
+//! an error that says where it stands.
 
+mod age;
 mod datadog;
 mod feeds;
+mod keys;
+mod layers;
+mod policy;
+#[cfg(test)]
+mod policy_tests;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,9 +21,15 @@ use serde::Deserialize;
 use crate::advisory::Severity;
 use crate::env;
 use crate::invocation::Manager;
+use crate::package::{Package, Pattern};
 
+pub(crate) use layers::System;
+
+pub use age::{MinimumAge, UnknownAge};
 pub use datadog::{ApiKey, Datadog};
 pub use feeds::{ExtraFeed, FeedPlace};
+pub use layers::SYSTEM_DIRECTORY;
+pub use policy::{Exemptible, POLICY_NAME, Policy, RequiredRoute, WarningPolicy};
 
 /// Base of the public OSV API.
 const OSV_API_URL: &str = "https://api.osv.dev";
@@ -72,6 +84,17 @@ pub enum OnWarning {
     Block,
 }
 
+/// Whether this one run is to go unverified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bypass {
+    /// Nobody asks for it.
+    Off,
+    /// It is asked for.
+    On,
+    /// It is asked for, and the policy does not allow it.
+    Refused,
+}
+
 /// All settings, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -111,6 +134,26 @@ pub struct Settings {
     pub osv_ignore: PathBuf,
     /// Whether that file was asked for by name, so that its absence is an error.
     pub osv_ignore_named: bool,
+    /// Where the administrator keeps lists and verifiers for everybody.
+    pub system_directory: PathBuf,
+    /// The packages whose names leave this machine in no request.
+    pub private: Vec<Pattern>,
+    /// How old a version has to be, as the user has it; [`Settings::minimum_age_of`] knows the policy too.
+    pub minimum_age: MinimumAge,
+    /// Whether the user has named the hours.
+    minimum_age_chosen: bool,
+    /// How old it has to be at least, as the policy has it.
+    least_age: MinimumAge,
+    /// What follows where nobody knows how old it is.
+    pub unknown_age: UnknownAge,
+    /// Whether this run is to go unverified.
+    pub bypass: Bypass,
+    /// A manager too old or too new for its gate runs unverified.
+    pub allow_unsupported: bool,
+    /// What the administrator has laid down.
+    pub policy: Policy,
+    /// What of the user's had no effect, in sentences that say why.
+    pub overruled: Vec<String>,
 }
 
 /// Why there are no settings.
@@ -126,6 +169,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
+    },
+    /// A file of the administrator's that somebody else could have changed.
+    #[error("{} {problem}, so it cannot be relied on and nothing is installed; root alone has to own and write it", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The file is no valid configuration.
     #[error("{} is not valid: {message}", path.display())]
@@ -168,15 +219,66 @@ struct File {
     refresh_after: Option<f64>,
     max_age: Option<f64>,
     osv_ignore: Option<PathBuf>,
+    private: Option<Vec<Pattern>>,
+    minimum_age: Option<u32>,
+    minimum_age_exceptions: Option<BTreeMap<Pattern, u32>>,
+    unknown_age: Option<UnknownAge>,
 }
 
 impl Settings {
-    /// Reads the configuration file and the environment.
+    /// Reads the policy, the configuration files and the environment.
     pub fn load(variable: Variables<'_>) -> Result<Self, ConfigError> {
+        Self::load_with(variable, &System::installed())
+    }
+
+    /// The same with another directory of the system's, for tests within this crate: whoever a policy is to bind has
+    /// no way to name one.
+    pub(crate) fn load_with(variable: Variables<'_>, system: &System) -> Result<Self, ConfigError> {
         let directories = Directories::resolve(variable).ok_or(ConfigError::NoHome)?;
-        let file_path = directories.config.join(FILE_NAME);
-        let file = read_file(&file_path)?;
-        let invalid = |message: String| ConfigError::Invalid { path: file_path.clone(), message };
+        let policy = Policy::read(system)?;
+        let below = layers::read_system(&system.directory.join(FILE_NAME), system.owner)?;
+        let path = directories.config.join(FILE_NAME);
+        let mut above = layers::read_user(&path)?;
+        let overruled = policy.unlock(&mut above, &path, &below, variable);
+        // Each file is valid by itself, so this finds no mistake.
+        let file: File = layers::laid_over(below, above).try_into().map_err(|error: toml::de::Error| {
+            ConfigError::Invalid { path: path.clone(), message: error.to_string() }
+        })?;
+        let heeded = |name: &str| if policy.silences(name) { None } else { variable(name) };
+        let mut settings = Self::resolve(directories, &path, file, &policy, system, &heeded)?;
+        settings.overruled = overruled;
+        policy.tighten(&mut settings);
+        settings.policy = policy;
+        Ok(settings)
+    }
+
+    /// The directories of that name in which files of the user's and of the administrator's stand side by side.
+    #[must_use]
+    pub fn shared_directories(&self, name: &str) -> [PathBuf; 2] {
+        [self.system_directory.join(name), self.directories.config.join(name)]
+    }
+
+    /// Whether `package` is one whose name must not leave this machine.
+    #[must_use]
+    pub fn is_private(&self, package: &Package) -> bool {
+        self.private.iter().any(|pattern| pattern.matches(package))
+    }
+
+    /// How old a version of `package` has to be: as the user has it, or as the policy does if that is longer.
+    #[must_use]
+    pub fn minimum_age_of(&self, package: &Package) -> Duration {
+        self.minimum_age.of(package).max(self.least_age.of(package))
+    }
+
+    fn resolve(
+        directories: Directories,
+        file_path: &Path,
+        file: File,
+        policy: &Policy,
+        system: &System,
+        variable: Variables<'_>,
+    ) -> Result<Self, ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid { path: file_path.to_owned(), message };
         let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let deadline = match text(variable, env::SCFW_DEADLINE)? {
             Some(value) => parse_deadline(&value)?,
@@ -198,6 +300,13 @@ impl Settings {
         let datadog_dataset_url = text(variable, env::SCFW_DD_DATASET_URL)?.or(file.datadog_dataset_url);
         let log_file = path(env::SCFW_LOG_FILE).or(file.log_file);
         let environment = text(variable, env::DD_ENV)?.or(file.environment);
+        let minimum_age = match text(variable, env::SCFW_PACKAGE_MINIMUM_AGE)? {
+            Some(value) => Some(parse_minimum_age(value)?),
+            None => file.minimum_age,
+        };
+        let is_on = |name| Ok(text(variable, name)?.is_some_and(|value| is_true(&value)));
+        // Where the list is locked, the user's own is none.
+        let ignoring = if policy.locks("osv_ignore") { &system.directory } else { &directories.config };
         Ok(Self {
             on_warning_always: on_warning.map(|value| parse_on_warning(&value)).transpose()?,
             on_warning_unasked: file.on_warning.unwrap_or(OnWarning::Block),
@@ -215,7 +324,20 @@ impl Settings {
             max_age: Duration::from_secs_f64(max_age * 3600.0),
             datadog_dataset_url: datadog_dataset_url.unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),
             osv_ignore_named: named_ignore.is_some(),
-            osv_ignore: named_ignore.unwrap_or_else(|| directories.config.join("osv-ignore.txt")),
+            osv_ignore: named_ignore.unwrap_or_else(|| ignoring.join("osv-ignore.txt")),
+            system_directory: system.directory.clone(),
+            private: file.private.unwrap_or_default(),
+            minimum_age_chosen: minimum_age.is_some(),
+            minimum_age: MinimumAge {
+                hours: minimum_age.unwrap_or(age::MINIMUM_AGE),
+                exceptions: file.minimum_age_exceptions.unwrap_or_default(),
+            },
+            least_age: MinimumAge::default(),
+            unknown_age: file.unknown_age.unwrap_or_default(),
+            bypass: if is_on(env::SCFW_BYPASS)? { Bypass::On } else { Bypass::Off },
+            allow_unsupported: is_on(env::SCFW_ALLOW_UNSUPPORTED)?,
+            policy: Policy::default(),
+            overruled: Vec::new(),
             directories,
         })
     }
@@ -261,45 +383,18 @@ fn is_sensible_deadline(seconds: f64) -> bool {
     seconds > 0.0 && seconds <= LONGEST_DEADLINE
 }
 
-fn read_file(path: &Path) -> Result<File, ConfigError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(File::default());
-        }
-        Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
-    };
-    let invalid = |message: String| ConfigError::Invalid { path: path.to_owned(), message };
-    let file: File = toml::from_str(&text).map_err(|error| invalid(explain(&error, &text)))?;
-    if file.deadline.is_some_and(|deadline| !is_sensible_deadline(deadline)) {
-        return Err(invalid("deadline is not a number of seconds between 0 and 600".to_owned()));
-    }
-    Ok(file)
-}
-
-/// The parser's message with line and column, and with the key that was probably meant. The line itself is not
-/// shown: it may hold a secret.
-fn explain(error: &toml::de::Error, text: &str) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    let message = format!("line {line}, column {column}: {}", error.message());
-    let Some(unknown) = error.message().strip_prefix("unknown field `") else { return message };
-    // "unknown field `a`, expected one of `b`, `c`": the names stand between the quotes.
-    let mut names = unknown.split('`').step_by(2);
-    let unknown = names.next().unwrap_or_default();
-    let closest = names
-        .map(|key| (strsim::jaro_winkler(key, unknown), key))
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .filter(|(similarity, _)| *similarity > 0.8);
-    match closest {
-        Some((_, key)) => format!("{message}; did you mean `{key}`?"),
-        None => message,
-    }
+fn parse_minimum_age(value: String) -> Result<u32, ConfigError> {
+    value.trim().parse().ok().filter(|hours| *hours <= age::LONGEST_AGE).ok_or(ConfigError::Variable {
+        variable: env::SCFW_PACKAGE_MINIMUM_AGE,
+        value,
+        expected: "a whole number of hours, of ten years at most",
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     pub(in crate::config) fn load(file: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {

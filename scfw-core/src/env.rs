@@ -18,6 +18,8 @@ variables! {
     SCFW_HOME = "SCFW_HOME";
     /// `ALLOW` or `BLOCK`: decides about warnings without asking, as `scfw run --allow-on-warning` does.
     SCFW_ON_WARNING = "SCFW_ON_WARNING";
+    /// Hours that a version has to be old (24).
+    SCFW_PACKAGE_MINIMUM_AGE = "SCFW_PACKAGE_MINIMUM_AGE";
     /// The file with advisory ids to ignore, instead of `osv-ignore.txt` in the configuration directory.
     SCFW_OSV_VERIFIER_IGNORE = "SCFW_OSV_VERIFIER_IGNORE";
     /// The file that gets one JSON line per decision, instead of `scfw.log` in the data directory.
@@ -44,12 +46,14 @@ variables! {
     SCFW_OFFLINE = "SCFW_OFFLINE";
     /// How long all verifiers together may take, in seconds.
     SCFW_DEADLINE = "SCFW_DEADLINE";
-    /// `1`: this one run is not verified. It is said aloud and written to the log.
+    /// `1`: this one run is not verified. It is said aloud and written to the log; a policy can refuse it.
     SCFW_BYPASS = "SCFW_BYPASS";
     /// `1`: a manager too old or too new for its gate runs unverified (`scfw run --allow-unsupported`).
     SCFW_ALLOW_UNSUPPORTED = "SCFW_ALLOW_UNSUPPORTED";
     /// `1`: the manager stops once everything is verified (`scfw run --dry-run`).
     SCFW_DRY_RUN = "SCFW_DRY_RUN";
+    /// Set for external verifiers, from which nothing can be installed: the name of the one that runs.
+    SCFW_EXTERNAL_VERIFIER = "SCFW_EXTERNAL_VERIFIER";
     /// Set for the gates: the program that verifies what they send.
     SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER";
     /// Set for the gates: the file of pip's gate.
@@ -78,7 +82,7 @@ variables! {
 pub fn reference() -> String {
     let mut page = String::from(
         "# Environment variables\n\nGenerated from scfw-core/src/env.rs. A flag goes before a variable, a variable \
-         before config.toml.\n\n| variable | meaning |\n| --- | --- |\n",
+         before config.toml, and a [policy](policy.md) before all of them.\n\n| variable | meaning |\n| --- | --- |\n",
     );
     for (name, lines) in ALL {
         let meaning = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").replace('|', "\\|");

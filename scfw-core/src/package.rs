@@ -1,12 +1,14 @@
 //! What a package is, and what an install is about to bring in. Names and versions are kept as they were
 //! written; comparing goes through [`Package::key`] and the ecosystem's own rules.
 
+mod pattern;
 mod query;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use pattern::{Pattern, PatternError};
 pub use query::QueryError;
 
 /// A package ecosystem, by the name that the OSV schema gives it.

@@ -32,7 +32,8 @@ pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, Verifie
     if targets.is_empty() {
         return Ok(Outcome { blocked: None, unread });
     }
-    let settings = Settings { deadline: settings.deadline.min(PATIENCE), ..settings.clone() };
+    let mut settings = settings.clone();
+    settings.deadline = settings.deadline.min(PATIENCE);
     let mut verification = verify(&settings, &verifiers(&settings)?, targets);
     for (_, findings) in &mut verification.targets {
         findings.retain(|finding| finding.severity == FindingSeverity::Critical);

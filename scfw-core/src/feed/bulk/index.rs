@@ -31,7 +31,10 @@ impl Index {
         let mut index = HashMap::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
             let (time, id) = line.split_once(',')?;
-            if id.is_empty() || id.len() > LONGEST_ID || !time.starts_with(|first: char| first.is_ascii_digit()) {
+            if id.is_empty()
+                || id.len() > LONGEST_ID
+                || !time.starts_with(|first: char| first.is_ascii_digit())
+            {
                 return None;
             }
             // Some databases publish times such as 1-01-01T00:00:00Z, in the document as well.

@@ -1,0 +1,143 @@
+//! The files that settings come from, the system's below the user's: read, checked one by one so that a mistake is
+//! named where it stands, and laid over each other.
+
+use std::fs::{self, File as OpenFile};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::age::LONGEST_AGE;
+use super::{ConfigError, File, is_sensible_deadline};
+
+/// Where an administrator keeps what counts for everybody on a machine. It is no variable, or whoever is to be
+/// bound by it could put another in its place.
+pub const SYSTEM_DIRECTORY: &str = "/etc/scfw";
+/// Largest configuration file, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// The directory of the administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct System {
+    pub(crate) directory: PathBuf,
+    /// Who alone may have written in it.
+    pub(crate) owner: u32,
+}
+
+impl System {
+    pub(super) fn installed() -> Self {
+        Self { directory: PathBuf::from(SYSTEM_DIRECTORY), owner: 0 }
+    }
+}
+
+/// A file of the user's as a table; an empty one where there is none.
+pub(super) fn read_user(path: &Path) -> Result<Table, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    match fs::read_to_string(path) {
+        Ok(text) => checked(path, &text),
+        Err(error) if is_absence(&error) => Ok(Table::new()),
+        Err(source) => Err(unreadable(source)),
+    }
+}
+
+/// The system's configuration as a table.
+pub(super) fn read_system(path: &Path, owner: u32) -> Result<Table, ConfigError> {
+    match read_trusted(path, owner)? {
+        Some(text) => checked(path, &text),
+        None => Ok(Table::new()),
+    }
+}
+
+/// The text of a file that nobody but `owner` can have changed; none where there is no file. One that is there and
+/// cannot be relied on is an error: passed over, it would bind nobody.
+pub(super) fn read_trusted(path: &Path, owner: u32) -> Result<Option<String>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let untrusted = |problem| ConfigError::Untrusted { path: path.to_owned(), problem };
+    // Opened first and looked at then, so that it is one file; a pipe must not be waited for.
+    let opened = OpenFile::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(source) => return Err(unreadable(source)),
+    };
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(untrusted("is no regular file"));
+    }
+    if metadata.uid() != owner {
+        return Err(untrusted("does not belong to root"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(untrusted("can be written by others than root"));
+    }
+    let mut text = String::new();
+    file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LARGEST {
+        return Err(untrusted("is larger than 1 MiB"));
+    }
+    Ok(Some(text))
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn checked(path: &Path, text: &str) -> Result<Table, ConfigError> {
+    let file: File = parse(path, text)?;
+    let invalid = |message: &str| ConfigError::Invalid { path: path.to_owned(), message: message.to_owned() };
+    if file.deadline.is_some_and(|deadline| !is_sensible_deadline(deadline)) {
+        return Err(invalid("deadline is not a number of seconds between 0 and 600"));
+    }
+    let exceptions = file.minimum_age_exceptions.iter().flat_map(|exceptions| exceptions.values());
+    if file.minimum_age.iter().chain(exceptions).any(|hours| *hours > LONGEST_AGE) {
+        return Err(invalid("minimum_age is a number of hours, and these are more than ten years"));
+    }
+    parse(path, text)
+}
+
+/// Reads TOML, or says where and what the mistake is.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text)
+        .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: explain(&error, text) })
+}
+
+/// `above` laid over `below`: what is in both is taken from above, tables key by key.
+pub(super) fn laid_over(below: Table, above: Table) -> Table {
+    let mut result = below;
+    for (key, value) in above {
+        let merged = match (result.remove(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(laid_over(below, above)),
+            (_, value) => value,
+        };
+        result.insert(key, merged);
+    }
+    result
+}
+
+/// The parser's message with line and column, and with the key that was probably meant. The line itself is not
+/// shown: it may hold a secret.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let message = format!("line {line}, column {column}: {}", error.message());
+    let Some(unknown) = error.message().strip_prefix("unknown field `") else { return message };
+    // "unknown field `a`, expected one of `b`, `c`": the names stand between the quotes.
+    let mut names = unknown.split('`').step_by(2);
+    let unknown = names.next().unwrap_or_default();
+    match closest(unknown, names) {
+        Some(key) => format!("{message}; did you mean `{key}`?"),
+        None => message,
+    }
+}
+
+/// The one of `names` that `unknown` was probably meant to be.
+pub(super) fn closest<'a>(unknown: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|name| (strsim::jaro_winkler(name, unknown), name))
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .map(|(_, name)| name)
+}

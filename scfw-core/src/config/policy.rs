@@ -1,0 +1,258 @@
+//! `policy.toml`: what an administrator has laid down for everybody on a machine. It stands above flags,
+//! environment and configuration and can only tighten what they say; what it overrules is told.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Table;
+
+use super::age::{LONGEST_AGE, MinimumAge, UnknownAge};
+use super::keys::Key;
+use super::layers::{parse, read_trusted};
+use super::{Bypass, ConfigError, OnWarning, Settings, System, Variables};
+use crate::advisory::Severity;
+use crate::env;
+use crate::package::Pattern;
+
+/// The name of the file within the system's directory.
+pub const POLICY_NAME: &str = "policy.toml";
+
+/// What a policy says about warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WarningPolicy {
+    /// Somebody who sits at a terminal may let them pass, and nothing else does.
+    Ask,
+    /// They block.
+    Block,
+}
+
+/// Which findings can be exempted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exemptible {
+    /// None.
+    None,
+    /// Those that do not say that a package is malicious.
+    NoMalicious,
+    /// All.
+    #[default]
+    Any,
+}
+
+/// A way on which calls reach scfw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequiredRoute {
+    /// The block in bash's start-up files.
+    Bash,
+    /// The block in zsh's start-up file.
+    Zsh,
+    /// The block among fish's start-up files.
+    Fish,
+    /// The PATH shims.
+    Shims,
+}
+
+impl RequiredRoute {
+    /// The name in the policy.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Shims => "shims",
+        }
+    }
+}
+
+/// What is laid down; nothing, where nothing is.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// The keys of config.toml for which only the system's file counts.
+    locked: Vec<Key>,
+    on_warning: Option<WarningPolicy>,
+    /// Vulnerabilities from here on cannot be left out.
+    minimum_severity: Option<Severity>,
+    /// Hours.
+    minimum_age: Option<u32>,
+    minimum_age_exceptions: BTreeMap<Pattern, u32>,
+    unknown_age: Option<UnknownAge>,
+    allow_bypass: Option<bool>,
+    allow_unsupported: Option<bool>,
+    exemptions: Exemptible,
+    max_exemption_days: Option<u32>,
+    required_verifiers: Vec<String>,
+    /// The routes that have to be set up.
+    pub required_routes: Vec<RequiredRoute>,
+    /// The file that says so, for messages; empty where there is none.
+    #[serde(skip)]
+    file: String,
+}
+
+impl Policy {
+    /// What is laid down on this machine. A file that cannot be relied on is an error.
+    pub fn installed() -> Result<Self, ConfigError> {
+        Self::read(&System::installed())
+    }
+
+    pub(super) fn read(system: &System) -> Result<Self, ConfigError> {
+        let path = system.directory.join(POLICY_NAME);
+        let Some(text) = read_trusted(&path, system.owner)? else { return Ok(Self::default()) };
+        let mut policy: Self = parse(&path, &text)?;
+        if policy.minimum_age.iter().chain(policy.minimum_age_exceptions.values()).any(|h| *h > LONGEST_AGE) {
+            let message = "minimum_age is a number of hours, and these are more than ten years".to_owned();
+            return Err(ConfigError::Invalid { path, message });
+        }
+        policy.file = path.display().to_string();
+        Ok(policy)
+    }
+
+    /// The file, for messages.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Which findings can be exempted.
+    #[must_use]
+    pub const fn exemptible(&self) -> Exemptible {
+        self.exemptions
+    }
+
+    /// How long an exemption may last at most.
+    #[must_use]
+    pub fn longest_exemption(&self) -> Option<Duration> {
+        self.max_exemption_days.map(|days| Duration::from_hours(u64::from(days) * 24))
+    }
+
+    /// The verifiers without whose answer nothing is installed.
+    #[must_use]
+    pub fn required_verifiers(&self) -> &[String] {
+        &self.required_verifiers
+    }
+
+    /// Whether nothing is installed without an answer of that verifier.
+    #[must_use]
+    pub fn requires(&self, verifier: &str) -> bool {
+        self.required_verifiers.iter().any(|required| required.eq_ignore_ascii_case(verifier))
+    }
+
+    /// Whether only the system's file says what that key of config.toml is.
+    pub(super) fn locks(&self, key: &str) -> bool {
+        self.locked.iter().any(|locked| locked.name == key)
+    }
+
+    /// Whether only the system's file says where a feed is.
+    #[must_use]
+    pub fn locks_feeds(&self) -> bool {
+        self.locked.iter().any(|key| key.name.ends_with("_url"))
+    }
+
+    /// Whether that variable is not to be looked at, for a key that it goes before is locked.
+    pub(super) fn silences(&self, variable: &str) -> bool {
+        self.locked.iter().any(|key| key.variables.contains(&variable))
+    }
+
+    /// Takes out of `user`, the content of `path`, what is locked. Says what had no effect: a value that is the
+    /// system's anyway is not worth a word.
+    pub(super) fn unlock(
+        &self,
+        user: &mut Table,
+        path: &Path,
+        system: &Table,
+        variable: Variables<'_>,
+    ) -> Vec<String> {
+        let mut overruled = Vec::new();
+        for key in &self.locked {
+            if let Some(value) = user.remove(key.name)
+                && system.get(key.name) != Some(&value)
+            {
+                overruled.push(self.over(&format!("{} in {} is locked", key.name, path.display())));
+            }
+            for name in key.variables {
+                if variable(name).is_some_and(|value| !value.is_empty()) {
+                    overruled.push(self.over(&format!("{} is locked, and so {name}", key.name)));
+                }
+            }
+        }
+        overruled
+    }
+
+    /// Makes `settings` as strict as this is.
+    pub(super) fn tighten(&self, settings: &mut Settings) {
+        let mut overruled = Vec::new();
+        if let Some(policy) = self.on_warning {
+            if settings.on_warning_always == Some(OnWarning::Allow)
+                || settings.on_warning_unasked == OnWarning::Allow
+            {
+                overruled.push(
+                    "warnings cannot be allowed beforehand (--allow-on-warning, SCFW_ON_WARNING or \
+                    on_warning)"
+                        .to_owned(),
+                );
+            }
+            let is_blocked = settings.on_warning_always == Some(OnWarning::Block);
+            settings.on_warning_always =
+                (is_blocked || policy == WarningPolicy::Block).then_some(OnWarning::Block);
+            settings.on_warning_unasked = OnWarning::Block;
+        }
+        if let (Some(floor), Some(chosen)) = (self.minimum_severity, settings.minimum_severity)
+            && chosen > floor
+        {
+            overruled
+                .push(format!("minimum_severity cannot be above \"{}\"", floor.to_string().to_lowercase()));
+            settings.minimum_severity = Some(floor);
+        }
+        overruled.extend(self.tighten_age(settings));
+        if let Some(floor) = self.unknown_age.filter(|floor| settings.unknown_age < *floor) {
+            if settings.unknown_age == UnknownAge::Allow {
+                overruled.push("an unknown age cannot be allowed (unknown_age)".to_owned());
+            }
+            settings.unknown_age = floor;
+        }
+        if settings.bypass == Bypass::On && self.allow_bypass == Some(false) {
+            // Said where it is refused.
+            settings.bypass = Bypass::Refused;
+        }
+        if settings.allow_unsupported && self.allow_unsupported == Some(false) {
+            overruled.push(format!(
+                "managers without a gate cannot be allowed (--allow-unsupported or {})",
+                env::SCFW_ALLOW_UNSUPPORTED
+            ));
+            settings.allow_unsupported = false;
+        }
+        settings.overruled.extend(overruled.iter().map(|what| self.over(what)));
+    }
+
+    /// The longer of both ages counts for each package; the exceptions of this are the only ones below it.
+    fn tighten_age(&self, settings: &mut Settings) -> Vec<String> {
+        let floor = MinimumAge {
+            hours: self.minimum_age.unwrap_or_default(),
+            exceptions: self.minimum_age_exceptions.clone(),
+        };
+        let own = &settings.minimum_age;
+        let mut overruled = Vec::new();
+        if settings.minimum_age_chosen && own.hours < floor.hours {
+            overruled.push(format!("minimum_age cannot be below {} hours", floor.hours));
+        }
+        for (pattern, hours) in &own.exceptions {
+            let is_granted = floor.exceptions.get(pattern).is_some_and(|granted| granted <= hours);
+            if *hours < floor.hours && !is_granted {
+                overruled.push(format!(
+                    "the exception of \"{pattern}\" from minimum_age is not one of the policy's"
+                ));
+            }
+        }
+        settings.least_age = floor;
+        overruled
+    }
+
+    fn over(&self, what: &str) -> String {
+        format!("policy: {what} ({})", self.file)
+    }
+}

@@ -1,0 +1,1 @@
+//! Every way to loosen a policy, key by key.
