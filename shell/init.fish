@@ -105,6 +105,9 @@ function scfw
         case 1:enable
             __scfw_enable
         case 1:disable
+            # Only a policy keeps it on; that scfw itself is gone does not.
+            command '@SCFW_PROGRAM@' disable --session fish
+            builtin test $status -ne 77; or return 77
             __scfw_disable
         case '*:status'
             __scfw_report $argv[2..]

@@ -126,7 +126,14 @@ function __scfw_report {
 function scfw {
   case $#:${1-} in
     1:enable) __scfw_enable ;;
-    1:disable) __scfw_disable ;;
+    1:disable)
+      # Only a policy keeps it on; that scfw itself is gone does not.
+      if \command '@SCFW_PROGRAM@' disable --session zsh || [[ $? -ne 77 ]]; then
+        __scfw_disable
+      else
+        \builtin return 77
+      fi
+      ;;
     *:status)
       \builtin shift
       __scfw_report "$@"

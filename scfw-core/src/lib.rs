@@ -3,6 +3,7 @@
 //! binaries in `scfw-hook` do.
 
 pub mod advisory;
+pub mod armed;
 pub mod config;
 pub mod env;
 pub mod feed;

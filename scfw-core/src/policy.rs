@@ -61,6 +61,10 @@ pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bo
     let on_warning = match Verdict::of(verification) {
         Verdict::Allow => return Decision::Allow,
         Verdict::Block => return Decision::Block,
+        // Nobody can be asked to do without an answer that has to be there.
+        Verdict::Warn if missing(verification, settings).next().is_some() => {
+            return Decision::BlockUnverified;
+        }
         Verdict::Warn => match settings.on_warning_always {
             Some(always) => always,
             None if has_terminal => return Decision::Ask,
@@ -74,6 +78,14 @@ pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bo
         }
         OnWarning::Block => Decision::Block,
     }
+}
+
+/// The verifiers that gave no answer and without whose answer the administrator lets nothing be installed.
+pub fn missing<'a>(verification: &'a Verification, settings: &'a Settings) -> impl Iterator<Item = &'a str> {
+    verification
+        .findings()
+        .filter(|finding| finding.is_unverified && settings.policy.requires(&finding.verifier))
+        .map(|finding| &*finding.verifier)
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ mod tests {
     fn finding(message: &str, id: Option<&str>) -> Finding {
         Finding {
             severity: FindingSeverity::Critical,
-            verifier: "test",
+            verifier: "test".into(),
             message: message.to_owned(),
             advisory: id.map(str::to_owned),
             url: id.map(|id| format!("https://advisories.example/{id}")),

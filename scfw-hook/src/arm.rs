@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use scfw_core::armed::{NPM_GATE_NAME, PIP_GATE_NAME, SWITCHES};
 use scfw_core::env;
 use sha2::{Digest, Sha256};
 
@@ -17,40 +18,6 @@ use crate::exec::c_string;
 
 const PIP_GATE: &str = include_str!("../gates/pip/sitecustomize.py");
 const NPM_GATE: &str = include_str!("../gates/npm-gate.cjs");
-
-/// A variable that makes a manager harmless until its gate lifts it.
-struct Switch {
-    variable: &'static str,
-    /// Whether another spelling of a variable's name sets the same option.
-    is_spelling: fn(&str) -> bool,
-    value: &'static str,
-    /// Where the user's own value is kept.
-    keeper: &'static str,
-}
-
-const SWITCHES: [Switch; 3] = [
-    // pip ends with an error as soon as it reads this value, whatever it was asked to do, and no flag undoes that.
-    // `PIP_NO_INDEX` would let files, folders and URLs pass.
-    Switch {
-        variable: "PIP_EXISTS_ACTION",
-        is_spelling: |name| option(name, "PIP_").as_deref() == Some("exists-action"),
-        value: "refused-by-scfw-because-its-gate-did-not-attach",
-        keeper: env::SCFW_GATE_PIP_EXISTS_ACTION,
-    },
-    Switch {
-        variable: "npm_config_dry_run",
-        is_spelling: |name| npm_option(name).as_deref() == Some("dry-run"),
-        value: "true",
-        keeper: env::SCFW_GATE_NPM_DRY_RUN,
-    },
-    // For what takes no notice of a dry run: rebuild, and preparing a git dependency.
-    Switch {
-        variable: "npm_config_ignore_scripts",
-        is_spelling: |name| npm_option(name).as_deref() == Some("ignore-scripts"),
-        value: "true",
-        keeper: env::SCFW_GATE_NPM_IGNORE_SCRIPTS,
-    },
-];
 
 /// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself.
 pub const PYTHON_BOOTSTRAP: &str = "import os,runpy;gate=os.environ['SCFW_GATE_PIP'];\
@@ -71,8 +38,8 @@ impl Gates {
     pub fn install(data: &Path) -> io::Result<Self> {
         let gates = data.join("gates");
         Ok(Self {
-            pip: install_gate(&gates, "sitecustomize.py", PIP_GATE)?,
-            npm: install_gate(&gates, "npm-gate.cjs", NPM_GATE)?,
+            pip: install_gate(&gates, PIP_GATE_NAME, PIP_GATE)?,
+            npm: install_gate(&gates, NPM_GATE_NAME, NPM_GATE)?,
         })
     }
 }
@@ -108,6 +75,8 @@ pub struct Arming<'a> {
     pub run: Option<&'a Path>,
     /// The manager's own file, for the log.
     pub executable: &'a Path,
+    /// Whether a manager too old or too new for its gate runs all the same.
+    pub allow_unsupported: bool,
 }
 
 impl Arming<'_> {
@@ -138,6 +107,10 @@ impl Arming<'_> {
             Some(run) => set(env::SCFW_GATE_RUN, run.as_os_str()),
             None => variables.remove(OsStr::new(env::SCFW_GATE_RUN)),
         };
+        if !self.allow_unsupported {
+            // Where a policy forbids it, the gates must not read otherwise.
+            variables.remove(OsStr::new(env::SCFW_ALLOW_UNSUPPORTED));
+        }
         let python_path = with_gate_first(variables.get(OsStr::new("PYTHONPATH")), &self.gates.pip);
         variables.insert(OsString::from("PYTHONPATH"), python_path);
         let node_options = with_require(variables.get(OsStr::new("NODE_OPTIONS")), &self.gates.npm);
@@ -151,16 +124,6 @@ impl Arming<'_> {
             })
             .collect()
     }
-}
-
-/// The option that a variable stands for, as pip and npm normalise it.
-fn option(name: &str, prefix: &str) -> Option<String> {
-    name.strip_prefix(prefix).map(|option| option.to_lowercase().replace('_', "-"))
-}
-
-/// npm reads its variables in any case.
-fn npm_option(name: &str) -> Option<String> {
-    option(&name.to_ascii_lowercase(), "npm_config_")
 }
 
 /// Takes every variable out whose name is `wanted`; the last of their values counts.
@@ -216,13 +179,16 @@ mod tests {
     use super::*;
 
     fn arm(environment: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let gates =
-            Gates { pip: PathBuf::from("/g/p q/sitecustomize.py"), npm: PathBuf::from("/g/n \"q/gate.cjs") };
+        let gates = Gates {
+            pip: PathBuf::from("/g/p q/sitecustomize.py"),
+            npm: PathBuf::from("/g/n \"q/npm-gate.cjs"),
+        };
         let arming = Arming {
             gates: &gates,
             verifier: Path::new("/bin/scfw-hook"),
             run: Some(Path::new("/runs/run-1-1")),
             executable: Path::new("/bin/pip"),
+            allow_unsupported: false,
         };
         let variables = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         arming
@@ -251,7 +217,7 @@ mod tests {
         assert!(!armed.contains_key("NPM_CONFIG_DRY_RUN"));
         assert_eq!(armed["SCFW_GATE_NPM_DRY_RUN"], "=false");
         assert_eq!(armed["PYTHONPATH"], "/g/p q:/a:/b");
-        assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/gate.cjs" --max-old-space-size=100"#);
+        assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/npm-gate.cjs" --max-old-space-size=100"#);
         assert_eq!(armed["EMPTY"], "");
     }
 
@@ -269,6 +235,26 @@ mod tests {
         let pairs: Vec<(&str, &str)> =
             once.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(arm(&pairs), once);
+    }
+
+    #[test]
+    fn disarming_gives_back_what_was_there() {
+        let own = [
+            ("NODE_OPTIONS", "--max-old-space-size=100 --require \"/a b.js\""),
+            ("PATH", "/bin"),
+            ("PIP_EXISTS_ACTION", "w"),
+            ("PYTHONPATH", "/a::/b"),
+            ("npm_config_dry_run", "true"),
+        ];
+        for kept in 0..=own.len() {
+            let own = &own[..kept];
+            let armed = arm(own).into_iter().map(|(name, value)| (name.into(), value.into()));
+            let disarmed = scfw_core::armed::disarmed(armed);
+            let expected: BTreeMap<OsString, OsString> =
+                own.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+            assert_eq!(disarmed, expected);
+            assert_eq!(scfw_core::armed::disarmed(expected.clone().into_iter()), expected);
+        }
     }
 
     #[test]

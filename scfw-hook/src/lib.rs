@@ -12,6 +12,7 @@ pub mod preload;
 pub mod prompt;
 pub mod rc_files;
 pub mod replace;
+pub mod required;
 pub mod router;
 pub mod runs;
 pub mod screening;

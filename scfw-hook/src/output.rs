@@ -3,6 +3,9 @@
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
+use scfw_core::config::Settings;
+use scfw_core::text::sanitise;
+
 /// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does
 /// not depend on it.
 pub fn write(text: &str) {
@@ -12,6 +15,13 @@ pub fn write(text: &str) {
 /// Writes a line of ours: `scfw: …`.
 pub fn say(message: &str) {
     write(&format!("scfw: {message}\n"));
+}
+
+/// Says which of the user's flags, variables and settings a policy has overruled, and why.
+pub fn say_overruled(settings: &Settings) {
+    for sentence in &settings.overruled {
+        say(&sanitise(sentence));
+    }
 }
 
 /// Writes `text` to standard output, for the commands whose answer it is.

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use scfw_core::config::{Settings, is_true};
+use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
 use scfw_core::invocation::{Install, Invocation, Program, PythonModule, classify};
 use scfw_core::report::{self, BLOCKED};
@@ -53,10 +53,32 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     }
     let executable = std::path::absolute(&located.path).unwrap_or_else(|_| located.path.clone());
     let run = Run { call, install, settings: &settings, executable: &executable };
-    if std::env::var(env::SCFW_BYPASS).is_ok_and(|value| is_true(&value)) {
-        output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
-        run.log(Action::Allow, None);
-        return hand_over(call, Some(located), None);
+    output::say_overruled(&settings);
+    if let Some(verifier) = std::env::var_os(env::SCFW_EXTERNAL_VERIFIER) {
+        // It would be asked about this installation in turn, and so for ever.
+        output::say(&format!(
+            "nothing can be installed from within the external verifier {}",
+            sanitise(&verifier.to_string_lossy())
+        ));
+        return status::UNVERIFIED;
+    }
+    match settings.bypass {
+        Bypass::Off => {}
+        Bypass::On => {
+            output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
+            run.log(Action::Allow, None, None);
+            return hand_over(call, Some(located), None);
+        }
+        Bypass::Refused => {
+            let refusal = format!(
+                "policy: {} is not allowed, so nothing is installed with it ({})",
+                env::SCFW_BYPASS,
+                settings.policy.file()
+            );
+            output::say(&refusal);
+            run.log(Action::Block, None, Some(&refusal));
+            return status::BLOCKED;
+        }
     }
     if let Some(refusal) = install.refusal {
         output::say(refusal.message());
@@ -74,7 +96,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         Ok(screened) => {
             if let Some(verification) = screened.blocked {
                 output::write(&format!("{}{BLOCKED}\n", report::text(&verification, output::has_colour())));
-                run.log(Action::Block, Some(&verification));
+                run.log(Action::Block, Some(&verification), None);
                 return status::BLOCKED;
             }
             for unread in screened.unread {
@@ -125,8 +147,13 @@ impl Run<'_> {
         let run = runs::begin(data, &self.call.command_line())
             .inspect_err(|error| output::say(&format!("this run could not be noted ({error})")))
             .ok();
-        let arming =
-            Arming { gates: &gates, verifier: &verifier, run: run.as_deref(), executable: self.executable };
+        let arming = Arming {
+            gates: &gates,
+            verifier: &verifier,
+            run: run.as_deref(),
+            executable: self.executable,
+            allow_unsupported: self.settings.allow_unsupported,
+        };
         let environment = arming.environment(std::env::vars_os());
         let failed = match self.install.module {
             Some(module) => hand_over_bootstrapped(self.call, &located, module, &environment),
@@ -139,7 +166,7 @@ impl Run<'_> {
         failed
     }
 
-    fn log(&self, action: Action, verification: Option<&Verification>) {
+    fn log(&self, action: Action, verification: Option<&Verification>, refusal: Option<&str>) {
         let arguments: Vec<String> = self.call.texts().iter().map(|text| text.clone().into_owned()).collect();
         let event = Event {
             action,
@@ -148,6 +175,7 @@ impl Run<'_> {
             arguments: &arguments,
             environment: &self.settings.environment,
             verification,
+            refusal,
         };
         if let Err(error) = telemetry::log(&event, &self.settings.log_file) {
             output::say(&format!("{} could not be written ({error})", self.settings.log_file.display()));

@@ -112,7 +112,7 @@ mod tests {
         for shell in Shell::ALL {
             let script = shell.init_script(Path::new("/it's '@SCFW_PROGRAM@'/hook"), Path::new("/bin/scfw"));
             assert!(script.contains(&shell.quote(Path::new("/it's '@SCFW_PROGRAM@'/hook"))), "{script}");
-            assert_eq!(script.matches("'/bin/scfw'").count(), 2, "{script}");
+            assert_eq!(script.matches("'/bin/scfw'").count(), 3, "{script}");
             assert!(!script.contains("@SCFW_HOOK@"), "{script}");
         }
     }

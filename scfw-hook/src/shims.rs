@@ -20,6 +20,12 @@ pub fn directory(data: &Path) -> PathBuf {
     data.join("shims")
 }
 
+/// Whether there are shims.
+#[must_use]
+pub fn are_there(data: &Path) -> bool {
+    fs::read_dir(directory(data)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 /// Makes a shim for every program on `PATH` that scfw routes, and takes those away whose program is gone: a shim
 /// without one would make scripts believe that it is there. Returns the shims.
 pub fn install(data: &Path) -> io::Result<Vec<PathBuf>> {

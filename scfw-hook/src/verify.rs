@@ -1,13 +1,15 @@
 //! `scfw-hook verify`: the gate's other end. Reads one document on standard input; the exit status is the verdict.
 
+use std::collections::BTreeSet;
 use std::io::{Read, stdin};
 
 use scfw_core::config::{Settings, is_true};
 use scfw_core::env;
 use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
-use scfw_core::policy::{Decision, decide};
+use scfw_core::policy::{Decision, decide, missing};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::telemetry::{self, Action, Event};
+use scfw_core::text::sanitise;
 use scfw_core::verify::{Verification, verifiers, verify};
 
 use crate::prompt::Terminal;
@@ -66,6 +68,7 @@ fn answer() -> i32 {
             arguments: &document.arguments,
             environment: &settings.environment,
             verification: Some(&verification),
+            refusal: None,
         };
         if let Err(error) = telemetry::log(&event, &settings.log_file) {
             output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
@@ -98,6 +101,12 @@ fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (
             (Action::Block, status::BLOCKED)
         }
         Decision::BlockUnverified => {
+            let missing: BTreeSet<_> = missing(verification, settings).map(sanitise).collect();
+            if !missing.is_empty() {
+                let names = missing.into_iter().collect::<Vec<_>>().join(", ");
+                let file = settings.policy.file();
+                output::say(&format!("policy: nothing is installed without an answer of {names} ({file})"));
+            }
             output::write(&format!("{BLOCKED}\n"));
             (Action::Block, status::UNVERIFIED)
         }

@@ -54,6 +54,8 @@ pub enum RequiredRoute {
     Fish,
     /// The PATH shims.
     Shims,
+    /// The preload library in what the shells start.
+    Preload,
 }
 
 impl RequiredRoute {
@@ -65,6 +67,7 @@ impl RequiredRoute {
             Self::Zsh => "zsh",
             Self::Fish => "fish",
             Self::Shims => "shims",
+            Self::Preload => "preload",
         }
     }
 }

@@ -83,7 +83,7 @@ pub struct Record {
 struct RelevantFinding {
     package: Option<String>,
     severity: FindingSeverity,
-    verifier: &'static str,
+    verifier: String,
     finding: String,
     advisory: Option<String>,
 }
@@ -103,13 +103,17 @@ pub struct Event<'a> {
     pub environment: &'a str,
     /// What was verified; nothing for a run that was not.
     pub verification: Option<&'a Verification>,
+    /// Why a policy did not let the command be run like this at all.
+    pub refusal: Option<&'a str>,
 }
 
 impl Record {
     /// The record of `event`, here and now.
     #[must_use]
     pub fn new(event: &Event<'_>) -> Self {
-        let findings: Vec<RelevantFinding> = event.verification.map(relevant_findings).unwrap_or_default();
+        let mut findings: Vec<RelevantFinding> =
+            event.verification.map(relevant_findings).unwrap_or_default();
+        findings.extend(event.refusal.map(RelevantFinding::refusal));
         let mut command = vec![event.manager.name().to_owned()];
         command.extend(event.arguments.iter().map(|argument| without_credentials(argument).into_owned()));
         Self {
@@ -140,6 +144,18 @@ impl Record {
     }
 }
 
+impl RelevantFinding {
+    fn refusal(reason: &str) -> Self {
+        Self {
+            package: None,
+            severity: FindingSeverity::Critical,
+            verifier: "policy".to_owned(),
+            finding: reason.to_owned(),
+            advisory: None,
+        }
+    }
+}
+
 fn relevant_findings(verification: &Verification) -> Vec<RelevantFinding> {
     let of_targets = verification.targets.iter().flat_map(|(target, findings)| {
         findings.iter().map(|finding| (Some(target.package.to_string()), finding))
@@ -150,7 +166,7 @@ fn relevant_findings(verification: &Verification) -> Vec<RelevantFinding> {
         .map(|(package, finding)| RelevantFinding {
             package,
             severity: finding.severity,
-            verifier: finding.verifier,
+            verifier: finding.verifier.to_string(),
             finding: finding.message.clone(),
             advisory: finding.advisory.clone(),
         })

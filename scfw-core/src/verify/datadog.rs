@@ -1,5 +1,6 @@
 //! Datadog's malicious-packages data set.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::{Finding, FindingSeverity, Outcome, Verifier, Verifying};
@@ -26,8 +27,8 @@ impl Datadog {
 }
 
 impl Verifier for Datadog {
-    fn name(&self) -> &'static str {
-        NAME
+    fn name(&self) -> Cow<'static, str> {
+        NAME.into()
     }
 
     fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {
@@ -67,7 +68,7 @@ fn finding(manifest: &Manifest, target: &Target) -> Option<Finding> {
     let verb = if matches!(severity, FindingSeverity::Warning) { "are" } else { "is" };
     Some(Finding {
         severity,
-        verifier: NAME,
+        verifier: NAME.into(),
         message: format!("Datadog Security Research has determined that {what} {verb} malicious"),
         advisory: None,
         url: None,

@@ -1,6 +1,7 @@
-//! The user's own findings lists: `lists/*.yaml` and `*.yml` in the configuration directory. A list that cannot
-//! be read stops everything, for the user relies on it.
+//! Findings lists, the user's own and the administrator's: `lists/*.yaml` and `*.yml` in both configuration
+//! directories. A list that cannot be read stops everything, for somebody relies on it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -95,12 +96,21 @@ struct Rule {
 }
 
 impl Lists {
-    pub(super) fn load(directory: &Path) -> Result<Self, ListError> {
+    /// The lists in `directories`, those of each in the order of their names.
+    pub(super) fn load(directories: &[PathBuf]) -> Result<Self, ListError> {
+        let mut lists = Self::default();
+        for directory in directories {
+            lists.read(directory)?;
+        }
+        Ok(lists)
+    }
+
+    fn read(&mut self, directory: &Path) -> Result<(), ListError> {
         let unreadable = |source| ListError::Unreadable { path: directory.to_owned(), source };
         let files = match fs::read_dir(directory) {
             Ok(files) => files,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Self::default());
+                return Ok(());
             }
             Err(error) => return Err(unreadable(error)),
         };
@@ -113,16 +123,15 @@ impl Lists {
         }
         // In a fixed order, so that findings come in one.
         paths.sort();
-        let mut lists = Self::default();
         for path in paths {
             let unreadable = |source| ListError::Unreadable { path: path.clone(), source };
             if fs::metadata(&path).map_err(unreadable)?.len() > LARGEST {
                 return Err(ListError::Invalid { path, message: "it is larger than 64 MiB".to_owned() });
             }
             let text = fs::read_to_string(&path).map_err(unreadable)?;
-            lists.add(&text).map_err(|message| ListError::Invalid { path: path.clone(), message })?;
+            self.add(&text).map_err(|message| ListError::Invalid { path: path.clone(), message })?;
         }
-        Ok(lists)
+        Ok(())
     }
 
     fn add(&mut self, text: &str) -> Result<(), String> {
@@ -159,7 +168,7 @@ impl Lists {
             };
             Some(Finding {
                 severity,
-                verifier: NAME,
+                verifier: NAME.into(),
                 message: rule.message.clone(),
                 advisory: None,
                 url: None,
@@ -172,8 +181,8 @@ impl Lists {
 }
 
 impl Verifier for Lists {
-    fn name(&self) -> &'static str {
-        NAME
+    fn name(&self) -> Cow<'static, str> {
+        NAME.into()
     }
 
     fn verify<'a>(&'a self, targets: &'a [Target], _client: &'a Client) -> Verifying<'a> {

@@ -2,13 +2,15 @@
 //! entry in [`verifiers`]. What a verifier could not find out is a finding of its own.
 
 mod datadog;
+mod external;
 mod lists;
 mod osv;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::Settings;
@@ -18,7 +20,7 @@ use crate::package::{Source, Target};
 pub use lists::ListError;
 
 /// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingSeverity {
     /// Asks.
@@ -33,7 +35,7 @@ pub struct Finding {
     /// How much it weighs.
     pub severity: FindingSeverity,
     /// Which verifier says so.
-    pub verifier: &'static str,
+    pub verifier: Cow<'static, str>,
     /// A sentence without a full stop. It may carry text from outside and is sanitised before it is shown.
     pub message: String,
     /// The advisory's id, where there is one.
@@ -54,10 +56,10 @@ pub struct Finding {
 impl Finding {
     /// A finding of its own for what `verifier` could not find out.
     #[must_use]
-    pub fn unverified(verifier: &'static str, reason: &str) -> Self {
+    pub fn unverified(verifier: impl Into<Cow<'static, str>>, reason: &str) -> Self {
         Self {
             severity: FindingSeverity::Warning,
-            verifier,
+            verifier: verifier.into(),
             message: format!("could not be verified: {reason}"),
             advisory: None,
             url: None,
@@ -83,7 +85,7 @@ pub type Verifying<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 /// A source of findings.
 pub trait Verifier {
     /// The name in findings and messages.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
 
     /// Looks `targets` up. Ends by the deadline of `client` and never fails: what goes wrong is in the outcome.
     fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a>;
@@ -108,11 +110,16 @@ impl Verification {
 
 /// Every verifier that the settings ask for.
 pub fn verifiers(settings: &Settings) -> Result<Vec<Box<dyn Verifier>>, VerifierError> {
-    Ok(vec![
+    let mut verifiers: Vec<Box<dyn Verifier>> = vec![
         Box::new(datadog::Datadog::new(settings)),
         Box::new(osv::Osv::new(settings)?),
-        Box::new(lists::Lists::load(&settings.directories.config.join("lists"))?),
-    ])
+        Box::new(lists::Lists::load(&settings.shared_directories("lists"))?),
+    ];
+    let present: Vec<_> = verifiers.iter().map(|verifier| verifier.name()).collect();
+    for external in external::External::load(settings, &present)? {
+        verifiers.push(Box::new(external));
+    }
+    Ok(verifiers)
 }
 
 /// Why a verifier could not be set up: the user's own files are not as they should be.
@@ -121,6 +128,14 @@ pub enum VerifierError {
     /// A findings list.
     #[error(transparent)]
     List(#[from] ListError),
+    /// The directory of external verifiers.
+    #[error("external verifiers: {} could not be read", path.display())]
+    ExternalUnreadable {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The list of advisories to ignore.
     #[error("{path} could not be read")]
     IgnoreUnreadable {
@@ -196,7 +211,7 @@ fn look_up(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Ta
     let outcomes = runtime.block_on(async {
         let base_urls = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
         let client = Client::new(settings.offline, Instant::now() + settings.deadline, &base_urls);
-        let mut running: Vec<(&'static str, Verifying<'_>)> =
+        let mut running: Vec<(Cow<'static, str>, Verifying<'_>)> =
             verifiers.iter().map(|verifier| (verifier.name(), verifier.verify(&targets, &client))).collect();
         all(&mut running, client.deadline()).await
     });
@@ -217,7 +232,7 @@ fn look_up(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Ta
 
 /// Waits for all of `running`. Verifiers mind the deadline themselves and so keep what they have; one that does
 /// not is cut off a moment later.
-async fn all(running: &mut [(&'static str, Verifying<'_>)], deadline: Instant) -> Vec<Outcome> {
+async fn all(running: &mut [(Cow<'static, str>, Verifying<'_>)], deadline: Instant) -> Vec<Outcome> {
     let cut_off = deadline + std::time::Duration::from_millis(250);
     let mut outcomes: Vec<Option<Outcome>> = running.iter().map(|_| None).collect();
     let waited = timeout_at(
@@ -243,7 +258,8 @@ async fn all(running: &mut [(&'static str, Verifying<'_>)], deadline: Instant) -
         .map(|((name, _), outcome)| {
             outcome.unwrap_or_else(|| {
                 debug_assert!(!in_time, "a verifier that is not done ran out of time");
-                let general = vec![Finding::unverified(name, &format!("{name} did not answer in time"))];
+                let general =
+                    vec![Finding::unverified(name.clone(), &format!("{name} did not answer in time"))];
                 Outcome { findings: Vec::new(), general }
             })
         })

@@ -1,6 +1,7 @@
 //! OSV advisories, through the API. Which versions an advisory is about the API decides; the advisories
 //! themselves are fetched for their severity, for what they say, and for whether they were withdrawn.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::ErrorKind;
@@ -11,7 +12,7 @@ use super::{Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifyin
 use crate::advisory::{Advisory, Severity, is_malicious_id};
 use crate::config::Settings;
 use crate::feed::{Client, osv};
-use crate::package::{Package, Target};
+use crate::package::{Package, Pattern, Target};
 
 const NAME: &str = "OSV";
 /// Where a person reads an advisory.
@@ -28,6 +29,7 @@ pub(super) struct Osv {
     base: String,
     minimum_severity: Option<Severity>,
     ignored: Ignored,
+    private: Vec<Pattern>,
 }
 
 impl Osv {
@@ -36,27 +38,32 @@ impl Osv {
             base: settings.osv_api_url.clone(),
             minimum_severity: settings.minimum_severity,
             ignored: Ignored::load(settings)?,
+            private: settings.private.clone(),
         })
     }
 }
 
 impl Verifier for Osv {
-    fn name(&self) -> &'static str {
-        NAME
+    fn name(&self) -> Cow<'static, str> {
+        NAME.into()
     }
 
     fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {
         Box::pin(async move {
-            // One package may stand in the tree many times; it is asked about once.
+            // One package may stand in the tree many times; it is asked about once, and a private one never.
             let mut packages: Vec<Package> = Vec::new();
             let mut index_of: HashMap<&Package, usize> = HashMap::new();
-            let asked: Vec<usize> = targets
+            let is_private = |package| self.private.iter().any(|pattern| pattern.matches(package));
+            let asked: Vec<(usize, usize)> = targets
                 .iter()
-                .map(|target| {
-                    *index_of.entry(&target.package).or_insert_with(|| {
+                .enumerate()
+                .filter(|(_, target)| !is_private(&target.package))
+                .map(|(index, target)| {
+                    let package = *index_of.entry(&target.package).or_insert_with(|| {
                         packages.push(target.package.clone());
                         packages.len() - 1
-                    })
+                    });
+                    (index, package)
                 })
                 .collect();
             let (mut ids, query_failure) = osv::query(client, &self.base, &packages).await;
@@ -69,7 +76,7 @@ impl Verifier for Osv {
             // A finding without details is still a finding, so a failure here takes nothing away.
             let (advisories, _finding_without_details) = osv::advisories(client, &self.base, wanted).await;
             let mut outcome = Outcome::default();
-            for (target, package) in asked.into_iter().enumerate() {
+            for (target, package) in asked {
                 // Malice first: it must not be among what is cut off.
                 let ids = ids.get(package);
                 let of_kind =
@@ -123,7 +130,7 @@ impl Osv {
         };
         Some(Finding {
             severity: weight,
-            verifier: NAME,
+            verifier: NAME.into(),
             message,
             advisory: Some(id.to_owned()),
             url: Some(format!("{ADVISORY_URL}{id}")),

@@ -208,7 +208,8 @@ fn finish(result: Result<i32>) -> i32 {
         questions::leave();
         return INTERRUPTED;
     }
-    let is_invalid = matches!(error.downcast_ref(), Some(ConfigError::Invalid { .. }));
+    let is_invalid =
+        matches!(error.downcast_ref(), Some(ConfigError::Invalid { .. } | ConfigError::Untrusted { .. }));
     let status = fail(&*error, if is_invalid { status::CONFIGURATION } else { FAILED });
     output::say("nothing was changed");
     status

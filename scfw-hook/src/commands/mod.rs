@@ -108,6 +108,9 @@ struct Session {
     /// These shells for good, instead of this session
     #[arg(long, value_enum, value_delimiter = ',')]
     shell: Vec<Shell>,
+    /// Tell whether the session of that shell, whose function asks, may be switched off
+    #[arg(long, hide = true, conflicts_with = "shell")]
+    session: Option<Shell>,
 }
 
 /// Options of `scfw doctor`.

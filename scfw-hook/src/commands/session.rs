@@ -3,9 +3,14 @@
 
 use std::path::Path;
 
+use scfw_core::config::Policy;
+use scfw_core::text::sanitise;
+
 use super::{Session, configure};
-use crate::output;
+use crate::required::{Removal, refuse_removal};
+use crate::router::describe;
 use crate::shell::{Shell, scfw_program};
+use crate::{output, status};
 
 /// Exit status where there is no session to act on.
 const NOT_LOADED: i32 = 1;
@@ -18,10 +23,29 @@ pub(super) fn enable(options: &Session) -> i32 {
 }
 
 pub(super) fn disable(options: &Session) -> i32 {
+    if let Some(shell) = options.session {
+        return may_disable(shell);
+    }
     if options.shell.is_empty() {
         return not_loaded("disable");
     }
     configure::disable(&options.shell)
+}
+
+/// Whether a session of `shell` may be switched off; its own function asks.
+fn may_disable(shell: Shell) -> i32 {
+    let refused = match Policy::installed() {
+        Ok(policy) => refuse_removal(&policy, Removal { shells: &[shell], ..Removal::default() })
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(describe(&error)),
+    };
+    match refused {
+        Ok(()) => status::OK,
+        Err(reason) => {
+            output::say(&sanitise(&reason));
+            status::BLOCKED
+        }
+    }
 }
 
 fn not_loaded(command: &str) -> i32 {

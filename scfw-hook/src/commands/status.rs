@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use scfw_core::config::{Directories, Settings};
+use scfw_core::config::{Directories, RequiredRoute, Settings};
 use scfw_core::invocation::{self, Manager};
 use scfw_core::text::{escape_json, sanitise};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use super::{Status, fail};
 use crate::locate::{Located, locate};
 use crate::output;
 use crate::rc_files;
+use crate::required;
 use crate::router::own_program;
 use crate::shell::{Shell, scfw_program, stale_scripts};
 use crate::shield::{PRELOAD, Shield};
@@ -63,6 +64,8 @@ struct Report {
     preload: Preload,
     /// Start-up files whose block is of another installation, and saved scripts that are of another scfw.
     stale_blocks: Vec<PathBuf>,
+    /// The routes that the policy requires and that are not set up.
+    missing_routes: Vec<&'static str>,
     routes: Vec<Route>,
 }
 
@@ -115,7 +118,7 @@ pub(super) fn run(options: &Status) -> i32 {
     } else {
         output::print(&text(&report));
     }
-    if report.routed { crate::status::OK } else { UNROUTED }
+    if report.routed && report.missing_routes.is_empty() { crate::status::OK } else { UNROUTED }
 }
 
 fn report(options: &Status) -> Report {
@@ -127,8 +130,12 @@ fn report(options: &Status) -> Report {
     let mut names: Vec<&str> = NAMES.to_vec();
     names.extend(kinds.keys().map(String::as_str).filter(|name| !NAMES.contains(name)));
     // What the configuration leaves alone is not expected to be routed.
-    let chosen = Settings::load(&|name| std::env::var_os(name))
-        .map_or(Manager::ALL.to_vec(), |settings| settings.managers);
+    let settings = Settings::load(&|name| std::env::var_os(name)).ok();
+    let chosen = settings.as_ref().map_or(Manager::ALL.to_vec(), |settings| settings.managers.clone());
+    let missing_routes = settings.map_or(Vec::new(), |settings| {
+        let missing = required::missing(&settings.policy, &settings.directories.data);
+        missing.into_iter().map(RequiredRoute::name).collect()
+    });
     names.retain(|name| {
         invocation::Program::from_name(name).is_none_or(|program| chosen.contains(&program.manager()))
     });
@@ -150,6 +157,7 @@ fn report(options: &Status) -> Report {
         shims,
         preload,
         stale_blocks,
+        missing_routes,
         routes,
     }
 }
@@ -295,6 +303,11 @@ fn text(report: &Report) -> String {
             format!("preload: {} is loaded into what this shell starts", library.display())
         }
     });
+    for route in &report.missing_routes {
+        line(format!(
+            "policy: {route} is required and NOT set up; run scfw configure --yes --shims --preload"
+        ));
+    }
     for file in &report.stale_blocks {
         line(format!("block: what {} holds is of another scfw; run scfw configure again", file.display()));
     }

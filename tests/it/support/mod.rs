@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,12 +24,21 @@ use pseudo_terminal::Step;
 pub(crate) use managers::{NEWEST_NPM, NEWEST_PIP, NPM_VERSIONS, PIP_VERSIONS};
 pub(crate) use typing::Typing;
 
+/// Lays the directory `$0` over /etc and goes on with the command that follows. What cannot be done is no test.
+const OTHER_ETC: &str = r#"mount -t overlay scfw -o "ro,lowerdir=$0:/etc" /etc || {
+  echo "this test needs root or user namespaces, to put an administrator's files into /etc" >&2
+  exit 125
+}
+exec "$@""#;
+
 /// Everything that one test touches; it goes with the value.
 pub(crate) struct Sandbox {
     root: TempDir,
     /// The index, the registry and the feeds.
     pub(crate) world: World,
     variables: BTreeMap<OsString, OsString>,
+    /// Whether there is something of an administrator's below `etc/`.
+    has_system: bool,
 }
 
 /// How a command ended.
@@ -89,7 +99,7 @@ impl Sandbox {
             fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let world = World::start().unwrap();
-        let mut sandbox = Self { root, world, variables: BTreeMap::new() };
+        let mut sandbox = Self { root, world, variables: BTreeMap::new(), has_system: false };
         let path = std::env::join_paths([
             managers::pip_directory(pip),
             managers::npm_directory(npm),
@@ -128,6 +138,21 @@ impl Sandbox {
         let path = self.project(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Writes a file of the administrator's, below /etc/scfw for all commands to come. They are the very programs that
+    /// are shipped, so they run where /etc is another: in a mount namespace, which takes root or unprivileged user
+    /// namespaces. Where neither is to be had, every command of this sandbox fails, and says so.
+    pub(crate) fn administer(&mut self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        self.has_system = true;
+        let path = self.path("etc/scfw").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for directory in [self.path("etc"), self.path("etc/scfw"), path.parent().unwrap().to_owned()] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         path
     }
 
@@ -205,7 +230,7 @@ impl Sandbox {
 
     /// A command in the project folder, with the sandbox's variables and no terminal.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, arguments: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(self.resolve(program.as_ref()));
+        let mut command = self.program(&self.resolve(program.as_ref()));
         command
             .args(arguments)
             .env_clear()
@@ -262,12 +287,25 @@ impl Sandbox {
         Typing::start(command)
     }
 
+    /// A command for `program`, in the sandbox's own /etc where it has one.
+    fn program(&self, program: &Path) -> Command {
+        if !self.has_system {
+            return Command::new(program);
+        }
+        let mut command = Command::new("/usr/bin/unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.arg("--map-root-user");
+        }
+        command.args(["--mount", "/bin/sh", "-c", OTHER_ETC]).arg(self.path("etc")).arg(program);
+        command
+    }
+
     fn terminal_command(&self, arguments: &[&str]) -> Command {
         self.on_terminal_command("scfw-hook", arguments)
     }
 
     fn on_terminal_command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary(program));
+        let mut command = self.program(&binary(program));
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.path("project"));
         command
     }

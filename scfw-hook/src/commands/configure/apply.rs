@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use scfw_core::config::{self, ApiKey, Directories, Settings};
+use scfw_core::config::{self, ApiKey, Directories, Policy, Settings};
 use scfw_core::env;
 use scfw_core::text::sanitise;
 
@@ -17,6 +17,7 @@ use crate::arm::create_private;
 use crate::config_file::{Setting, edit};
 use crate::rc_files::{Change, Home, Integration};
 use crate::replace::Transaction;
+use crate::required::{Removal, refuse_removal};
 use crate::shell::{Shell, scfw_program, scripts_directory};
 use crate::shield::Shield;
 use crate::{output, shims, status};
@@ -72,11 +73,6 @@ impl Setup {
         settings.directories = directories;
         Ok(settings)
     }
-
-    /// Whether there are PATH shims.
-    pub(super) fn has_shims(data: &Path) -> bool {
-        fs::read_dir(shims::directory(data)).is_ok_and(|mut entries| entries.next().is_some())
-    }
 }
 
 /// The shells on `PATH`.
@@ -88,12 +84,18 @@ pub(super) fn installed_shells() -> Vec<Shell> {
 }
 
 pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
+    let removal = Removal {
+        shells: &wishes.dropped,
+        shims: wishes.shims == Some(false),
+        preload: wishes.preload == Some(false),
+    };
+    refuse_removal(&Policy::installed()?, removal)?;
     let scfw_home = match &wishes.scfw_home {
         Some(home) => Some(std::path::absolute(home).context("the directory for scfw could not be found")?),
         None => None,
     };
     let directories = setup.settings(scfw_home.as_deref())?.directories;
-    let were_there = Setup::has_shims(&directories.data);
+    let were_there = shims::are_there(&directories.data);
     let has_shims = wishes.shims.unwrap_or(were_there);
     let scfw =
         scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
@@ -146,6 +148,7 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
 }
 
 pub(super) fn remove(setup: &Setup) -> Result<i32> {
+    refuse_removal(&Policy::installed()?, Removal { shells: &Shell::ALL, shims: true, preload: true })?;
     let integration = Integration::new(PathBuf::new(), PathBuf::new(), None, None, None)?;
     let changes = setup.home.plan(&[], &Shell::ALL, &integration)?;
     let mut transaction = Transaction::default();
@@ -239,7 +242,7 @@ fn stage_changes(transaction: &mut Transaction, changes: &[Change]) -> Result<()
 
 /// Without a block that names them, shims do nothing, so one that stays is worth a word and no more.
 fn remove_shims(data: &Path) {
-    if !Setup::has_shims(data) {
+    if !shims::are_there(data) {
         return;
     }
     match shims::remove(data) {

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
-use scfw_core::config::Settings;
+use scfw_core::config::{POLICY_NAME, RequiredRoute, Settings};
 use scfw_core::package::{Ecosystem, Package, Target};
 use scfw_core::text::{escape_json, sanitise};
 use scfw_core::verify::{verifiers, verify};
@@ -22,7 +22,7 @@ use crate::locate::locate;
 use crate::router::describe;
 use crate::shell::Shell;
 use crate::shield::Shield;
-use crate::{output, runs, shims, status};
+use crate::{output, required, runs, shims, status};
 
 /// Exit status where something that is configured does not work.
 const BROKEN: i32 = 1;
@@ -45,7 +45,7 @@ enum Outcome {
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are the keys of the JSON")]
 struct Check {
-    /// What kind: `gate`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `runs`.
+    /// What kind: `gate`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `runs`, `policy`.
     check: &'static str,
     /// Which of the kind.
     subject: String,
@@ -78,16 +78,22 @@ pub(super) fn run(options: &Doctor) -> i32 {
         Ok(place) => place,
         Err(error) => return fail(&error, BROKEN),
     };
+    let settings = Settings::load(&|name| std::env::var_os(name));
     let world = match LittleWorld::start(place.path()) {
         Ok(world) => world,
         Err(error) => return fail(&error, BROKEN),
     };
-    let settings = Settings::load(&|name| std::env::var_os(name));
+    if settings.as_ref().is_ok_and(|settings| settings.policy.locks_feeds())
+        && let Err(error) = world.list_malware()
+    {
+        return fail(&error, BROKEN);
+    }
     let mut report = Report { checks: Vec::new(), json: options.json };
     report.add(configuration(&settings));
     if let Ok(settings) = &settings {
         report.add(feeds(settings, options.offline));
         report.add(unreported_runs(settings));
+        report.add(policy(settings));
     }
     for (manager, program) in programs() {
         report.add(gate(&world, manager, program));
@@ -175,6 +181,24 @@ fn feeds(settings: &Settings, offline: bool) -> Check {
     } else {
         Check::new("feeds", "OSV, Datadog", Outcome::Failed, silent.join("; "))
     }
+}
+
+/// What the administrator has laid down, and whether it is met.
+fn policy(settings: &Settings) -> Check {
+    let policy = &settings.policy;
+    if policy.file().is_empty() {
+        return Check::new("policy", POLICY_NAME, Outcome::Absent, "none");
+    }
+    let missing: Vec<&str> =
+        required::missing(policy, &settings.directories.data).into_iter().map(RequiredRoute::name).collect();
+    let (outcome, detail) = if missing.is_empty() {
+        (Outcome::Ok, "in force".to_owned())
+    } else {
+        let routes = missing.join(", ");
+        (Outcome::Failed, format!("required and not set up: {routes}; run scfw configure --yes --shims"))
+    };
+    let overruled = settings.overruled.iter().map(|sentence| sanitise(sentence).into_owned());
+    Check { transcript: overruled.collect(), ..Check::new("policy", policy.file(), outcome, detail) }
 }
 
 fn unreported_runs(settings: &Settings) -> Check {

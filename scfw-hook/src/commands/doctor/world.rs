@@ -37,6 +37,24 @@ impl LittleWorld {
         Ok(Self { world, place: place.to_owned(), canary })
     }
 
+    /// Makes the malware known by a findings list as well, for feeds that a policy has locked are not ours.
+    pub(super) fn list_malware(&self) -> io::Result<()> {
+        let lists = self.home().join("lists");
+        std::fs::create_dir_all(&lists)?;
+        let packages: Vec<_> = Ecosystem::ALL
+            .iter()
+            .map(|ecosystem| serde_json::json!({"ecosystem": ecosystem.osv_name(), "name": MALWARE}))
+            .collect();
+        // JSON is YAML too.
+        let list = serde_json::json!({"findings": [
+            {"severity": "CRITICAL", "finding": "It stands for malware in scfw's self-test", "packages": packages}]});
+        std::fs::write(lists.join("selftest.yaml"), list.to_string())
+    }
+
+    fn home(&self) -> PathBuf {
+        self.place.join("scfw")
+    }
+
     /// A new folder to install into.
     pub(super) fn folder(&self) -> io::Result<PathBuf> {
         // Kept until the whole place goes.
@@ -65,7 +83,7 @@ impl LittleWorld {
         }
         command
             .current_dir(folder)
-            .env(env::SCFW_HOME, self.place.join("scfw"))
+            .env(env::SCFW_HOME, self.home())
             .env(env::SCFW_OSV_API_URL, self.world.osv_url())
             .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url())
             .env("PIP_CONFIG_FILE", "/dev/null")

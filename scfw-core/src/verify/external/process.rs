@@ -1,0 +1,166 @@
+//! Running one external verifier: a session of its own, without a terminal and without anything of the gates', for no
+//! longer than the deadline and with no more output than is reasonable.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::armed::disarmed;
+use crate::env;
+use crate::text::sanitise;
+
+/// As many bytes of output are too many.
+const TOO_MUCH: u64 = 1024 * 1024;
+/// The longest pause between two looks at whether it has ended.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// A stream that has ended, or has given as much as is read of it.
+enum Ended {
+    Output(io::Result<Vec<u8>>),
+    Errors(io::Result<Vec<u8>>),
+}
+
+/// Runs `program` with `document` on its standard input. Gives what it has written to its standard output, or what
+/// went wrong, as the end of a sentence.
+pub(super) fn run(
+    name: &str,
+    program: &Path,
+    document: Vec<u8>,
+    deadline: Instant,
+) -> Result<Vec<u8>, String> {
+    let mut child = start(name, program).map_err(|error| format!("could not be started ({error})"))?;
+    let result = converse(&mut child, document, deadline);
+    // Whatever it has started goes with it, also where all went well.
+    if let Ok(id) = i32::try_from(child.id()) {
+        let _nothing_is_left = killpg(Pid::from_raw(id), Signal::SIGKILL);
+    }
+    let _was_waited_for = child.wait();
+    result
+}
+
+fn start(name: &str, program: &Path) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs(disarmed(std::env::vars_os()))
+        .env(env::SCFW_EXTERNAL_VERIFIER, name)
+        .current_dir(program.parent().unwrap_or(Path::new("/")))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    #[expect(unsafe_code, reason = "what is called between fork and exec is async-signal-safe")]
+    // SAFETY: `setsid` and `prctl` are system calls and nothing else happens there.
+    unsafe {
+        command.pre_exec(|| {
+            // Away from the terminal, and in a process group that can be ended as a whole.
+            nix::unistd::setsid()?;
+            // Should this process be interrupted, nobody would mind the deadline.
+            #[cfg(target_os = "linux")]
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            Ok(())
+        });
+    }
+    command.spawn()
+}
+
+fn converse(child: &mut Child, document: Vec<u8>, deadline: Instant) -> Result<Vec<u8>, String> {
+    let (sender, ended) = channel();
+    if let Some(mut input) = child.stdin.take() {
+        beside(move || {
+            // One that does not want to know everything may have an answer all the same.
+            let _may_break = input.write_all(&document);
+        })?;
+    }
+    if let Some(output) = child.stdout.take() {
+        let sender = sender.clone();
+        beside(move || {
+            let _nobody_waits_any_more = sender.send(Ended::Output(read(output)));
+        })?;
+    }
+    if let Some(errors) = child.stderr.take() {
+        beside(move || {
+            let _nobody_waits_any_more = sender.send(Ended::Errors(read(errors)));
+        })?;
+    }
+    let (output, errors) = streams(&ended, deadline)?;
+    let status = wait(child, deadline)?;
+    let said = last_line(&errors);
+    match (status.success(), said.is_empty()) {
+        (true, true) => Ok(output),
+        (true, false) => Err(format!("complained: {said}")),
+        (false, true) => Err(how(status)),
+        (false, false) => Err(format!("{}: {said}", how(status))),
+    }
+}
+
+fn beside(work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    thread::Builder::new().spawn(work).map(drop).map_err(|error| format!("could not be talked to ({error})"))
+}
+
+fn read(stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(TOO_MUCH).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What was written to both streams, once they have ended.
+fn streams(ended: &Receiver<Ended>, deadline: Instant) -> Result<(Vec<u8>, Vec<u8>), String> {
+    let (mut output, mut errors) = (None, None);
+    loop {
+        if let (Some(output), Some(errors)) = (&mut output, &mut errors) {
+            return Ok((std::mem::take(output), std::mem::take(errors)));
+        }
+        let (place, bytes) = match ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Ended::Output(bytes)) => (&mut output, bytes),
+            Ok(Ended::Errors(bytes)) => (&mut errors, bytes),
+            Err(RecvTimeoutError::Timeout) => return Err(too_late()),
+            Err(RecvTimeoutError::Disconnected) => return Err("could not be heard".to_owned()),
+        };
+        let bytes = bytes.map_err(|error| format!("could not be heard ({error})"))?;
+        if bytes.len() as u64 >= TOO_MUCH {
+            return Err("wrote a megabyte or more".to_owned());
+        }
+        *place = Some(bytes);
+    }
+}
+
+/// Waits for the process itself, which may go on after its streams have ended.
+fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, String> {
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if Instant::now() >= deadline => return Err(too_late()),
+            Ok(None) => thread::sleep(pause),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("could not be waited for ({error})")),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn too_late() -> String {
+    "did not answer in time".to_owned()
+}
+
+fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended without a status".to_owned(),
+    }
+}
+
+/// The last line that says something: of a traceback, the one with the error.
+fn last_line(errors: &[u8]) -> String {
+    let text = String::from_utf8_lossy(errors);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    sanitise(line.unwrap_or_default()).into_owned()
+}

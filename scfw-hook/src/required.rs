@@ -1,0 +1,57 @@
+//! The routes that an administrator requires: which are not set up, and what must not be taken down.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use scfw_core::config::{Policy, RequiredRoute};
+
+use crate::locate::locate;
+use crate::rc_files::{exports_preload, is_configured};
+use crate::shell::Shell;
+use crate::shims;
+
+/// What is about to be taken down.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Removal<'a> {
+    /// The shells that lose their block.
+    pub shells: &'a [Shell],
+    /// The PATH shims go.
+    pub shims: bool,
+    /// The preload library is no longer loaded.
+    pub preload: bool,
+}
+
+/// The shell of a route; none for those that are of no one shell.
+const fn shell(route: RequiredRoute) -> Option<Shell> {
+    match route {
+        RequiredRoute::Bash => Some(Shell::Bash),
+        RequiredRoute::Zsh => Some(Shell::Zsh),
+        RequiredRoute::Fish => Some(Shell::Fish),
+        RequiredRoute::Shims | RequiredRoute::Preload => None,
+    }
+}
+
+/// What is required and not set up. A shell that is not installed needs nothing.
+#[must_use]
+pub fn missing(policy: &Policy, data: &Path) -> Vec<RequiredRoute> {
+    let is_missing = |route: &RequiredRoute| match (route, shell(*route)) {
+        (_, Some(shell)) => locate(OsStr::new(shell.name())).is_some() && !is_configured(shell),
+        (RequiredRoute::Preload, None) => !exports_preload(),
+        (_, None) => !shims::are_there(data),
+    };
+    policy.required_routes.iter().copied().filter(is_missing).collect()
+}
+
+/// Fails if anything of `removal` is required.
+pub fn refuse_removal(policy: &Policy, removal: Removal<'_>) -> Result<()> {
+    let is_kept = |route: &&RequiredRoute| match (route, shell(**route)) {
+        (_, Some(shell)) => removal.shells.contains(&shell),
+        (RequiredRoute::Preload, None) => removal.preload,
+        (_, None) => removal.shims,
+    };
+    if let Some(kept) = policy.required_routes.iter().find(is_kept) {
+        bail!("policy: {} is required on this machine ({})", kept.name(), policy.file());
+    }
+    Ok(())
+}

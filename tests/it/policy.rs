@@ -1,0 +1,1 @@
+//! Every way to loosen what an administrator has laid down.
