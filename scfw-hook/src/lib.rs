@@ -2,6 +2,7 @@
 //! user, and the commands for people. Decisions are made in `scfw-core`.
 
 pub mod arm;
+pub mod ask;
 pub mod call;
 pub mod commands;
 pub mod config_file;
@@ -19,6 +20,7 @@ pub mod screening;
 pub mod shell;
 pub mod shield;
 pub mod shims;
+pub mod spinner;
 pub mod verify;
 
 /// The exit statuses that are ours; any other is the manager's own.

@@ -1,7 +1,10 @@
 //! Where scfw speaks: on standard error while a manager owns the other streams, on standard output where a command
 //! of its own has an answer.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
+
+use scfw_core::text::escape_json;
+use serde::Serialize;
 
 use scfw_core::config::Settings;
 use scfw_core::text::sanitise;
@@ -29,12 +32,26 @@ pub fn print(text: &str) {
     let _unheard = stdout().lock().write_all(text.as_bytes());
 }
 
+/// Writes a document to standard output, for scripts. A terminal that it is shown on has nothing to act on.
+pub fn print_json(document: &impl Serialize) -> io::Result<()> {
+    let json = serde_json::to_string_pretty(document)?;
+    let mut out = stdout().lock();
+    out.write_all(escape_json(&json).as_bytes())?;
+    out.write_all(b"\n")
+}
+
 /// Whether standard error may carry colours: a terminal, and `NO_COLOR` unset or empty.
 #[must_use]
 pub fn has_colour() -> bool {
+    has_colour_on(&stderr())
+}
+
+/// The same for any of the streams.
+#[must_use]
+pub fn has_colour_on(stream: &impl IsTerminal) -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-        && stderr().is_terminal()
+        && stream.is_terminal()
 }
 
 /// Where standard error is a terminal, a progress display of the manager may stand on the current line.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::package::{Ecosystem, Package};
 
-pub use severity::Severity;
+pub use severity::{Rating, Severity};
 pub use version::Version;
 
 /// One advisory (OSV schema 1.x). Fields that no verdict needs are left out.
@@ -195,11 +195,18 @@ impl Advisory {
             .severity
             .iter()
             .chain(of_entries().flat_map(|affected| &affected.severity))
-            .filter_map(severity::Score::rating)
+            .filter_map(severity::Score::severity)
             .max();
         rated
             .or_else(|| self.database_specific.severity())
             .or_else(|| of_entries().filter_map(Affected::severity_word).max())
+    }
+
+    /// The CVSS ratings given to it for `package`.
+    #[must_use]
+    pub fn ratings_for(&self, package: &Package) -> Vec<Rating> {
+        let of_entries = self.entries_about(package).flat_map(|affected| &affected.severity);
+        self.severity.iter().chain(of_entries).filter_map(severity::Score::rating).collect()
     }
 
     fn entries_about<'a>(&'a self, package: &Package) -> impl Iterator<Item = &'a Affected> {

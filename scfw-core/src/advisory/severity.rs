@@ -60,6 +60,19 @@ impl From<cvss::Severity> for Severity {
     }
 }
 
+/// One rating of an advisory, by a scoring system.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rating {
+    /// The scoring system, by its name in the OSV schema: `CVSS_V2`, `CVSS_V3`, `CVSS_V4`.
+    pub system: String,
+    /// The vector, as it stands in the advisory.
+    pub vector: String,
+    /// The score, 0.0 to 10.0.
+    pub score: f64,
+    /// What the score is called.
+    pub severity: Severity,
+}
+
 /// An entry of an advisory's `severity` array.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Score {
@@ -70,16 +83,30 @@ pub(super) struct Score {
 }
 
 impl Score {
-    /// The rating of the vector; nothing where the vector cannot be read.
-    pub(super) fn rating(&self) -> Option<Severity> {
-        match self.kind.as_str() {
-            "CVSS_V2" => Some(cvss::v2::Vector::from_str(&self.score).ok()?.score().severity().into()),
-            "CVSS_V3" => {
-                Some(cvss::v3::Vector::from_str(&base_metrics(&self.score)).ok()?.score().severity().into())
+    /// The severity that it comes to; nothing where the vector cannot be read.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.rating().map(|rating| rating.severity).or_else(|| Severity::from_word(&self.score))
+    }
+
+    /// The rating of a CVSS vector; nothing where it is none that can be read.
+    pub(super) fn rating(&self) -> Option<Rating> {
+        let (score, severity) = match self.kind.as_str() {
+            "CVSS_V2" => {
+                let score = cvss::v2::Vector::from_str(&self.score).ok()?.score();
+                (score.value(), score.severity())
             }
-            "CVSS_V4" => Some(cvss::v4::Vector::from_str(&self.score).ok()?.score().severity().into()),
-            _ => Severity::from_word(&self.score),
-        }
+            "CVSS_V3" => {
+                let score = cvss::v3::Vector::from_str(&base_metrics(&self.score)).ok()?.score();
+                (score.value(), score.severity())
+            }
+            "CVSS_V4" => {
+                let score = cvss::v4::Vector::from_str(&self.score).ok()?.score();
+                (score.clone().value(), score.severity())
+            }
+            _ => return None,
+        };
+        let (system, vector) = (self.kind.clone(), self.score.clone());
+        Some(Rating { system, vector, score, severity: severity.into() })
     }
 }
 

@@ -3,22 +3,25 @@
 use std::collections::HashSet;
 
 use crate::package::{Package, Target};
+use crate::unread::UnreadList;
 
-use super::{Screened, Unread};
+use super::Screened;
 
-/// This many [`Unread`]s are listed; a hostile file could bring millions.
+/// This many things that could not be read are listed.
 const UNREAD_LISTED: usize = 10;
 
-/// Longer texts are shortened to this many characters before they are kept.
-const TEXT_LENGTH: usize = 200;
-
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Collector {
     targets: Vec<Target>,
     seen: HashSet<Package>,
-    unread: Vec<Unread>,
-    unlisted: usize,
+    unread: UnreadList,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self { targets: Vec::new(), seen: HashSet::new(), unread: UnreadList::new(UNREAD_LISTED) }
+    }
 }
 
 impl Collector {
@@ -32,27 +35,12 @@ impl Collector {
 
     /// Notes that something could not be read.
     pub(super) fn unread(&mut self, what: &str, why: &str) {
-        if self.unread.len() < UNREAD_LISTED {
-            self.unread.push(Unread { what: shorten(what), why: shorten(why) });
-        } else {
-            self.unlisted += 1;
-        }
+        self.unread.add(what, why);
     }
 
     /// Everything that was found.
-    pub(super) fn finish(mut self) -> Screened {
-        if self.unlisted > 0 {
-            let why = format!("and {} more that could not be read", self.unlisted);
-            self.unread.push(Unread { what: "…".to_owned(), why });
-        }
-        Screened { targets: self.targets, unread: self.unread }
-    }
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(TEXT_LENGTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    pub(super) fn finish(self) -> Screened {
+        Screened { targets: self.targets, unread: self.unread.finish() }
     }
 }
 
@@ -72,17 +60,5 @@ mod tests {
         let names: Vec<_> =
             collector.finish().targets.into_iter().map(|target| target.package.to_string()).collect();
         assert_eq!(names, ["B", "a_b-1", "a-b"]);
-    }
-
-    #[test]
-    fn unread_texts_are_shortened_and_counted() {
-        let mut collector = Collector::default();
-        for _ in 0..25 {
-            collector.unread(&"é".repeat(1_000_000), "because");
-        }
-        let unread = collector.finish().unread;
-        assert_eq!(unread.len(), 11);
-        assert_eq!(unread[0].what.chars().count(), 201);
-        assert_eq!(unread[10].why, "and 15 more that could not be read");
     }
 }

@@ -11,12 +11,12 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::manifest::Dependencies;
 
-use entry::{Entry, Text};
-pub(super) use entry::{Locked, Scalar};
+use entry::Entry;
+pub(crate) use entry::{Locked, Scalar, Text, Truth};
 pub(super) use old::Old;
 
 /// A lockfile has at most this many entries, of whatever kind.
-const ENTRIES: usize = 1_000_000;
+pub(crate) const ENTRIES: usize = 1_000_000;
 
 /// At most this many of them are the user's own folders.
 const OWN_ENTRIES: usize = 1_000;

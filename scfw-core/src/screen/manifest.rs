@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::files;
+use crate::files;
+
 use super::lockfile::Scalar;
 use super::npm_spec::{self, Spec};
 

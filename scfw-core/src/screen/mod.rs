@@ -7,12 +7,11 @@
 //! as output: every file here may have been written by somebody hostile.
 
 mod collector;
-mod files;
-mod lockfile;
+pub(crate) mod lockfile;
 mod manifest;
-mod npm_spec;
+pub(crate) mod npm_spec;
 mod project;
-mod requirement;
+pub(crate) mod requirement;
 mod requirement_line;
 mod requirements;
 mod workspaces;
@@ -24,9 +23,10 @@ mod pip_tests;
 #[cfg(test)]
 mod property_tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::package::Target;
+use crate::unread::Unread;
 use collector::Collector;
 use requirements::{Reader, Role};
 
@@ -37,16 +37,6 @@ pub struct Screened {
     pub targets: Vec<Target>,
     /// What could not be read; after ten of them, one that says how many more there are.
     pub unread: Vec<Unread>,
-}
-
-/// Something that the screen could not read. Both texts may hold anything that stood in a file, control characters
-/// included, so whoever shows them sanitises them first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// The file, the place in it, or the argument; shortened when it is long.
-    pub what: String,
-    /// Why, as a sentence in lower case without a full stop.
-    pub why: String,
 }
 
 /// What a pip command names, from its arguments and from the configuration behind them.
@@ -113,4 +103,10 @@ pub fn npm(request: &NpmRequest, directory: &Path) -> Screened {
     let mut collector = Collector::default();
     project::screen(request, directory, &mut collector);
     collector.finish()
+}
+
+/// The project that npm works on in `directory`: the folder that holds its `node_modules`.
+#[must_use]
+pub fn npm_root(directory: &Path) -> PathBuf {
+    project::root(directory)
 }

@@ -8,11 +8,11 @@ const NAME_LENGTH: usize = 214 * 4;
 
 /// A package of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spec<'a> {
+pub(crate) struct Spec<'a> {
     /// Its real name, not the one under which an alias installs it.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// The version, where the spec is one and not a range or a tag.
-    pub(super) version: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
 }
 
 /// Reads a spec as it stands on a command line: `name`, `name@range`, `alias@npm:name@range`, `npm:name@range`.
@@ -28,7 +28,7 @@ pub(super) fn argument(text: &str) -> Option<Spec<'_>> {
 }
 
 /// Reads a dependency: the name and the range that stand in a package.json.
-pub(super) fn named<'a>(name: &'a str, range: &'a str) -> Option<Spec<'a>> {
+pub(crate) fn named<'a>(name: &'a str, range: &'a str) -> Option<Spec<'a>> {
     if !is_name(name) || is_archive(name) {
         return None;
     }
@@ -41,7 +41,7 @@ pub(super) fn named<'a>(name: &'a str, range: &'a str) -> Option<Spec<'a>> {
 
 /// Whether a registry can hold a package of this name, by the rules for old packages too: old names may have upper
 /// case and `!'()*~`.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
@@ -60,7 +60,7 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// The version that `range` is, when it is a full one, without its prefix and build metadata: `=1.2.3` and `v1.2.3`
 /// are 1.2.3, as in npm.
-pub(super) fn exact(range: &str) -> Option<&str> {
+pub(crate) fn exact(range: &str) -> Option<&str> {
     let version = range.trim().trim_start_matches(['=', 'v', ' ']);
     // The parser accepts more than a version and ignores what follows one; it is one if nothing was lost.
     let is_version =

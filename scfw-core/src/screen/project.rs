@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::files;
 use crate::package::{Ecosystem, Package};
 
 use super::NpmRequest;
 use super::collector::Collector;
-use super::files;
 use super::lockfile::{self, Current, Locked, Lockfile};
 use super::manifest::Manifest;
 use super::npm_spec::{self, Spec};
@@ -51,6 +51,12 @@ pub(super) fn screen(request: &NpmRequest, directory: &Path, collector: &mut Col
     if specs.is_empty() && !request.global && !request.partial {
         project.screen(request, collector);
     }
+}
+
+/// The root of the project that a command in `directory` is about.
+pub(super) fn root(directory: &Path) -> PathBuf {
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    Project::find(&NpmRequest::default(), &directory).root
 }
 
 impl Project {

@@ -73,7 +73,7 @@ fn has_location(text: &str) -> bool {
 }
 
 /// The name at the front, checked here because the parser's own check panics on `name-==1`.
-fn split_name(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
     let in_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     let (name, rest) = text.split_at(text.find(|character| !in_name(character)).unwrap_or(text.len()));
     let sound = name.starts_with(|first: char| first.is_ascii_alphanumeric())

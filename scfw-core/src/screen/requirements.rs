@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::files;
 use crate::package::{Ecosystem, Package};
 
 use super::Screened;
 use super::collector::Collector;
-use super::files;
 use super::requirement::{self, Parsed};
 use super::requirement_line::{self, Statement};
 

@@ -73,6 +73,7 @@ fn finding(manifest: &Manifest, target: &Target) -> Option<Finding> {
         advisory: None,
         url: None,
         detail: None,
+        disclosure: None,
         is_unverified: false,
         is_accepted: false,
     })

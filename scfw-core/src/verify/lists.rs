@@ -173,6 +173,7 @@ impl Lists {
                 advisory: None,
                 url: None,
                 detail: None,
+                disclosure: None,
                 is_unverified: false,
                 is_accepted: false,
             })

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
+use crate::advisory::{Rating, Severity};
 use crate::config::Settings;
 use crate::feed::Client;
 use crate::package::{Source, Target};
@@ -30,7 +31,7 @@ pub enum FindingSeverity {
 }
 
 /// One thing that a verifier has to say about a target, or about all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     /// How much it weighs.
     pub severity: FindingSeverity,
@@ -45,12 +46,28 @@ pub struct Finding {
     /// What stands behind the link: severity, summary, first fixed version.
     #[serde(skip)]
     pub detail: Option<String>,
+    /// What the advisory says, for reports that have fields for it.
+    #[serde(skip)]
+    pub disclosure: Option<Disclosure>,
     /// The finding says that something could not be found out.
     #[serde(skip)]
     pub is_unverified: bool,
     /// The user has accepted it earlier in this run; it is recorded, and not reported or asked about again.
     #[serde(skip)]
     pub is_accepted: bool,
+}
+
+/// What an advisory says about one package.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Disclosure {
+    /// How severe it is for the package, where that is known.
+    pub severity: Option<Severity>,
+    /// The ratings behind that.
+    pub ratings: Vec<Rating>,
+    /// One line on what it is about.
+    pub summary: Option<String>,
+    /// The lowest version above the package's that mends it.
+    pub fixed: Option<String>,
 }
 
 impl Finding {
@@ -64,6 +81,7 @@ impl Finding {
             advisory: None,
             url: None,
             detail: None,
+            disclosure: None,
             is_unverified: true,
             is_accepted: false,
         }
@@ -92,7 +110,7 @@ pub trait Verifier {
 }
 
 /// Targets with all that was found about them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verification {
     /// Each target with its findings, the critical ones first.
     pub targets: Vec<(Target, Vec<Finding>)>,

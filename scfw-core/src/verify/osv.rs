@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 
 use regex::Regex;
 
-use super::{Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
+use super::{Disclosure, Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
 use crate::advisory::{Advisory, Severity, is_malicious_id};
 use crate::config::Settings;
 use crate::feed::{Client, osv};
@@ -135,6 +135,7 @@ impl Osv {
             advisory: Some(id.to_owned()),
             url: Some(format!("{ADVISORY_URL}{id}")),
             detail: (!is_malicious_id(id)).then(|| describe(package, severity, advisory)),
+            disclosure: advisory.map(|advisory| disclosure(package, severity, advisory)),
             is_unverified: false,
             is_accepted: false,
         })
@@ -145,18 +146,25 @@ impl Osv {
 fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Advisory>) -> String {
     let severity = severity.map_or_else(|| "severity unknown".to_owned(), |severity| severity.to_string());
     let Some(advisory) = advisory else { return format!("{severity}: its details could not be fetched") };
-    let first_line =
-        |text: &String| text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
-    let summary = advisory
-        .summary
-        .as_ref()
-        .and_then(first_line)
-        .or_else(|| advisory.details.as_ref().and_then(first_line))
-        .unwrap_or_else(|| "no summary".to_owned());
-    let summary = shorten(&summary);
+    let summary = summary(advisory).map_or_else(|| "no summary".to_owned(), shorten);
     match advisory.first_fixed(package) {
         Some(fixed) => format!("{severity}: {summary}; fixed in {fixed}"),
         None => format!("{severity}: {summary}; no fixed version is known"),
+    }
+}
+
+/// The first line of what the advisory says.
+fn summary(advisory: &Advisory) -> Option<&str> {
+    let texts = [&advisory.summary, &advisory.details];
+    texts.into_iter().flatten().flat_map(|text| text.lines()).map(str::trim).find(|line| !line.is_empty())
+}
+
+fn disclosure(package: &Package, severity: Option<Severity>, advisory: &Advisory) -> Disclosure {
+    Disclosure {
+        severity,
+        ratings: advisory.ratings_for(package),
+        summary: summary(advisory).map(shorten),
+        fixed: advisory.first_fixed(package),
     }
 }
 

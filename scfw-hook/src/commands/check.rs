@@ -6,7 +6,6 @@ use scfw_core::config::Settings;
 use scfw_core::package::{Package, Target};
 use scfw_core::policy::Verdict;
 use scfw_core::report;
-use scfw_core::text::escape_json;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{Check, Format, fail, misuse};
@@ -48,8 +47,8 @@ pub(super) fn run(options: &Check) -> i32 {
     };
     let verification = verify(&settings, &verifiers, targets);
     let printed = match options.format {
-        Format::Text => print_text(&report::text(&verification, output::has_colour())),
-        Format::Json => print_json(&report::json(&verification, &queries)),
+        Format::Text => print_text(&report::packages_text(&verification, output::has_colour_on(&stdout()))),
+        Format::Json => output::print_json(&report::json(&verification, &queries)),
     };
     if let Err(error) = printed {
         return fail(&error, WARNINGS);
@@ -64,12 +63,5 @@ pub(super) fn run(options: &Check) -> i32 {
 fn print_text(report: &str) -> std::io::Result<()> {
     // For `check` the report is the answer, so it goes to standard output.
     let report = if report.is_empty() { "No findings.\n" } else { report };
-    stdout().lock().write_all(report.replace("Installation target ", "Package ").as_bytes())
-}
-
-fn print_json(packages: &[report::JsonPackage<'_>]) -> std::io::Result<()> {
-    let json = serde_json::to_string_pretty(packages)?;
-    let mut out = stdout().lock();
-    out.write_all(escape_json(&json).as_bytes())?;
-    out.write_all(b"\n")
+    stdout().lock().write_all(report.as_bytes())
 }

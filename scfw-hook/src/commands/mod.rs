@@ -1,5 +1,6 @@
 //! The commands for people, one file each.
 
+mod audit;
 mod check;
 mod configure;
 mod doctor;
@@ -42,6 +43,9 @@ enum Command {
         cut -d= -f1 names.txt | sed 's/^/pypi:/' | scfw check --stdin\n\n\
         Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be verified is a warning.")]
     Check(Check),
+    /// Verify everything that is installed
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::Options),
     /// Protect every new shell: asks what to set up, or takes it as options
     #[command(after_help = configure::EXAMPLES)]
     Configure(configure::Options),
@@ -216,6 +220,7 @@ pub fn main() -> u8 {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Shield(options) => shield::run(&options),
+        Command::Audit(options) => audit::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
         Command::Init(options) => init::run(&options),

@@ -10,11 +10,11 @@ use crate::screen::npm_spec;
 
 /// A package that a lockfile installs. The name is not checked yet.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::screen) struct Locked<'a> {
+pub(crate) struct Locked<'a> {
     /// Its real name.
-    pub(in crate::screen) name: Cow<'a, str>,
+    pub(crate) name: Cow<'a, str>,
     /// Its exact version.
-    pub(in crate::screen) version: Cow<'a, str>,
+    pub(crate) version: Cow<'a, str>,
 }
 
 /// An entry of `packages`, as far as it decides what is installed.
@@ -65,16 +65,16 @@ impl<'a> Entry<'a> {
 
 /// A string, borrowed where it has no escapes. (`Cow` itself is never borrowed as a map's key.)
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 impl Text<'_> {
     /// The string.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What follows the last `node_modules` of a path, or nothing without one.
-    pub(super) fn after_last_node_modules(&self) -> Option<Self> {
+    pub(crate) fn after_last_node_modules(&self) -> Option<Self> {
         const FOLDER: &str = "node_modules/";
         let path: &str = &self.0;
         let start = path
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 /// A value that should be a string.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::screen) enum Scalar<'a> {
+pub(crate) enum Scalar<'a> {
     /// Absent, null or false.
     #[default]
     Absent,
@@ -127,7 +127,7 @@ pub(in crate::screen) enum Scalar<'a> {
 
 impl<'a> Scalar<'a> {
     /// The string as an exact version.
-    pub(super) fn exact(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn exact(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(Cow::Borrowed(text)) => npm_spec::exact(text).map(Cow::Borrowed),
             Self::Text(Cow::Owned(text)) => {
@@ -138,7 +138,7 @@ impl<'a> Scalar<'a> {
     }
 
     /// As `resolved`: whether it can be an archive of a registry. Nothing at all is one too.
-    pub(super) fn is_registry(&self) -> bool {
+    pub(crate) fn is_registry(&self) -> bool {
         match self {
             Self::Absent => true,
             Self::Text(url) => url.starts_with("https://") || url.starts_with("http://"),
@@ -148,7 +148,7 @@ impl<'a> Scalar<'a> {
 
     /// As `resolved`: the package that the archive's URL names in the way of registries,
     /// `…/name/-/name-version.tgz`, where it is not `locked` itself.
-    pub(super) fn other_archive(&self, locked: &Locked<'_>) -> Option<Locked<'a>> {
+    pub(crate) fn other_archive(&self, locked: &Locked<'_>) -> Option<Locked<'a>> {
         let Self::Text(url) = self else {
             return None;
         };
@@ -173,7 +173,7 @@ impl<'a> Scalar<'a> {
 
 /// Whether a value counts as true, in JavaScript's sense where that is simple, and as true where it is not.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Truth(pub(super) bool);
+pub(crate) struct Truth(pub(crate) bool);
 
 struct ScalarVisitor;
 

@@ -80,6 +80,7 @@ pub(super) fn answer(verifier: &str, output: &[u8], targets: usize) -> Result<Ve
             advisory: answered.advisory,
             url: answered.url,
             detail: None,
+            disclosure: None,
             is_unverified: false,
             is_accepted: false,
         };

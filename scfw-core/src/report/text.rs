@@ -1,11 +1,9 @@
-//! What people read: the findings as text for a terminal, and as JSON for a script.
+//! Findings as text for a terminal.
 
 use std::fmt::Write;
 
-use serde::Serialize;
-
+use crate::inventory::{Audit, Installed};
 use crate::package::Target;
-use crate::policy::Verdict;
 use crate::text::sanitise;
 use crate::verify::{Finding, FindingSeverity, Verification};
 
@@ -14,32 +12,94 @@ const SHOWN_FINDINGS: usize = 25;
 /// Targets shown; the rest are counted.
 const SHOWN_TARGETS: usize = 100;
 
-/// The lines that end a report.
-pub const BLOCKED: &str = "The installation request was blocked. No changes have been made.";
+/// How a report speaks of what it is about.
+struct Wording<'a> {
+    /// A target, as it stands before a name.
+    one: &'static str,
+    /// A target, within a sentence.
+    within: &'static str,
+    /// All of them.
+    all: &'static str,
+    /// What else the heading of the target with this index says.
+    aside: &'a dyn Fn(usize) -> String,
+}
 
-/// The findings as text, target by target, without a closing line. Empty where nothing was found.
+/// The findings about an installation as text, target by target, without a closing line. Empty where nothing was
+/// found.
 #[must_use]
 pub fn text(verification: &Verification, colour: bool) -> String {
+    let wording = Wording {
+        one: "Installation target",
+        within: "installation target",
+        all: "All installation targets",
+        aside: &|_| String::new(),
+    };
+    write(verification, colour, &wording)
+}
+
+/// The findings about packages that nobody is installing, likewise.
+#[must_use]
+pub fn packages_text(verification: &Verification, colour: bool) -> String {
+    write(verification, colour, &packages(&|_| String::new()))
+}
+
+/// The findings about what is installed, each with where it lies, and a closing line that counts.
+#[must_use]
+pub fn audit_text(audit: &Audit<'_>, colour: bool) -> String {
+    let packages_of = &audit.inventory.packages;
+    let aside =
+        |index: usize| packages_of.get(index).map(|installed| places(audit, installed)).unwrap_or_default();
+    let mut report = write(&audit.verification, colour, &packages(&aside));
+    let has_findings = |(_, findings): &&(Target, Vec<Finding>)| !findings.is_empty();
+    let found = audit.verification.targets.iter().filter(has_findings).count();
+    let count = packages_of.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let rest = if audit.is_complete() { "" } else { "; not everything could be verified" };
+    line(&mut report, &format!("{count} package{plural} audited, {found} with findings{rest}."));
+    report
+}
+
+/// Where a package lies: ` in node_modules/a and 2 other places`.
+fn places(audit: &Audit<'_>, installed: &Installed) -> String {
+    let mut folders = installed.folders().map(|folder| audit.inventory.relative(folder));
+    let Some(first) = folders.next() else { return String::new() };
+    let first = first.to_string_lossy();
+    let first = sanitise(&first);
+    match folders.count() {
+        0 => format!(" in {first}"),
+        1 => format!(" in {first} and another place"),
+        others => format!(" in {first} and {others} other places"),
+    }
+}
+
+const fn packages<'a>(aside: &'a dyn Fn(usize) -> String) -> Wording<'a> {
+    Wording { one: "Package", within: "package", all: "All packages", aside }
+}
+
+fn write(verification: &Verification, colour: bool, wording: &Wording<'_>) -> String {
     let paint = Paint { colour };
     let mut report = String::new();
-    let mut found: Vec<(&Target, Vec<&Finding>)> = verification
+    let mut found: Vec<(usize, &Target, Vec<&Finding>)> = verification
         .targets
         .iter()
-        .map(|(target, findings)| (target, findings.iter().filter(|finding| !finding.is_accepted).collect()))
-        .filter(|(_, findings): &(&Target, Vec<&Finding>)| !findings.is_empty())
+        .enumerate()
+        .map(|(index, (target, findings))| {
+            (index, target, findings.iter().filter(|finding| !finding.is_accepted).collect())
+        })
+        .filter(|(_, _, findings): &(usize, &Target, Vec<&Finding>)| !findings.is_empty())
         .collect();
     // Those that block come first: they must not be what is counted instead of shown.
-    found.sort_by_key(|(_, findings)| {
+    found.sort_by_key(|(_, _, findings)| {
         std::cmp::Reverse(findings.iter().map(|finding| finding.severity).max())
     });
-    for (target, findings) in found.iter().take(SHOWN_TARGETS) {
+    for (index, target, findings) in found.iter().take(SHOWN_TARGETS) {
         let name = sanitise(&target.package.to_string()).into_owned();
         let required_by = if target.required_by.is_empty() {
             String::new()
         } else {
             format!(" (required by {})", sanitise(&target.required_by.join(" > ")))
         };
-        let heading = format!("Installation target {name}{required_by}:");
+        let heading = format!("{} {name}{required_by}{}:", wording.one, (wording.aside)(*index));
         line(&mut report, &paint.by(findings.iter().map(|finding| finding.severity).max(), &heading));
         let groups = by_message(findings.iter().copied());
         for group in groups.iter().take(SHOWN_FINDINGS) {
@@ -47,9 +107,9 @@ pub fn text(verification: &Verification, colour: bool) -> String {
         }
         count_rest(&mut report, "  - ", groups.len(), SHOWN_FINDINGS, "finding");
     }
-    count_rest(&mut report, "", found.len(), SHOWN_TARGETS, "installation target");
+    count_rest(&mut report, "", found.len(), SHOWN_TARGETS, wording.within);
     if !verification.general.is_empty() {
-        line(&mut report, &paint.by(Some(FindingSeverity::Warning), "All installation targets:"));
+        line(&mut report, &paint.by(Some(FindingSeverity::Warning), &format!("{}:", wording.all)));
         for group in &by_message(&verification.general) {
             write_group(&mut report, group);
         }
@@ -117,40 +177,6 @@ impl Paint {
     }
 }
 
-/// One package in the JSON of `scfw check`.
-#[derive(Debug, Serialize)]
-pub struct JsonPackage<'a> {
-    query: &'a str,
-    ecosystem: &'static str,
-    name: &'a str,
-    version: Option<&'a str>,
-    verdict: &'static str,
-    findings: Vec<&'a Finding>,
-}
-
-/// The JSON of `scfw check`: one object per package, each with the query it answers. What could not be found
-/// out about all packages is a finding of each.
-#[must_use]
-pub fn json<'a>(verification: &'a Verification, queries: &'a [String]) -> Vec<JsonPackage<'a>> {
-    verification
-        .targets
-        .iter()
-        .zip(queries)
-        .map(|((target, findings), query)| {
-            let findings: Vec<&Finding> = findings.iter().chain(&verification.general).collect();
-            let verdict = Verdict::of_severity(findings.iter().map(|finding| finding.severity).max());
-            JsonPackage {
-                query,
-                ecosystem: target.package.ecosystem.osv_name(),
-                name: &target.package.name,
-                version: target.package.version.as_deref(),
-                verdict: verdict.name(),
-                findings,
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +190,7 @@ mod tests {
             advisory: id.map(str::to_owned),
             url: id.map(|id| format!("https://advisories.example/{id}")),
             detail: None,
+            disclosure: None,
             is_unverified: false,
             is_accepted: false,
         }

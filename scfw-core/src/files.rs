@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 /// Device and inode of the file at `path`, where there is one that [`read`] would read.
-pub(super) fn identity(path: &Path) -> Result<(u64, u64), String> {
+pub(crate) fn identity(path: &Path) -> Result<(u64, u64), String> {
     let metadata = std::fs::metadata(path).map_err(|error| describe(&error))?;
     regular(&metadata)?;
     // Where /dev/stdin is not a link to the file behind it, opening it shares the offset with the manager's own.
@@ -20,8 +20,56 @@ pub(super) fn identity(path: &Path) -> Result<(u64, u64), String> {
 }
 
 /// Reads the regular file at `path`, of at most `limit` bytes. The error is a sentence.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     identity(path)?;
+    let (file, metadata) = open(path)?;
+    read_up_to(file, &metadata, limit)
+}
+
+/// Like [`read_if_present`] for a file that no user names, such as one in an installed package: it cannot be the
+/// manager's own input, so the path is not resolved to find that out.
+pub(crate) fn read_installed(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, String> {
+    if !is_regular(path)? {
+        return Ok(None);
+    }
+    let (file, metadata) = open(path)?;
+    read_up_to(file, &metadata, limit).map(Some)
+}
+
+/// Whether there is a regular file at `path`; what is something else is an error.
+fn is_regular(path: &Path) -> Result<bool, String> {
+    match std::fs::metadata(path) {
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(describe(&error)),
+        Ok(metadata) => regular(&metadata).map(|()| true),
+    }
+}
+
+/// Reads the regular file at `path` up to the first `end`, or its first `limit` bytes if `end` does not come in them.
+/// Nothing where there is no such file; the error is a sentence.
+pub(crate) fn read_until(path: &Path, end: &[u8], limit: usize) -> Result<Option<Vec<u8>>, String> {
+    const STEP: usize = 8 << 10;
+    if !is_regular(path)? {
+        return Ok(None);
+    }
+    let (mut file, _) = open(path)?;
+    let mut bytes = Vec::new();
+    while bytes.len() < limit {
+        let searched = bytes.len().saturating_sub(end.len());
+        let step = STEP.min(limit - bytes.len()) as u64;
+        let read = file.by_ref().take(step).read_to_end(&mut bytes).map_err(|error| describe(&error))?;
+        if let Some(at) = bytes[searched..].windows(end.len()).position(|window| window == end) {
+            bytes.truncate(searched + at);
+            break;
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(Some(bytes))
+}
+
+fn open(path: &Path) -> Result<(File, Metadata), String> {
     // Without O_NONBLOCK, a pipe that has taken the file's place since would hold us here.
     let file = OpenOptions::new()
         .read(true)
@@ -30,15 +78,13 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
         .map_err(|error| describe(&error))?;
     let metadata = file.metadata().map_err(|error| describe(&error))?;
     regular(&metadata)?;
-    read_up_to(file, &metadata, limit)
+    Ok((file, metadata))
 }
 
 /// Like [`read`], with nothing instead of an error where there is no such file.
-pub(super) fn read_if_present(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, String> {
+pub(crate) fn read_if_present(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, String> {
     match std::fs::metadata(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
+        Err(error) if is_absence(&error) => Ok(None),
         _ => read(path, limit).map(Some),
     }
 }
@@ -58,7 +104,13 @@ fn regular(metadata: &Metadata) -> Result<(), String> {
     if metadata.is_file() { Ok(()) } else { Err("is not a regular file".to_owned()) }
 }
 
-fn describe(error: &io::Error) -> String {
+/// Whether the error says that there is no such file.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// What a reader could not read, as a sentence.
+pub(crate) fn describe(error: &io::Error) -> String {
     format!("cannot be read: {error}")
 }
 
@@ -79,6 +131,22 @@ mod tests {
         for odd in [pipe.as_path(), folder.path(), Path::new("/dev/null"), Path::new("/dev/tty")] {
             assert!(read(odd, 10).is_err(), "{}", odd.display());
         }
+    }
+
+    #[test]
+    fn the_beginning_of_a_file_ends_where_it_is_told_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        for at in [0, 1, 8 << 10, (8 << 10) - 1, 20_000] {
+            std::fs::write(&file, [vec![b'x'; at], b"\n\ny".to_vec()].concat()).unwrap();
+            let read = read_until(&file, b"\n\n", 1 << 20).map(|bytes| bytes.map(|bytes| bytes.len()));
+            assert_eq!(read, Ok(Some(at)));
+        }
+        std::fs::File::create(&file).unwrap().set_len(1 << 30).unwrap();
+        let read = read_until(&file, b"\n\n", 1000).map(|bytes| bytes.map(|bytes| bytes.len()));
+        assert_eq!(read, Ok(Some(1000)));
+        assert_eq!(read_until(&folder.path().join("missing"), b"x", 10), Ok(None));
+        assert!(read_until(folder.path(), b"x", 10).is_err());
     }
 
     #[test]

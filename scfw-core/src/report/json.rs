@@ -1,0 +1,103 @@
+//! The JSON of `scfw check` and `scfw audit`: a list with one object per package.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::inventory::Audit;
+use crate::package::{Ecosystem, Package};
+use crate::policy::Verdict;
+use crate::verify::{Finding, Verification};
+
+/// The verifier that a finding names for what could not be read.
+const INVENTORY: &str = "inventory";
+
+/// One package in the JSON of `scfw check` and `scfw audit`.
+#[derive(Debug, Serialize)]
+pub struct JsonPackage<'a> {
+    query: Cow<'a, str>,
+    ecosystem: &'static str,
+    name: &'a str,
+    version: Option<&'a str>,
+    verdict: &'static str,
+    findings: Vec<Cow<'a, Finding>>,
+    #[serde(flatten)]
+    installed: Option<JsonInstalled<'a>>,
+}
+
+/// What is known of a package that is installed.
+#[derive(Debug, Serialize)]
+struct JsonInstalled<'a> {
+    required_by: &'a [String],
+    locations: Vec<Cow<'a, str>>,
+}
+
+impl<'a> JsonPackage<'a> {
+    fn new(query: Cow<'a, str>, package: &'a Package, findings: Vec<Cow<'a, Finding>>) -> Self {
+        let verdict = Verdict::of_severity(findings.iter().map(|finding| finding.severity).max());
+        Self {
+            query,
+            ecosystem: package.ecosystem.osv_name(),
+            name: &package.name,
+            version: package.version.as_deref(),
+            verdict: verdict.name(),
+            findings,
+            installed: None,
+        }
+    }
+}
+
+/// The JSON of `scfw check`: one object per package, each with the query it answers. What could not be found
+/// out about all packages is a finding of each.
+#[must_use]
+pub fn json<'a>(verification: &'a Verification, queries: &'a [String]) -> Vec<JsonPackage<'a>> {
+    verification
+        .targets
+        .iter()
+        .zip(queries)
+        .map(|((target, findings), query)| {
+            JsonPackage::new(query.into(), &target.package, with_general(findings, verification))
+        })
+        .collect()
+}
+
+/// The JSON of `scfw audit`: the same with `required_by` and `locations`, each query being one that `scfw check`
+/// takes. What could not be read follows as objects of its own, with the place for a query and a name.
+#[must_use]
+pub fn audit_json<'a>(audit: &'a Audit<'_>) -> Vec<JsonPackage<'a>> {
+    let verification = &audit.verification;
+    let packages =
+        verification.targets.iter().zip(&audit.inventory.packages).map(|((target, findings), installed)| {
+            let findings = with_general(findings, verification);
+            let required_by = target.required_by.as_slice();
+            let locations = installed.folders().map(|folder| folder.to_string_lossy()).collect();
+            JsonPackage {
+                installed: Some(JsonInstalled { required_by, locations }),
+                ..JsonPackage::new(query(&target.package).into(), &target.package, findings)
+            }
+        });
+    let unread = audit.inventory.unread.iter().map(|unread| JsonPackage {
+        query: unread.what.as_str().into(),
+        ecosystem: audit.inventory.ecosystem.osv_name(),
+        name: &unread.what,
+        version: None,
+        verdict: Verdict::Warn.name(),
+        findings: vec![Cow::Owned(Finding::unverified(INVENTORY, &unread.why))],
+        installed: Some(JsonInstalled { required_by: &[], locations: vec![unread.what.as_str().into()] }),
+    });
+    packages.chain(unread).collect()
+}
+
+/// The findings about one package and those about all of them.
+fn with_general<'a>(findings: &'a [Finding], verification: &'a Verification) -> Vec<Cow<'a, Finding>> {
+    findings.iter().chain(&verification.general).map(Cow::Borrowed).collect()
+}
+
+/// `npm:name@version`, as `scfw check` reads it.
+fn query(package: &Package) -> String {
+    let Package { ecosystem, name, version } = package;
+    match version {
+        Some(version) => format!("{}:{name}@{version}", Ecosystem::purl_type(*ecosystem)),
+        None => format!("{}:{name}", Ecosystem::purl_type(*ecosystem)),
+    }
+}

@@ -1,0 +1,68 @@
+//! Reports: what was found, as text for people, as JSON for scripts, and in the formats of other tools.
+
+mod cyclonedx;
+mod json;
+mod sarif;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use packageurl::PackageUrl;
+
+use crate::package::{Ecosystem, Source, Target};
+use crate::verify::{Finding, FindingSeverity};
+
+pub use cyclonedx::cyclonedx;
+pub use json::{JsonPackage, audit_json, json};
+pub use sarif::sarif;
+pub use text::{audit_text, packages_text, text};
+
+/// The lines that end a report.
+pub const BLOCKED: &str = "The installation request was blocked. No changes have been made.";
+
+/// Where the Datadog data set is described, for reports that link each kind of finding.
+const DATADOG_HELP: &str = "https://github.com/DataDog/malicious-software-packages-dataset";
+
+/// The purl of a target, with the repository or address that it came from. Nothing for a name that no purl can have.
+fn purl(target: &Target) -> Option<String> {
+    let package = &target.package;
+    let name = match package.ecosystem {
+        Ecosystem::PyPi => package.key(),
+        Ecosystem::Npm => package.name.clone(),
+    };
+    let (scope, name) = match name.split_once('/') {
+        Some((scope, name)) => (Some(scope), name),
+        None => (None, name.as_str()),
+    };
+    let mut purl = PackageUrl::new(package.ecosystem.purl_type().to_owned(), name.to_owned()).ok()?;
+    if let Some(scope) = scope {
+        purl.with_namespace(scope.to_owned()).ok()?;
+    }
+    if let Some(version) = &package.version {
+        purl.with_version(version.clone()).ok()?;
+    }
+    let qualifier = match target.source {
+        Source::Git => Some("vcs_url"),
+        Source::Url => Some("download_url"),
+        Source::Registry | Source::Path => None,
+    };
+    if let (Some(qualifier), Some(url)) = (qualifier, &target.url) {
+        purl.add_qualifier(qualifier, url.clone()).ok()?;
+    }
+    Some(purl.to_string())
+}
+
+/// What kind of finding it is, as an identifier that stays the same from run to run: the advisory's, or one of ours.
+fn rule(finding: &Finding) -> String {
+    let kind = match finding.severity {
+        _ if finding.is_unverified => "unverified",
+        FindingSeverity::Critical => "critical",
+        FindingSeverity::Warning => "warning",
+    };
+    finding.advisory.clone().unwrap_or_else(|| format!("scfw/{}/{kind}", finding.verifier.to_lowercase()))
+}
+
+/// Where to read more about that kind of finding.
+fn help(finding: &Finding) -> Option<&str> {
+    finding.url.as_deref().or((finding.verifier == "Datadog").then_some(DATADOG_HELP))
+}

@@ -1,0 +1,71 @@
+//! What could not be read of somebody else's files: listed up to a number, and counted beyond it.
+
+/// Longer texts are shortened to this many characters before they are kept.
+const TEXT_LENGTH: usize = 200;
+
+/// Something that could not be read. Both texts may hold anything that stood in a file, control characters included,
+/// so whoever shows them sanitises them first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The file, the place in it, or the argument; shortened when it is long.
+    pub what: String,
+    /// Why, as a sentence in lower case without a full stop.
+    pub why: String,
+}
+
+/// Gathers [`Unread`]s; a hostile file could bring millions.
+#[derive(Debug)]
+pub(crate) struct UnreadList {
+    listed: Vec<Unread>,
+    unlisted: usize,
+    limit: usize,
+}
+
+impl UnreadList {
+    /// A list that names at most `limit`.
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { listed: Vec::new(), unlisted: 0, limit }
+    }
+
+    /// Notes that something could not be read.
+    pub(crate) fn add(&mut self, what: &str, why: &str) {
+        if self.listed.len() < self.limit {
+            self.listed.push(Unread { what: shorten(what), why: shorten(why) });
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// All of them, the last one being how many more there are where that is so.
+    pub(crate) fn finish(mut self) -> Vec<Unread> {
+        if self.unlisted > 0 {
+            let why = format!("and {} more that could not be read", self.unlisted);
+            self.listed.push(Unread { what: "…".to_owned(), why });
+        }
+        self.listed
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(TEXT_LENGTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_shortened_and_counted() {
+        let mut list = UnreadList::new(10);
+        for _ in 0..25 {
+            list.add(&"é".repeat(1_000_000), "because");
+        }
+        let unread = list.finish();
+        assert_eq!(unread.len(), 11);
+        assert_eq!(unread[0].what.chars().count(), 201);
+        assert_eq!(unread[10].why, "and 15 more that could not be read");
+    }
+}
