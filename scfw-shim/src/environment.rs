@@ -4,7 +4,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 
-use crate::host::{self, PATH_MAX, Strings, string_at};
+use crate::host::{self, Strings, string_at};
 use crate::text::Text;
 
 /// Names scfw-hook, by an absolute path.
@@ -17,14 +17,17 @@ pub(crate) const PASS: &[u8] = b"SCFW_SHIM_PASS";
 pub(crate) const PRELOAD: &[u8] = b"LD_PRELOAD";
 const LIBRARY: &[u8] = b"libscfw_shim.so";
 
+/// The longest variable that is kept. Longer paths are not worth a page in every process.
+const LONGEST: usize = 1024;
+
 /// A variable as it stands in an environment, written once before the host's own code runs.
-struct Kept(UnsafeCell<[u8; PATH_MAX]>);
+struct Kept(UnsafeCell<[u8; LONGEST]>);
 
 // SAFETY: it is written by the loader's call alone, before there is a second thread.
 unsafe impl Sync for Kept {}
 
-static KEPT_HOOK: Kept = Kept(UnsafeCell::new([0; PATH_MAX]));
-static KEPT_PRELOAD: Kept = Kept(UnsafeCell::new([0; PATH_MAX]));
+static KEPT_HOOK: Kept = Kept(UnsafeCell::new([0; LONGEST]));
+static KEPT_PRELOAD: Kept = Kept(UnsafeCell::new([0; LONGEST]));
 
 impl Kept {
     /// Keeps `name=value`, or nothing where that does not fit.
@@ -38,7 +41,7 @@ impl Kept {
         let mut text = Text::new(room);
         text.push(name).push(b"=").push(value);
         if text.finish().is_none() {
-            *room = [0; PATH_MAX];
+            *room = [0; LONGEST];
         }
     }
 

@@ -41,7 +41,7 @@ impl Words for Argv {
 }
 
 /// Follows `call` if it is one of ours: `start` runs the given program with the given environment and the caller's
-/// own argv. None if the call is libc's to make; errno is then what it was.
+/// own argv. None if the call is libc's to make. errno stays what it was, unless an exec has failed.
 ///
 /// # Safety
 ///
@@ -59,7 +59,7 @@ pub(crate) unsafe fn follow(
     let errno = host::errno();
     // SAFETY: as the caller promises.
     let result = unsafe { follow_ours(call, file, index, start) };
-    if result.is_none() {
+    if result.is_none() || call.kind != Kind::Exec {
         host::set_errno(errno);
     }
     result
