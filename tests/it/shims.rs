@@ -10,7 +10,7 @@ use scfw_world::{NpmPackage, Wheel};
 use crate::support::{Sandbox, binary};
 
 /// A folder of shims, put first on `PATH`.
-fn with_shims(sandbox: &mut Sandbox) -> PathBuf {
+pub(crate) fn with_shims(sandbox: &mut Sandbox) -> PathBuf {
     let shims = sandbox.path("shims");
     fs::create_dir(&shims).unwrap();
     for name in ["pip", "pip3", "python", "python3", "npm", "npx"] {
@@ -20,7 +20,7 @@ fn with_shims(sandbox: &mut Sandbox) -> PathBuf {
     shims
 }
 
-fn put_first(sandbox: &mut Sandbox, directory: &Path) {
+pub(crate) fn put_first(sandbox: &mut Sandbox, directory: &Path) {
     let mut path = directory.as_os_str().to_owned();
     path.push(":");
     path.push(sandbox.variable("PATH"));

@@ -8,6 +8,8 @@ use std::process::Command;
 pub(crate) const PIP_VERSIONS: [&str; 6] = ["20.3.4", "22.2", "23.2.1", "24.3.1", "25.3", "26.3"];
 /// The newest of them, for what does not depend on the version.
 pub(crate) const NEWEST_PIP: &str = "26.3";
+/// A tox, which starts pip in environments that it makes.
+const TOX: &str = "4.67.15";
 /// One npm of each generation that the gate covers.
 pub(crate) const NPM_VERSIONS: [&str; 6] = ["7.24.2", "8.19.4", "9.9.4", "10.9.4", "11.6.2", "11.19.1"];
 /// The newest of them.
@@ -19,6 +21,16 @@ pub(super) fn pip_directory(version: &str) -> PathBuf {
         run(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
         let python = directory.join("bin/python3");
         run(Command::new(python).args(["-m", "pip", "install", "--quiet"]).arg(format!("pip=={version}")))
+    });
+    environment.join("bin")
+}
+
+/// The folder with `tox` and the `python3` that it runs on.
+pub(super) fn tox_directory() -> PathBuf {
+    let environment = cached(&format!("tox-{TOX}"), |directory| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
+        let python = directory.join("bin/python3");
+        run(Command::new(python).args(["-m", "pip", "install", "--quiet"]).arg(format!("tox=={TOX}")))
     });
     environment.join("bin")
 }

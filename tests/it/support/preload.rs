@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Sandbox, binary};
+use super::{Sandbox, binary, managers};
 
 /// The compilers of the two C libraries, each with a name for messages.
 pub(crate) const COMPILERS: [&str; 2] = ["cc", "musl-gcc"];
@@ -62,6 +62,14 @@ impl Sandbox {
     /// Puts a folder of the project first on `PATH`.
     pub(crate) fn search_first(&mut self, relative: &str) {
         let mut path = self.project(relative).into_os_string();
+        path.push(":");
+        path.push(self.variable("PATH"));
+        self.set("PATH", path);
+    }
+
+    /// Puts tox first on `PATH`.
+    pub(crate) fn add_tox(&mut self) {
+        let mut path = managers::tox_directory().into_os_string();
         path.push(":");
         path.push(self.variable("PATH"));
         self.set("PATH", path);
