@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 cargo build --release --locked --package scfw-hook --package scfw-world --bins --examples
-exec python3 tests/bench.py --binaries target/release "$@"
+cargo build --profile shim --locked --package scfw-shim
+exec python3 tests/bench.py --binaries target/release --library target/shim/libscfw_shim.so "$@"
