@@ -5,6 +5,8 @@
 
 mod hidden;
 mod manifest;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::HashMap;

@@ -4,6 +4,8 @@
 
 mod distribution;
 mod metadata;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -205,32 +207,4 @@ fn graph(found: &[Distribution]) -> Graph {
     let requested =
         (0..found.len()).filter(|node| found[*node].is_requested || !required.contains(node)).collect();
     Graph { names, requires, requested }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn identity(name: &str, version: &str) -> Identity {
-        (Some(name.to_owned()), Some(version.to_owned()))
-    }
-
-    #[test]
-    fn metadata_and_directory_name_are_one_package_unless_they_disagree() {
-        let names = |declared: &Identity, named: &Identity| -> Vec<String> {
-            identities(declared, named)
-                .into_iter()
-                .map(|(name, version)| format!("{name} {}", version.unwrap_or_default()))
-                .collect()
-        };
-        assert_eq!(names(&identity("Foo.Bar", "1.0"), &identity("foo_bar", "1.0.0")), ["Foo.Bar 1.0"]);
-        assert_eq!(names(&identity("foo", "1.0-1"), &identity("foo", "1.0_1")), ["foo 1.0-1"]);
-        assert_eq!(names(&identity("good", "1.0"), &identity("evil", "1.0")), ["good 1.0", "evil 1.0"]);
-        assert_eq!(names(&identity("foo", "9.9"), &identity("foo", "1.0")), ["foo 9.9", "foo 1.0"]);
-        assert_eq!(names(&identity("pip", "1.0"), &identity("~ip", "1.0")), ["pip 1.0"]);
-        assert_eq!(names(&(None, None), &identity("foo", "1.0")), ["foo 1.0"]);
-        assert_eq!(names(&(Some("foo".to_owned()), None), &identity("foo", "1.0")), ["foo 1.0"]);
-        assert_eq!(names(&identity("ev\u{1b}il", "1.0"), &(None, None)), Vec::<String>::new());
-        assert_eq!(names(&identity("foo", "1\u{7}"), &(Some("foo".to_owned()), None)), ["foo "]);
-    }
 }

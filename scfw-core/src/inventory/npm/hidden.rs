@@ -37,6 +37,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Text>, String> {
 
 impl Text {
     pub(super) fn parse(&self) -> Result<Hidden<'_>, String> {
+        // A list would be taken for an object's fields in their order.
+        if !self.text.trim_start().starts_with('{') {
+            return Err("is not a lockfile: it is no object".to_owned());
+        }
         let document: Document<'_> =
             serde_json::from_str(&self.text).map_err(|error| format!("is not a lockfile: {error}"))?;
         Ok(Hidden { entries: document.packages.0, written: self.written })
@@ -55,8 +59,10 @@ impl<'a> Hidden<'a> {
     pub(super) fn about(&self, folder: &Folder, root: &Path) -> Option<&Recorded<'a>> {
         let entry = self.entries.get(folder.path.strip_prefix(root).ok()?.to_str()?)?;
         let file = fs::metadata(folder.path.join("package.json")).and_then(|metadata| metadata.modified());
-        let is_newer = |time: Option<SystemTime>| time.is_none_or(|time| Some(time) > self.written);
-        (!entry.link.0 && !is_newer(folder.modified) && !is_newer(file.ok())).then_some(entry)
+        // A package.json that is gone has left its trace in the folder's own time.
+        let has_changed =
+            [folder.modified, file.ok()].into_iter().flatten().any(|time| Some(time) > self.written);
+        (!entry.link.0 && !has_changed).then_some(entry)
     }
 }
 
