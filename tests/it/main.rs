@@ -4,6 +4,8 @@
 
 mod support;
 
+mod audit_npm;
+mod audit_pip;
 mod bypasses;
 mod check;
 mod configure;
