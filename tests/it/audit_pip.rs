@@ -24,7 +24,7 @@ fn environment(sandbox: &mut Sandbox) -> PathBuf {
     sandbox.bare("python3", &arguments).ended_with(0);
     let pip = root.join("bin/pip");
     let canary = sandbox.canary("pip");
-    let script = format!("#!{}/bin/python3\nopen({canary:?}, 'w')\n", root.display());
+    let script = format!("#!{}/bin/python3\nopen('{}', 'w')\n", root.display(), canary.display());
     fs::write(&pip, script).unwrap();
     fs::set_permissions(&pip, fs::Permissions::from_mode(0o755)).unwrap();
     let path = sandbox.variable("PATH");
@@ -142,7 +142,7 @@ fn no_code_of_the_environment_runs() {
     install(&sandbox, &["good"]);
     let library = root.join("lib").read_dir().unwrap().next().unwrap().unwrap().path().join("site-packages");
     let canary = sandbox.canary("start");
-    let code = format!("open({canary:?}, 'w')");
+    let code = format!("open('{}', 'w')", canary.display());
     fs::write(library.join("evil.pth"), format!("import os; {code}\n")).unwrap();
     fs::write(library.join("sitecustomize.py"), &code).unwrap();
     for name in ["json.py", "site.py", "os.py", "sitecustomize.py"] {

@@ -203,8 +203,8 @@ fn graph(found: &[Distribution]) -> Graph {
         .iter()
         .map(|found| found.requires.iter().filter_map(|name| nodes.get(&key(name)).copied()).collect())
         .collect();
-    let required: HashSet<usize> = requires.iter().flatten().copied().collect();
+    let dependencies: HashSet<usize> = requires.iter().flatten().copied().collect();
     let requested =
-        (0..found.len()).filter(|node| found[*node].is_requested || !required.contains(node)).collect();
+        (0..found.len()).filter(|node| found[*node].is_requested || !dependencies.contains(node)).collect();
     Graph { names, requires, requested }
 }

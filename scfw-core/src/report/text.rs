@@ -72,7 +72,7 @@ fn places(audit: &Audit<'_>, installed: &Installed) -> String {
     }
 }
 
-const fn packages<'a>(aside: &'a dyn Fn(usize) -> String) -> Wording<'a> {
+const fn packages(aside: &dyn Fn(usize) -> String) -> Wording<'_> {
     Wording { one: "Package", within: "package", all: "All packages", aside }
 }
 

@@ -6,7 +6,7 @@ mod interpreter;
 use std::ffi::{OsStr, OsString};
 use std::io::{Write, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Args, ValueEnum};
@@ -117,15 +117,14 @@ pub(super) fn run(options: &Options) -> i32 {
 
 /// The path of the named executable, or of the first of `names` that is there; an exit status where there is none.
 fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, i32> {
-    let named = options.executable.as_deref().map(|path| path.as_os_str());
-    let located = match named {
-        Some(named) => locate(named).filter(|located| located.path.is_file()),
+    let wanted = options.executable.as_deref().map(Path::as_os_str);
+    let located = match wanted {
+        Some(path) => locate(path).filter(|located| located.path.is_file()),
         None => names.iter().find_map(|name| locate(OsStr::new(name))),
     };
     located.map(|located| located.path).ok_or_else(|| {
-        let what = named
-            .map_or_else(|| names[0].to_owned(), |named| sanitise(&named.to_string_lossy()).into_owned());
-        output::say(&format!("there is no {what}; name the program with --executable"));
+        let what = wanted.unwrap_or(OsStr::new(names[0])).to_string_lossy();
+        output::say(&format!("there is no {}; name the program with --executable", sanitise(&what)));
         status::NOT_FOUND
     })
 }
@@ -155,7 +154,7 @@ fn npm_inventory(options: &Options) -> Result<Inventory, i32> {
 }
 
 /// Where npm keeps what is installed globally, which only npm knows for sure.
-fn global_modules(npm: &PathBuf) -> Result<PathBuf, i32> {
+fn global_modules(npm: &Path) -> Result<PathBuf, i32> {
     let mut command = Command::new(npm);
     command.args(["root", "--global"]);
     let answer = ask(command).map_err(|error| {

@@ -137,7 +137,9 @@ pub(crate) fn is_cyclonedx(document: &Value) {
             }
         }
         assert!(!list(&vulnerability["affects"]).is_empty(), "{vulnerability}");
-        list(&vulnerability["affects"]).iter().for_each(|affected| is_known(&affected["ref"]));
+        for affected in list(&vulnerability["affects"]) {
+            is_known(&affected["ref"]);
+        }
     }
     are_different(&vulnerabilities);
 }

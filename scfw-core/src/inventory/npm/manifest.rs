@@ -54,8 +54,10 @@ pub(super) enum Origin {
 impl Origin {
     pub(super) fn of(name: &str, spec: &str) -> Self {
         if spec.starts_with("https://") || spec.starts_with("http://") {
-            let is_repository =
-                spec.split('#').next().is_some_and(|url| url.trim_end_matches('/').ends_with(".git"));
+            let is_repository = spec
+                .split('#')
+                .next()
+                .is_some_and(|url| url.trim_end_matches('/').strip_suffix(".git").is_some());
             return if is_repository { Self::Git } else { Self::Url };
         }
         let is_short = |spec: &str| {

@@ -39,7 +39,7 @@ impl Project {
     /// Writes the hidden lockfile, a minute from now or ago.
     fn lock(&self, packages: &Value, is_newer: bool) {
         let path = self.write("node_modules/.package-lock.json", json!({"packages": packages}).to_string());
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let time = if is_newer { SystemTime::now() + minute } else { SystemTime::now() - minute };
         fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
     }

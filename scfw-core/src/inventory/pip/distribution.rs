@@ -1,6 +1,8 @@
 //! One installed distribution, from whichever kind of record its installer left.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -153,9 +155,8 @@ fn local_path(url: &str) -> Option<PathBuf> {
     let path = rest.strip_prefix("//localhost/").map(|path| format!("/{path}"));
     let path = path.unwrap_or_else(|| rest.strip_prefix("//").unwrap_or(rest).to_owned());
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    use std::os::unix::ffi::OsStringExt;
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
-    Some(PathBuf::from(std::ffi::OsString::from_vec(decoded)))
+    Some(PathBuf::from(OsString::from_vec(decoded)))
 }
 
 /// The project that an egg-link leads to, whose metadata stands beside its source.

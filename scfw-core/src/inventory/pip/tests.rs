@@ -239,7 +239,7 @@ fn a_directory_that_cannot_be_listed_is_said() {
         return;
     }
     let site = Site::new();
-    fs::set_permissions(site.path("site-packages"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(site.path("site-packages"), fs::Permissions::from_mode(0o0)).unwrap();
     let inventory = site.read();
     fs::set_permissions(site.path("site-packages"), fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(inventory.unread.len(), 1);
