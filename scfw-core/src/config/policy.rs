@@ -179,7 +179,7 @@ impl Policy {
             }
             for name in key.variables {
                 if variable(name).is_some_and(|value| !value.is_empty()) {
-                    overruled.push(self.over(&format!("{} is locked, and so {name}", key.name)));
+                    overruled.push(self.over(&format!("{} is locked, and {name} without effect", key.name)));
                 }
             }
         }

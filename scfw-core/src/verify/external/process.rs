@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::armed::disarmed;
@@ -74,7 +74,13 @@ fn converse(child: &mut Child, document: Vec<u8>, deadline: Instant) -> Result<V
     let (sender, ended) = channel();
     if let Some(mut input) = child.stdin.take() {
         beside(move || {
-            // One that does not want to know everything may have an answer all the same.
+            // One that does not want to know everything may have an answer all the same, and its closed pipe must
+            // not end this program. Nobody else of this process is to notice, so the signal is held back here alone.
+            let mut pipe = SigSet::empty();
+            pipe.add(Signal::SIGPIPE);
+            if pipe.thread_block().is_err() {
+                return;
+            }
             let _may_break = input.write_all(&document);
         })?;
     }
