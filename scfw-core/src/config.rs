@@ -140,8 +140,6 @@ pub struct Settings {
     pub private: Vec<Pattern>,
     /// How old a version has to be, as the user has it; [`Settings::minimum_age_of`] knows the policy too.
     pub minimum_age: MinimumAge,
-    /// Whether the user has named the hours.
-    minimum_age_chosen: bool,
     /// How old it has to be at least, as the policy has it.
     least_age: MinimumAge,
     /// What follows where nobody knows how old it is.
@@ -327,9 +325,9 @@ impl Settings {
             osv_ignore: named_ignore.unwrap_or_else(|| ignoring.join("osv-ignore.txt")),
             system_directory: system.directory.clone(),
             private: file.private.unwrap_or_default(),
-            minimum_age_chosen: minimum_age.is_some(),
             minimum_age: MinimumAge {
                 hours: minimum_age.unwrap_or(age::MINIMUM_AGE),
+                is_chosen: minimum_age.is_some(),
                 exceptions: file.minimum_age_exceptions.unwrap_or_default(),
             },
             least_age: MinimumAge::default(),

@@ -30,6 +30,8 @@ pub enum UnknownAge {
 pub struct MinimumAge {
     /// Hours.
     pub hours: u32,
+    /// Whether somebody has named the hours.
+    pub(super) is_chosen: bool,
     /// Other hours for the packages that a pattern means.
     pub exceptions: BTreeMap<Pattern, u32>,
 }
@@ -55,6 +57,7 @@ mod tests {
         let exceptions = [("npm:*", 48), ("npm:@corp/*", 0), ("@corp/risky", 72), ("npm:@corp/*y", 5)];
         let age = MinimumAge {
             hours: 24,
+            is_chosen: false,
             exceptions: exceptions.map(|(pattern, hours)| (pattern.parse().unwrap(), hours)).into(),
         };
         let hours = |ecosystem, name: &str| age.of(&Package::new(ecosystem, name, None)).as_secs() / 3600;

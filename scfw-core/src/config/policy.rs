@@ -236,11 +236,12 @@ impl Policy {
     fn tighten_age(&self, settings: &mut Settings) -> Vec<String> {
         let floor = MinimumAge {
             hours: self.minimum_age.unwrap_or_default(),
+            is_chosen: self.minimum_age.is_some(),
             exceptions: self.minimum_age_exceptions.clone(),
         };
         let own = &settings.minimum_age;
         let mut overruled = Vec::new();
-        if settings.minimum_age_chosen && own.hours < floor.hours {
+        if own.is_chosen && own.hours < floor.hours {
             overruled.push(format!("minimum_age cannot be below {} hours", floor.hours));
         }
         for (pattern, hours) in &own.exceptions {
