@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn with(general: Vec<Finding>) -> Verification {
-        Verification { targets: Vec::new(), general }
+        Verification { general, ..Verification::default() }
     }
 
     fn finding(severity: FindingSeverity) -> Finding {

@@ -12,6 +12,7 @@ use scfw_core::telemetry::{self, Action, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::{Verification, verifiers, verify};
 
+use crate::commands::update::start_in_background;
 use crate::prompt::Terminal;
 use crate::router::describe;
 use crate::{output, runs, status};
@@ -58,6 +59,9 @@ fn answer() -> i32 {
         }
     };
     let verification = verify(&settings, &verifiers, document.targets);
+    if let Some(trouble) = &verification.local.trouble {
+        output::say(&sanitise(trouble));
+    }
     let (action, status) = conclude(&verification, &settings, document.phase);
     // A build that may go on is part of an install whose record comes with the whole set.
     if document.phase == Phase::Install || action != Action::Allow {
@@ -73,6 +77,9 @@ fn answer() -> i32 {
         if let Err(error) = telemetry::log(&event, &settings.log_file) {
             output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
         }
+    }
+    if verification.local.is_refresh_due {
+        start_in_background(&settings);
     }
     status
 }

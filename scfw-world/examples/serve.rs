@@ -38,7 +38,12 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    println!("export SCFW_OSV_API_URL={} SCFW_DD_DATASET_URL={}", world.osv_url(), world.datadog_url());
+    println!(
+        "export SCFW_OSV_API_URL={} SCFW_OSV_BULK_URL={} SCFW_DD_DATASET_URL={}",
+        world.osv_url(),
+        world.osv_bulk_url(),
+        world.datadog_url()
+    );
     loop {
         thread::park();
     }

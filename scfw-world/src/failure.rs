@@ -51,7 +51,7 @@ impl Flood {
                 unit: r#""one-name-of-many":["1.0.0"],"#,
                 closing: r#""one-name-of-many":null}"#,
             },
-            Service::Index | Service::Registry | Service::Elsewhere => {
+            Service::Index | Service::Registry | Service::Bulk | Service::Elsewhere => {
                 Self { opening: r#"{"versions":["#, unit: r#""1.0.0","#, closing: r#""1.0.0"]}"# }
             }
         }

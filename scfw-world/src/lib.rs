@@ -17,6 +17,7 @@
 //! ```
 
 mod archive;
+mod bulk;
 mod datadog;
 mod encoding;
 mod failure;
@@ -57,8 +58,11 @@ pub enum Service {
     Index,
     /// The npm registry and its tarballs, below `/npm`.
     Registry,
-    /// The OSV API, below `/osv`.
+    /// The OSV API, below `/osv/v1`.
     Osv,
+    /// The bulk export of the same advisories, below `/osv/npm` and `/osv/PyPI`, and zips of further feeds below
+    /// `/feeds`.
+    Bulk,
     /// The Datadog data set, below `/datadog`.
     Datadog,
     /// None of them: whatever else is asked for, which is never found.
@@ -67,10 +71,12 @@ pub enum Service {
 
 impl Service {
     fn of(path: &str) -> Self {
-        match path.split(['/', '?']).nth(1) {
+        let mut segments = path.split(['/', '?']).skip(1);
+        match segments.next() {
             Some("pypi") => Self::Index,
             Some("npm") => Self::Registry,
-            Some("osv") => Self::Osv,
+            Some("osv") if segments.next() == Some("v1") => Self::Osv,
+            Some("osv" | "feeds") => Self::Bulk,
             Some("datadog") => Self::Datadog,
             _ => Self::Elsewhere,
         }
@@ -84,6 +90,7 @@ struct State {
     registry: npm::Registry,
     osv: osv::Osv,
     datadog: datadog::DataSet,
+    feeds: bulk::Feeds,
     failures: HashMap<Service, Failure>,
     requests: Vec<Request>,
 }
@@ -94,6 +101,7 @@ impl State {
             Service::Index => self.index.answer(base, &request),
             Service::Registry => self.registry.answer(base, &request),
             Service::Osv => self.osv.answer(&request),
+            Service::Bulk => bulk::answer(&self.osv, &self.feeds, &request),
             Service::Datadog => self.datadog.answer(&request),
             Service::Elsewhere => Response::text(404, "not found\n"),
         };
@@ -147,6 +155,19 @@ impl World {
         format!("{}/osv", self.base)
     }
 
+    /// The base of OSV's bulk export, with `<ecosystem>/all.zip`, `<ecosystem>/modified_id.csv` and
+    /// `<ecosystem>/<id>.json` below it.
+    #[must_use]
+    pub fn osv_bulk_url(&self) -> String {
+        self.osv_url()
+    }
+
+    /// The base of a mirror: the bulk export in `osv/`, the Datadog data set in `datadog/`, further feeds in `feeds/`.
+    #[must_use]
+    pub fn mirror_url(&self) -> String {
+        self.base.clone()
+    }
+
     /// The base of the Datadog data set, with `samples/<npm|pypi>/manifest.json` below it.
     #[must_use]
     pub fn datadog_url(&self) -> String {
@@ -180,11 +201,20 @@ impl World {
         self.state().datadog.add(ecosystem, name, version);
     }
 
-    /// Adds an OSV record, in the place of one with the same id. It need not be valid.
-    #[expect(clippy::needless_pass_by_value, reason = "so that it takes what `json!` makes as it stands")]
+    /// Adds an OSV record, in the place of one with the same id. It need not be valid. One that does not say when it
+    /// was last modified was so just now.
     pub fn add_advisory(&self, record: Value) {
-        let record = osv::Record::new(&record, record.to_string().into_bytes());
-        self.state().osv.add(record);
+        self.state().osv.add_now(record);
+    }
+
+    /// Takes an OSV record away.
+    pub fn remove_advisory(&self, id: &str) {
+        self.state().osv.remove(id);
+    }
+
+    /// Serves these OSV records as `feeds/<name>.zip`.
+    pub fn serve_feed(&self, name: &str, records: &[Value]) {
+        self.state().feeds.insert(name.to_owned(), records.to_vec());
     }
 
     /// Adds the advisories of an OSV bulk export, a zip with one `<id>.json` each. Returns how many there are.

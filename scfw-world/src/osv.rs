@@ -1,4 +1,4 @@
-//! The OSV API: queries in batches, and records by id.
+//! The OSV API: queries in batches, and records by id. The same records as a bulk export are in [`crate::bulk`].
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,12 +21,12 @@ const PAGE_TOKEN: &str = "after-";
 
 /// An advisory, as it came, with what has to be known to find and list it.
 pub(crate) struct Record {
-    id: String,
-    modified: String,
+    pub(crate) id: String,
+    pub(crate) modified: String,
     withdrawn: bool,
     /// The packages it names, by normalised name.
-    packages: Vec<(Ecosystem, String)>,
-    document: Vec<u8>,
+    pub(crate) packages: Vec<(Ecosystem, String)>,
+    pub(crate) document: Vec<u8>,
 }
 
 impl Record {
@@ -65,11 +65,13 @@ fn ecosystem(name: &str) -> Option<Ecosystem> {
 /// The advisories.
 #[derive(Default)]
 pub(crate) struct Osv {
-    records: HashMap<String, Record>,
+    pub(crate) records: HashMap<String, Record>,
     /// The ids of the advisories that name a package, in order.
     by_package: HashMap<(Ecosystem, String), Vec<String>>,
     /// How many advisories have been made up so far.
     made_up: usize,
+    /// Seconds that have passed in this world, for modification times.
+    moment: u64,
     /// How many results one page has; nothing for all of them.
     pub(crate) page_size: Option<usize>,
     /// Whether queries find withdrawn advisories.
@@ -77,15 +79,31 @@ pub(crate) struct Osv {
 }
 
 impl Osv {
-    /// Adds an advisory, in the place of one with the same id.
-    pub(crate) fn add(&mut self, record: Record) {
-        if let Some(old) = self.records.remove(&record.id) {
+    /// Adds an advisory that does not say when it was last modified as one that was modified after all others.
+    pub(crate) fn add_now(&mut self, mut record: Value) {
+        self.moment += 1;
+        if let Some(fields) = record.as_object_mut() {
+            let (hours, rest) = (self.moment / 3600, self.moment % 3600);
+            let modified = format!("2020-01-01T{:02}:{:02}:{:02}Z", hours % 24, rest / 60, rest % 60);
+            fields.entry("modified").or_insert(modified.into());
+        }
+        self.add(Record::new(&record, record.to_string().into_bytes()));
+    }
+
+    /// Takes an advisory away.
+    pub(crate) fn remove(&mut self, id: &str) {
+        if let Some(old) = self.records.remove(id) {
             for package in &old.packages {
                 if let Some(ids) = self.by_package.get_mut(package) {
                     ids.retain(|id| *id != old.id);
                 }
             }
         }
+    }
+
+    /// Adds an advisory, in the place of one with the same id.
+    pub(crate) fn add(&mut self, record: Record) {
+        self.remove(&record.id);
         for package in &record.packages {
             let ids = self.by_package.entry(package.clone()).or_default();
             let place = ids.partition_point(|id| *id < record.id);
@@ -114,12 +132,11 @@ impl Osv {
             "schema_version": "1.5.0",
             "id": id,
             "published": "2020-01-01T00:00:00Z",
-            "modified": "2020-01-01T00:00:00Z",
             "summary": format!("Malicious code in {name} ({ecosystem})"),
             "details": "This package exists in a test only.",
             "affected": [affected],
         });
-        self.add(Record::new(&record, record.to_string().into_bytes()));
+        self.add_now(record);
         id
     }
 

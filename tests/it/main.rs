@@ -36,5 +36,6 @@ mod shells_interactive;
 mod shells_session;
 mod shield;
 mod shims;
+mod store;
 mod terminal;
 mod verify;

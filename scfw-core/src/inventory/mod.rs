@@ -76,7 +76,7 @@ impl Inventory {
     /// packages that required them.
     #[must_use]
     pub fn audit(&self, verification: Verification) -> Audit<'_> {
-        let Verification { targets, general } = verification;
+        let Verification { targets, general, local } = verification;
         let mut found: HashMap<Key, _> =
             targets.into_iter().map(|(target, findings)| (key(&target), findings)).collect();
         let paths = graph::Paths::of(&self.graph);
@@ -92,7 +92,7 @@ impl Inventory {
                 (target, findings)
             })
             .collect();
-        Audit { inventory: self, verification: Verification { targets, general } }
+        Audit { inventory: self, verification: Verification { targets, general, local } }
     }
 
     /// For each package the indexes of those that it requires.

@@ -32,7 +32,7 @@ fn inventory() -> (tempfile::TempDir, Inventory) {
 fn audit(inventory: &Inventory) -> Audit<'_> {
     let critical = Finding {
         severity: FindingSeverity::Critical,
-        verifier: "OSV",
+        verifier: "OSV".into(),
         message: "it is malicious".to_owned(),
         advisory: Some("MAL-1".to_owned()),
         url: Some("https://advisories.example/MAL-1".to_owned()),
@@ -69,7 +69,7 @@ fn audit(inventory: &Inventory) -> Audit<'_> {
     // Verifying may give the targets back in another order.
     let targets =
         inventory.targets().into_iter().rev().map(|target| (target.clone(), found(&target))).collect();
-    inventory.audit(Verification { targets, general: Vec::new() })
+    inventory.audit(Verification { targets, ..Verification::default() })
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn the_same_audit_gives_the_same_bytes_and_another_one_another_number() {
     let (_root, inventory) = inventory();
     let both = |audit: &Audit<'_>| (sarif(audit).to_string(), cyclonedx(audit).to_string());
     assert_eq!(both(&audit(&inventory)), both(&audit(&inventory)));
-    let clean = inventory.audit(Verification { targets: Vec::new(), general: Vec::new() });
+    let clean = inventory.audit(Verification::default());
     let number = |audit: &Audit<'_>| cyclonedx(audit)["serialNumber"].as_str().unwrap().to_owned();
     assert_ne!(number(&clean), number(&audit(&inventory)));
 }
@@ -170,7 +170,7 @@ fn what_could_not_be_read_is_in_every_document() {
         site_directories: vec![root.path().join("site")],
         other_directories: Vec::new(),
     });
-    let audit = inventory.audit(Verification { targets: Vec::new(), general: Vec::new() });
+    let audit = inventory.audit(Verification::default());
     assert!(
         audit_text(&audit, false)
             .ends_with("1 package audited, 0 with findings; not everything could be verified.\n")

@@ -198,7 +198,7 @@ mod tests {
 
     fn about(name: &str, findings: Vec<Finding>) -> Verification {
         let target = Target::registry(Package::new(Ecosystem::Npm, name, Some("1.0.0")));
-        Verification { targets: vec![(target, findings)], general: Vec::new() }
+        Verification { targets: vec![(target, findings)], ..Verification::default() }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::{Finding, FindingSeverity, Outcome, Verifier, Verifying};
+use super::local::{Known, Local};
+use super::{AtOnce, Finding, FindingSeverity, Outcome, Verifier, Verifying};
 use crate::config::Settings;
 use crate::feed::Client;
+use crate::feed::bulk::datadog_feed;
 use crate::feed::datadog::{Listed, Manifest, manifest};
 use crate::package::{Ecosystem, Target};
 
@@ -29,6 +31,38 @@ impl Datadog {
 impl Verifier for Datadog {
     fn name(&self) -> Cow<'static, str> {
         NAME.into()
+    }
+
+    fn verify_at_once(&self, targets: &[Target], local: &Local<'_>) -> AtOnce {
+        let mut at_once = AtOnce::default();
+        for ecosystem in Ecosystem::ALL {
+            let concerned: Vec<(usize, &Target, String)> = targets
+                .iter()
+                .enumerate()
+                .filter(|(_, target)| target.package.ecosystem == ecosystem)
+                .map(|(index, target)| (index, target, target.package.key()))
+                .collect();
+            if concerned.is_empty() {
+                continue;
+            }
+            let (known, listed) = local.consult(&datadog_feed(ecosystem), |snapshot, feed| {
+                snapshot.malicious(feed, ecosystem, concerned.iter().map(|(_, _, key)| key.as_str()))
+            });
+            if let Some(listed) = listed {
+                let manifest = Manifest::new(listed);
+                at_once.outcome.findings.extend(
+                    concerned
+                        .iter()
+                        .filter_map(|(index, target, _)| Some((*index, finding(&manifest, target)?))),
+                );
+            }
+            if !matches!(known, Known::Current) {
+                at_once.remaining.extend(concerned.iter().map(|(index, ..)| *index));
+                let why = local.explain(known, &format!("the Datadog manifest for {ecosystem}"));
+                at_once.why = at_once.why.or(why);
+            }
+        }
+        at_once
     }
 
     fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {

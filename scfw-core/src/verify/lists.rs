@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::{Finding, FindingSeverity, Outcome, Verifier, Verifying};
+use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier};
 use crate::advisory::Version;
-use crate::feed::Client;
 use crate::package::{Ecosystem, Package, Target};
 
 const NAME: &str = "lists";
@@ -186,13 +185,13 @@ impl Verifier for Lists {
         NAME.into()
     }
 
-    fn verify<'a>(&'a self, targets: &'a [Target], _client: &'a Client) -> Verifying<'a> {
+    fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {
         let findings = targets
             .iter()
             .enumerate()
             .flat_map(|(index, target)| self.about(&target.package).map(move |finding| (index, finding)))
             .collect();
-        Box::pin(std::future::ready(Outcome { findings, general: Vec::new() }))
+        AtOnce { outcome: Outcome { findings, general: Vec::new() }, ..AtOnce::default() }
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod datadog;
 mod external;
+mod feeds;
 mod lists;
+mod local;
 mod osv;
 
 use std::borrow::Cow;
@@ -17,8 +19,10 @@ use crate::advisory::{Rating, Severity};
 use crate::config::Settings;
 use crate::feed::Client;
 use crate::package::{Source, Target};
+use crate::store::Store;
 
 pub use lists::ListError;
+pub use local::Local;
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +101,25 @@ pub struct Outcome {
     pub general: Vec<Finding>,
 }
 
+/// What a verifier can say without waiting for anything.
+#[derive(Debug, Default)]
+pub struct AtOnce {
+    /// What it found.
+    pub outcome: Outcome,
+    /// The indices of the targets that [`Verifier::verify`] has to look up all the same.
+    pub remaining: Vec<usize>,
+    /// What to add to the reason where that finds nothing out: why it was asked at all.
+    pub why: Option<String>,
+}
+
+impl AtOnce {
+    /// Nothing can be said of these many targets.
+    #[must_use]
+    pub fn nothing(targets: usize) -> Self {
+        Self { remaining: (0..targets).collect(), ..Self::default() }
+    }
+}
+
 /// What [`Verifier::verify`] gives: findings, when they are there.
 pub type Verifying<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
@@ -105,17 +128,36 @@ pub trait Verifier {
     /// The name in findings and messages.
     fn name(&self) -> Cow<'static, str>;
 
-    /// Looks `targets` up. Ends by the deadline of `client` and never fails: what goes wrong is in the outcome.
-    fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a>;
+    /// Looks `targets` up in what is on this machine. What no verifier leaves over costs no network and no runtime.
+    fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {
+        AtOnce::nothing(targets.len())
+    }
+
+    /// Looks `targets` up, which [`verify_at_once`](Self::verify_at_once) has left over. Ends by the deadline of
+    /// `client` and never fails: what goes wrong is in the outcome.
+    fn verify<'a>(&'a self, _targets: &'a [Target], _client: &'a Client) -> Verifying<'a> {
+        Box::pin(std::future::ready(Outcome::default()))
+    }
+}
+
+/// What was noticed about the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalNotes {
+    /// Why it could not be used, as a sentence.
+    pub trouble: Option<String>,
+    /// Something that was looked up in it is older than the settings want it to become.
+    pub is_refresh_due: bool,
 }
 
 /// Targets with all that was found about them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verification {
     /// Each target with its findings, the critical ones first.
     pub targets: Vec<(Target, Vec<Finding>)>,
     /// Findings about all targets.
     pub general: Vec<Finding>,
+    /// What was noticed about the store.
+    pub local: LocalNotes,
 }
 
 impl Verification {
@@ -131,6 +173,7 @@ pub fn verifiers(settings: &Settings) -> Result<Vec<Box<dyn Verifier>>, Verifier
     let mut verifiers: Vec<Box<dyn Verifier>> = vec![
         Box::new(datadog::Datadog::new(settings)),
         Box::new(osv::Osv::new(settings)?),
+        Box::new(feeds::Feeds::new(settings)),
         Box::new(lists::Lists::load(&settings.shared_directories("lists"))?),
     ];
     let present: Vec<_> = verifiers.iter().map(|verifier| verifier.name()).collect();
@@ -178,7 +221,7 @@ pub enum VerifierError {
 #[must_use]
 pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Target>) -> Verification {
     let (looked_up, rest): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_known_by_name);
-    let mut verification = Verification { targets: Vec::new(), general: Vec::new() };
+    let mut verification = Verification::default();
     if !looked_up.is_empty() {
         verification = look_up(settings, verifiers, looked_up);
     }
@@ -215,37 +258,90 @@ fn from_nowhere_known(target: &Target) -> Option<Finding> {
     Some(Finding::unverified("source", &format!("it comes from {place}{at}, not from a registry")))
 }
 
+/// A verifier with what it has left over: the indices of the targets, and these.
+struct Remaining<'a> {
+    verifier: &'a dyn Verifier,
+    indices: Vec<usize>,
+    targets: Vec<Target>,
+    why: Option<String>,
+}
+
 fn look_up(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Target>) -> Verification {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let general = vec![Finding::unverified("scfw", &format!("the network cannot be used ({error})"))];
-            return Verification {
-                targets: targets.into_iter().map(|target| (target, Vec::new())).collect(),
-                general,
-            };
+    let mut outcomes = Vec::with_capacity(verifiers.len());
+    let mut remaining = Vec::new();
+    let notes = {
+        let store = Store::open_existing(&Store::path_in(&settings.directories.data));
+        let local = Local::new(settings, &store);
+        for (number, verifier) in verifiers.iter().enumerate() {
+            let AtOnce { outcome, remaining: indices, why } = verifier.verify_at_once(&targets, &local);
+            outcomes.push(outcome);
+            if !indices.is_empty() {
+                let targets = indices.iter().filter_map(|index| targets.get(*index).cloned()).collect();
+                remaining.push((number, Remaining { verifier: verifier.as_ref(), indices, targets, why }));
+            }
         }
+        local.into_notes(&store)
     };
-    let outcomes = runtime.block_on(async {
-        let base_urls = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
-        let client = Client::new(settings.offline, Instant::now() + settings.deadline, &base_urls);
-        let mut running: Vec<(Cow<'static, str>, Verifying<'_>)> =
-            verifiers.iter().map(|verifier| (verifier.name(), verifier.verify(&targets, &client))).collect();
-        all(&mut running, client.deadline()).await
-    });
-    // A blocked name lookup of the system must not hold up the verdict.
-    runtime.shutdown_background();
+    if !remaining.is_empty() {
+        let (numbers, remaining): (Vec<usize>, Vec<_>) = remaining.into_iter().unzip();
+        for (number, outcome) in numbers.into_iter().zip(look_up_online(settings, &remaining)) {
+            outcomes[number].findings.extend(outcome.findings);
+            outcomes[number].general.extend(outcome.general);
+        }
+    }
     let mut findings: Vec<Vec<Finding>> = vec![Vec::new(); targets.len()];
     let mut general = Vec::new();
     for outcome in outcomes {
         general.extend(outcome.general);
         for (index, finding) in outcome.findings {
-            if let Some(findings) = findings.get_mut(index) {
+            // The store and the network may both know it.
+            if let Some(findings) = findings.get_mut(index)
+                && !findings.iter().any(|known| is_same(known, &finding))
+            {
                 findings.push(finding);
             }
         }
     }
-    Verification { targets: targets.into_iter().zip(findings).collect(), general }
+    Verification { targets: targets.into_iter().zip(findings).collect(), general, local: notes }
+}
+
+fn is_same(left: &Finding, right: &Finding) -> bool {
+    (&left.verifier, &left.advisory, &left.message) == (&right.verifier, &right.advisory, &right.message)
+}
+
+/// Asks the network, all verifiers at once. An outcome for each, with the indices that their targets have among all.
+fn look_up_online(settings: &Settings, remaining: &[Remaining<'_>]) -> Vec<Outcome> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let general = vec![Finding::unverified("scfw", &format!("the network cannot be used ({error})"))];
+            return vec![Outcome { findings: Vec::new(), general }];
+        }
+    };
+    let mut outcomes = runtime.block_on(async {
+        let base_urls = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
+        let client = Client::new(settings.offline, Instant::now() + settings.deadline, &base_urls);
+        let mut running: Vec<(Cow<'static, str>, Verifying<'_>)> = remaining
+            .iter()
+            .map(|remaining| {
+                (remaining.verifier.name(), remaining.verifier.verify(&remaining.targets, &client))
+            })
+            .collect();
+        all(&mut running, client.deadline()).await
+    });
+    // A blocked name lookup of the system must not hold up the verdict.
+    runtime.shutdown_background();
+    for (outcome, remaining) in outcomes.iter_mut().zip(remaining) {
+        for (index, _) in &mut outcome.findings {
+            *index = remaining.indices.get(*index).copied().unwrap_or(usize::MAX);
+        }
+        if let Some(why) = &remaining.why {
+            for finding in outcome.general.iter_mut().filter(|finding| finding.is_unverified) {
+                finding.message.extend(["; ", why]);
+            }
+        }
+    }
+    outcomes
 }
 
 /// Waits for all of `running`. Verifiers mind the deadline themselves and so keep what they have; one that does

@@ -1,5 +1,5 @@
-//! OSV advisories, through the API. Which versions an advisory is about the API decides; the advisories
-//! themselves are fetched for their severity, for what they say, and for whether they were withdrawn.
+//! OSV advisories, from the store, or through the API. There the API decides which versions an advisory is about;
+//! the advisories themselves are fetched for their severity, for what they say, and for whether they were withdrawn.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,11 +8,13 @@ use std::io::ErrorKind;
 
 use regex::Regex;
 
-use super::{Disclosure, Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
-use crate::advisory::{Advisory, Severity, is_malicious_id};
+use super::local::{Known, Local};
+use super::{AtOnce, Disclosure, Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
+use crate::advisory::{Advisory, Severity, Version, is_malicious_id};
 use crate::config::Settings;
+use crate::feed::bulk::osv_feed;
 use crate::feed::{Client, osv};
-use crate::package::{Package, Pattern, Target};
+use crate::package::{Ecosystem, Package, Pattern, Target};
 
 const NAME: &str = "OSV";
 /// Where a person reads an advisory.
@@ -46,6 +48,37 @@ impl Osv {
 impl Verifier for Osv {
     fn name(&self) -> Cow<'static, str> {
         NAME.into()
+    }
+
+    fn verify_at_once(&self, targets: &[Target], local: &Local<'_>) -> AtOnce {
+        let mut at_once = AtOnce::default();
+        for ecosystem in Ecosystem::ALL {
+            let concerned: Vec<(usize, &Target, String)> = targets
+                .iter()
+                .enumerate()
+                .filter(|(_, target)| target.package.ecosystem == ecosystem)
+                .map(|(index, target)| (index, target, target.package.key()))
+                .collect();
+            if concerned.is_empty() {
+                continue;
+            }
+            let (known, advisories) = local.consult(&osv_feed(ecosystem), |snapshot, feed| {
+                snapshot.advisories(feed, ecosystem, concerned.iter().map(|(_, _, key)| key.as_str()))
+            });
+            for (index, target, key) in &concerned {
+                let about = advisories.as_ref().and_then(|advisories| advisories.get(key.as_str()));
+                if let Some(about) = about {
+                    let findings = self.findings(&target.package, about);
+                    at_once.outcome.findings.extend(findings.map(|finding| (*index, finding)));
+                }
+            }
+            if !matches!(known, Known::Current) {
+                at_once.remaining.extend(concerned.iter().map(|(index, ..)| *index));
+                let why = local.explain(known, &format!("the advisories for {ecosystem}"));
+                at_once.why = at_once.why.or(why);
+            }
+        }
+        at_once
     }
 
     fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {
@@ -83,7 +116,7 @@ impl Verifier for Osv {
                     |malicious| ids.into_iter().flatten().filter(move |id| is_malicious_id(id) == malicious);
                 let findings = of_kind(true)
                     .chain(of_kind(false))
-                    .filter_map(|id| self.finding(&targets.get(target)?.package, id, &advisories))
+                    .filter_map(|id| self.finding(&targets.get(target)?.package, id, advisories.get(id)))
                     .take(MOST_FINDINGS);
                 outcome.findings.extend(findings.map(|finding| (target, finding)));
             }
@@ -96,13 +129,26 @@ impl Verifier for Osv {
 }
 
 impl Osv {
-    fn finding(
-        &self,
-        package: &Package,
-        id: &str,
-        advisories: &BTreeMap<String, Advisory>,
-    ) -> Option<Finding> {
-        let advisory = advisories.get(id);
+    /// What the advisories `about` a package of that name say of `package`.
+    fn findings(&self, package: &Package, about: &[Advisory]) -> impl Iterator<Item = Finding> {
+        let (affecting, others): (Vec<&Advisory>, Vec<&Advisory>) =
+            about.iter().partition(|advisory| advisory.affects(package));
+        let affecting: BTreeMap<&str, &Advisory> = affecting
+            .into_iter()
+            .map(|advisory| (advisory.id.as_str(), advisory))
+            .filter(|(id, _)| is_malicious_id(id) || !self.ignored.matches(id))
+            .collect();
+        let of_kind = |malicious| affecting.iter().filter(move |(id, _)| is_malicious_id(id) == malicious);
+        let mut findings: Vec<Finding> = of_kind(true)
+            .chain(of_kind(false))
+            .filter_map(|(id, advisory)| self.finding(package, id, Some(advisory)))
+            .take(MOST_FINDINGS)
+            .collect();
+        findings.extend(incomparable(package, others.len()));
+        findings.into_iter()
+    }
+
+    fn finding(&self, package: &Package, id: &str, advisory: Option<&Advisory>) -> Option<Finding> {
         if advisory.is_some_and(|advisory| advisory.withdrawn.is_some()) {
             return None;
         }
@@ -142,8 +188,24 @@ impl Osv {
     }
 }
 
+/// That `package` has a version that cannot be compared, where there are `others`: advisories about the package that do
+/// not list exactly that version.
+fn incomparable(package: &Package, others: usize) -> Option<Finding> {
+    let version = package.version.as_deref()?;
+    if others == 0 || Version::parse(package.ecosystem, version).is_some() {
+        return None;
+    }
+    let plural = if others == 1 { "y" } else { "ies" };
+    let message = format!(
+        "the version {version} of package {} is none that {} defines, so it was compared exactly, character by character, with what \
+         {others} advisor{plural} of OSV.dev list",
+        package.name, package.ecosystem
+    );
+    Some(Finding::unverified(NAME, &message))
+}
+
 /// What a vulnerability's line goes on to say: `High: prototype pollution in foo; fixed in 1.2.4`.
-fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Advisory>) -> String {
+pub(super) fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Advisory>) -> String {
     let severity = severity.map_or_else(|| "severity unknown".to_owned(), |severity| severity.to_string());
     let Some(advisory) = advisory else { return format!("{severity}: its details could not be fetched") };
     let summary = summary(advisory).map_or_else(|| "no summary".to_owned(), shorten);
@@ -159,7 +221,7 @@ fn summary(advisory: &Advisory) -> Option<&str> {
     texts.into_iter().flatten().flat_map(|text| text.lines()).map(str::trim).find(|line| !line.is_empty())
 }
 
-fn disclosure(package: &Package, severity: Option<Severity>, advisory: &Advisory) -> Disclosure {
+pub(super) fn disclosure(package: &Package, severity: Option<Severity>, advisory: &Advisory) -> Disclosure {
     Disclosure {
         severity,
         ratings: advisory.ratings_for(package),

@@ -114,6 +114,7 @@ impl Sandbox {
         sandbox.set("LANG", "C.UTF-8");
         sandbox.set("SCFW_HOME", sandbox.path("scfw"));
         sandbox.set("SCFW_OSV_API_URL", sandbox.world.osv_url());
+        sandbox.set("SCFW_OSV_BULK_URL", sandbox.world.osv_bulk_url());
         sandbox.set("SCFW_DD_DATASET_URL", sandbox.world.datadog_url());
         sandbox.set("PIP_INDEX_URL", sandbox.world.index_url());
         sandbox.set("PIP_DISABLE_PIP_VERSION_CHECK", "1");

@@ -1,6 +1,6 @@
 //! Feeds of the user's own: a zip or a directory of advisories in the OSV schema.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::osv::{Gathered, Gathering};
@@ -45,13 +45,23 @@ impl Updater<'_> {
             }
             Archive::File(file, etag) => (file, etag),
         };
+        let updated = self.zip(name, file, location, etag);
+        self.reader.discard(&place, updated.as_ref().map(drop));
+        updated
+    }
+
+    fn zip(
+        &mut self,
+        name: &str,
+        file: File,
+        location: String,
+        etag: Option<String>,
+    ) -> Result<Updated, UpdateError> {
         let known = self.count(name)?;
         let mut gathering = Gathering::new(self.store.import(name)?);
-        archive::documents(file, &location, self.reader.progress, &mut |file, bytes| {
-            gathering.take(file, bytes)
-        })?;
+        let mut take = |file: &str, bytes: &[u8]| gathering.take(file, bytes);
+        archive::documents(file, &location, self.reader.progress, &mut take)?;
         let unreadable = finish(gathering, self.force, known, location, etag)?;
-        self.reader.discard(&place);
         self.updated(name, How::Whole, unreadable)
     }
 

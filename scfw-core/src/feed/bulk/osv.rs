@@ -55,9 +55,9 @@ impl Updater<'_> {
             }
             match self.reader.open(&base.join("all.zip"), None)? {
                 Archive::File(zip, _) => {
-                    let updated = self.whole(name, zip, index.as_ref(), state)?;
-                    self.reader.discard(&base.join("all.zip"));
-                    return Ok(updated);
+                    let updated = self.whole(name, zip, index.as_ref(), state);
+                    self.reader.discard(&base.join("all.zip"), updated.as_ref().map(drop));
+                    return updated;
                 }
                 Archive::Absent | Archive::Unchanged if index.is_none() => {}
                 Archive::Absent | Archive::Unchanged => {

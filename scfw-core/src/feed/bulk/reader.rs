@@ -175,12 +175,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Removes the download of the archive at `place`, which has been brought in.
-    pub(super) fn discard(&self, place: &Place) {
-        if let Place::Url(url) = place {
+    /// Removes the download of the archive at `place`, once it is brought in or is of no use.
+    pub(super) fn discard(&self, place: &Place, outcome: Result<(), &UpdateError>) {
+        let is_of_use = matches!(outcome, Err(UpdateError::Store(_) | UpdateError::Disk { .. }));
+        if let (Place::Url(url), false) = (place, is_of_use) {
             let (file, note) = self.download_of(url);
-            // One that stays is gone on with, and found complete.
-            let _ = fs::remove_file(note).and_then(|()| fs::remove_file(file));
+            // The note first: a file without one is nothing, and the next download writes over it.
+            let _absent = fs::remove_file(note);
+            let _absent = fs::remove_file(file);
         }
     }
 

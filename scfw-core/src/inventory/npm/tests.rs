@@ -182,7 +182,7 @@ fn the_store_of_pnpm_is_walked_once() {
 fn chains(inventory: &Inventory) -> Vec<String> {
     let finding = |target| (target, vec![Finding::unverified("test", "test")]);
     let targets = inventory.targets().into_iter().map(finding).collect();
-    let audit = inventory.audit(Verification { targets, general: Vec::new() });
+    let audit = inventory.audit(Verification { targets, ..Verification::default() });
     audit.verification.targets.iter().map(|(target, _)| target.required_by.join(">")).collect()
 }
 

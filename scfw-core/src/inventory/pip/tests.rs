@@ -174,7 +174,7 @@ fn chains_lead_from_what_was_requested() {
         .targets()
         .into_iter()
         .map(|target| (target, vec![crate::verify::Finding::unverified("test", "test")]));
-    let verification = crate::verify::Verification { targets: findings.collect(), general: Vec::new() };
+    let verification = crate::verify::Verification { targets: findings.collect(), ..Default::default() };
     let audit = inventory.audit(verification);
     let chains: Vec<String> =
         audit.verification.targets.iter().map(|(target, _)| target.required_by.join(">")).collect();

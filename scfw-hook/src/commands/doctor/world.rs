@@ -85,6 +85,7 @@ impl LittleWorld {
             .current_dir(folder)
             .env(env::SCFW_HOME, self.home())
             .env(env::SCFW_OSV_API_URL, self.world.osv_url())
+            .env(env::SCFW_OSV_BULK_URL, self.world.osv_bulk_url())
             .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url())
             .env("PIP_CONFIG_FILE", "/dev/null")
             .env("PIP_INDEX_URL", self.world.index_url())

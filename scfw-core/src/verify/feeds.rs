@@ -1,0 +1,98 @@
+//! Feeds of the user's own. They are only ever read from the store.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+
+use super::local::{Known, Local, hours};
+use super::osv::{describe, disclosure};
+use super::{AtOnce, Finding, FindingSeverity, Verifier};
+use crate::advisory::Advisory;
+use crate::config::{ExtraFeed, Settings};
+use crate::feed::bulk::extra_feed;
+use crate::package::{Ecosystem, Package, Target};
+
+const NAME: &str = "feeds";
+
+/// Says what the configured feeds say.
+pub(super) struct Feeds {
+    feeds: Vec<ExtraFeed>,
+}
+
+impl Feeds {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { feeds: settings.feeds.clone() }
+    }
+}
+
+impl Verifier for Feeds {
+    fn name(&self) -> Cow<'static, str> {
+        NAME.into()
+    }
+
+    fn verify_at_once(&self, targets: &[Target], local: &Local<'_>) -> AtOnce {
+        let mut at_once = AtOnce::default();
+        for feed in &self.feeds {
+            let (known, advisories) = local.consult(&extra_feed(&feed.name), |snapshot, stored| {
+                let mut found = HashMap::new();
+                for ecosystem in Ecosystem::ALL {
+                    let keys: BTreeSet<String> = targets
+                        .iter()
+                        .filter(|target| target.package.ecosystem == ecosystem)
+                        .map(|target| target.package.key())
+                        .collect();
+                    let about = snapshot.advisories(stored, ecosystem, keys.iter().map(String::as_str))?;
+                    found.extend(about.into_iter().map(|(key, found)| ((ecosystem, key.to_owned()), found)));
+                }
+                Ok(found)
+            });
+            for (index, target) in targets.iter().enumerate() {
+                let key = (target.package.ecosystem, target.package.key());
+                let about = advisories.as_ref().and_then(|advisories| advisories.get(&key));
+                at_once.outcome.findings.extend(
+                    about
+                        .into_iter()
+                        .flatten()
+                        .filter(|advisory| advisory.affects(&target.package))
+                        .map(|advisory| (index, finding(feed, &target.package, advisory))),
+                );
+            }
+            let missing = match known {
+                Known::Absent => "is not in the store; \"scfw update\" brings it in".to_owned(),
+                Known::Old(age) => format!("is {} old; \"scfw update\" brings it up to date", hours(age)),
+                Known::Current => continue,
+            };
+            at_once
+                .outcome
+                .general
+                .push(Finding::unverified(NAME, &format!("the feed {} {missing}", feed.name)));
+        }
+        at_once
+    }
+}
+
+fn finding(feed: &ExtraFeed, package: &Package, advisory: &Advisory) -> Finding {
+    let is_malicious = feed.malicious || advisory.is_malicious();
+    // Without a version in question, only malice in every version is certain to be met.
+    let is_certain = package.version.is_some() || advisory.affects_every_version(package);
+    let which = if is_certain { "" } else { "some versions of " };
+    let (severity, message) = if is_malicious {
+        let weight = if is_certain { FindingSeverity::Critical } else { FindingSeverity::Warning };
+        (weight, format!("The feed {} reports that {which}package {package} is malicious", feed.name))
+    } else {
+        (
+            FindingSeverity::Warning,
+            format!("The feed {} has an advisory about {which}package {package}", feed.name),
+        )
+    };
+    Finding {
+        severity,
+        verifier: NAME.into(),
+        message: format!("{message}: {}", advisory.id),
+        advisory: Some(advisory.id.clone()),
+        url: None,
+        detail: (!is_malicious).then(|| describe(package, advisory.severity_for(package), Some(advisory))),
+        disclosure: Some(disclosure(package, advisory.severity_for(package), advisory)),
+        is_unverified: false,
+        is_accepted: false,
+    }
+}
