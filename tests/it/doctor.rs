@@ -29,6 +29,7 @@ fn each_manager_that_is_found_is_tested_for_real() {
         assert_eq!(outcome(&checks, check, subject)["outcome"], "ok", "{finished:?}");
     }
     assert_eq!(outcome(&checks, "shims", "/shims")["outcome"], "absent");
+    assert_eq!(outcome(&checks, "store", "store.db")["outcome"], "absent");
     assert!(!sandbox.was_asked_for("scfw-selftest"), "the user's own registry hears nothing of the test");
     assert_eq!(sandbox.log().len(), 0, "nor does the user's log");
     assert_eq!(sandbox.temporary_files(), Vec::<std::path::PathBuf>::new());
@@ -76,4 +77,31 @@ fn runs_whose_gate_never_reported_are_listed_once() {
     let finished = sandbox.scfw(&["doctor", "--offline"]).ended_with(1);
     assert!(finished.stdout.contains("pip install lost (in /somewhere)"), "{}", finished.stdout);
     sandbox.scfw(&["doctor", "--offline"]).ended_with(0);
+}
+
+#[test]
+fn the_store_is_looked_at() {
+    let sandbox = Sandbox::new();
+    let doctor = |status| checks(&sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(status));
+    sandbox.scfw(&["update"]).ended_with(0);
+    assert_eq!(outcome(&doctor(0), "store", "store.db")["outcome"], "ok");
+    let finished = sandbox.scfw(&["status"]);
+    assert!(
+        finished.stdout.contains("store: 4 feeds, brought up to date 0 minutes ago\n"),
+        "{}",
+        finished.stdout
+    );
+    let store = rusqlite::Connection::open(sandbox.path("scfw/store.db")).unwrap();
+    store.execute("UPDATE feeds SET updated = updated - 80 * 3600 WHERE name = 'osv/npm'", []).unwrap();
+    drop(store);
+    sandbox.world.fail(scfw_world::Service::Bulk, Some(scfw_world::Failure::Status(500)));
+    sandbox.scfw(&["update"]).ended_with(1);
+    let checks = doctor(1);
+    let store = outcome(&checks, "store", "store.db");
+    assert_eq!(store["outcome"], "failed");
+    let detail = store["detail"].as_str().unwrap();
+    assert!(detail.contains("3 days ago, which is too long") && detail.contains("status 500"), "{detail}");
+    fs::write(sandbox.path("scfw/store.db"), "garbage").unwrap();
+    let finished = sandbox.scfw(&["status"]);
+    assert!(finished.stdout.contains("is damaged; \"scfw update\" rebuilds it"), "{}", finished.stdout);
 }

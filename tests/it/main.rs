@@ -37,5 +37,7 @@ mod shells_session;
 mod shield;
 mod shims;
 mod store;
+mod store_trouble;
 mod terminal;
 mod verify;
+mod versions;

@@ -76,6 +76,13 @@ impl StoreError {
         ) {
             return Self::Damaged { path };
         }
+        // What the shared memory beside the database cannot grow for is a full disk.
+        if source
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+        {
+            return Self::Full { path };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path },
             Some(ErrorCode::DiskFull) => Self::Full { path },

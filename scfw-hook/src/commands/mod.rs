@@ -9,6 +9,7 @@ mod run;
 mod session;
 mod shield;
 mod status;
+mod store_age;
 pub(crate) mod update;
 
 use std::ffi::OsString;

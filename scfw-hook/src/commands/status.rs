@@ -11,6 +11,7 @@ use scfw_core::text::{escape_json, sanitise};
 use serde::Serialize;
 
 use super::session::{loading, user_shell};
+use super::store_age::StoreAge;
 use super::{Status, fail};
 use crate::locate::{Located, locate};
 use crate::output;
@@ -66,6 +67,8 @@ struct Report {
     stale_blocks: Vec<PathBuf>,
     /// The routes that the policy requires and that are not set up.
     missing_routes: Vec<&'static str>,
+    /// How recent the advisories on this machine are; nothing where the configuration is not valid.
+    store: Option<StoreAge>,
     routes: Vec<Route>,
 }
 
@@ -131,6 +134,7 @@ fn report(options: &Status) -> Report {
     names.extend(kinds.keys().map(String::as_str).filter(|name| !NAMES.contains(name)));
     // What the configuration leaves alone is not expected to be routed.
     let settings = Settings::load(&|name| std::env::var_os(name)).ok();
+    let store = settings.as_ref().map(StoreAge::of);
     let chosen = settings.as_ref().map_or(Manager::ALL.to_vec(), |settings| settings.managers.clone());
     let missing_routes = settings.map_or(Vec::new(), |settings| {
         let missing = required::missing(&settings.policy, &settings.directories.data);
@@ -158,6 +162,7 @@ fn report(options: &Status) -> Report {
         preload,
         stale_blocks,
         missing_routes,
+        store,
         routes,
     }
 }
@@ -307,6 +312,9 @@ fn text(report: &Report) -> String {
         line(format!(
             "policy: {route} is required and NOT set up; run scfw configure --yes --shims --preload"
         ));
+    }
+    if let Some(store) = &report.store {
+        line(format!("store: {}", store.sentence()));
     }
     for file in &report.stale_blocks {
         line(format!("block: what {} holds is of another scfw; run scfw configure again", file.display()));

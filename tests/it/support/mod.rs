@@ -230,6 +230,11 @@ impl Sandbox {
         self.finish(self.command(program, arguments))
     }
 
+    /// Runs a program of the sandbox's `PATH` as it would run without scfw, and gives it `input`.
+    pub(crate) fn bare_with_input(&self, program: &str, arguments: &[&str], input: &[u8]) -> Finished {
+        self.with_input(PathBuf::from(program), arguments, input)
+    }
+
     /// A command in the project folder, with the sandbox's variables and no terminal.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.program(&self.resolve(program.as_ref()));

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use self::route::{Manager, Route, Tested};
 use self::world::LittleWorld;
+use super::store_age::StoreAge;
 use super::{Doctor, fail};
 use crate::locate::locate;
 use crate::router::describe;
@@ -45,7 +46,7 @@ enum Outcome {
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are the keys of the JSON")]
 struct Check {
-    /// What kind: `gate`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `runs`, `policy`.
+    /// What kind: `gate`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `store`, `runs`, `policy`.
     check: &'static str,
     /// Which of the kind.
     subject: String,
@@ -92,6 +93,7 @@ pub(super) fn run(options: &Doctor) -> i32 {
     report.add(configuration(&settings));
     if let Ok(settings) = &settings {
         report.add(feeds(settings, options.offline));
+        report.add(store(settings));
         report.add(unreported_runs(settings));
         report.add(policy(settings));
     }
@@ -177,7 +179,9 @@ fn feeds(settings: &Settings, offline: bool) -> Check {
     let silent: Vec<String> =
         verification.general.iter().map(|finding| sanitise(&finding.message).into_owned()).collect();
     if silent.is_empty() {
-        Check::new("feeds", "OSV, Datadog", Outcome::Ok, "both answer")
+        let is_stored = StoreAge::of(settings).updated.is_some();
+        let detail = if is_stored { "each is in the store or answers" } else { "both answer" };
+        Check::new("feeds", "OSV, Datadog", Outcome::Ok, detail)
     } else {
         Check::new("feeds", "OSV, Datadog", Outcome::Failed, silent.join("; "))
     }
@@ -195,10 +199,23 @@ fn policy(settings: &Settings) -> Check {
         (Outcome::Ok, "in force".to_owned())
     } else {
         let routes = missing.join(", ");
-        (Outcome::Failed, format!("required and not set up: {routes}; run scfw configure --yes --shims"))
+        (
+            Outcome::Failed,
+            format!("required and not set up: {routes}; run scfw configure --yes --shims --preload"),
+        )
     };
     let overruled = settings.overruled.iter().map(|sentence| sanitise(sentence).into_owned());
     Check { transcript: overruled.collect(), ..Check::new("policy", policy.file(), outcome, detail) }
+}
+
+fn store(settings: &Settings) -> Check {
+    let age = StoreAge::of(settings);
+    let outcome = match (&age.error, age.updated) {
+        (None, None) => Outcome::Absent,
+        (None, Some(_)) if !age.is_too_old => Outcome::Ok,
+        _ => Outcome::Failed,
+    };
+    Check::new("store", scfw_core::store::FILE_NAME, outcome, age.sentence())
 }
 
 fn unreported_runs(settings: &Settings) -> Check {
