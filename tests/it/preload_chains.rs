@@ -118,13 +118,13 @@ fn the_hooks_pass_is_for_its_own_process_alone() {
         r#"{"name": "p", "version": "1.0.0", "scripts": {"x": "pip install --target out evil"}}"#,
     );
     shell(&sandbox, "npm run --silent x").ended_with(77).says("evil-1.0");
-    let own = "import os, sys; os.environ['SCFW_SHIM_PASS'] = str(os.getpid());\
-        child = os.posix_spawnp('npm', ['npm', 'install', 'evil'], os.environ);\
+    // Straight to an interpreter: behind a script, its own call would be seen again.
+    let pip = "import os, subprocess, sys; os.environ['SCFW_SHIM_PASS'] = str(os.getpid());\
+        pip = [sys.executable, '-m', 'pip', 'install', '--no-cache-dir', '--target', 'out', 'evil'];";
+    let spawned = "child = os.posix_spawn(pip[0], pip, os.environ);\
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))";
-    sandbox.bare("python3", &["-c", own]).ended_with(77);
-    let child = "import os, subprocess, sys; os.environ['SCFW_SHIM_PASS'] = str(os.getpid());\
-        sys.exit(subprocess.call(['npm', 'install', 'evil']))";
-    sandbox.bare("python3", &["-c", child]).ended_with(77);
+    sandbox.bare("python3", &["-c", &format!("{pip}{spawned}")]).ended_with(77);
+    sandbox.bare("python3", &["-c", &format!("{pip}sys.exit(subprocess.call(pip))")]).ended_with(77);
     assert!(!sandbox.has_sung());
 }
 
