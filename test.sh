@@ -11,7 +11,7 @@ fail() {
 
 # Debian's packages by the programs that they bring.
 missing=()
-for need in zsh:zsh fish:fish shellcheck:shellcheck git:git cc:gcc musl-gcc:musl-tools make:make cmake:cmake; do
+for need in zsh:zsh fish:fish shellcheck:shellcheck git:git cc:gcc musl-gcc:musl-tools make:make cmake:cmake /usr/bin/python3:python3; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-if [ -r '@LIBRARY@' ]; then
+if [ -r '@LIBRARY@' ] && [ -x '@HOOK@' ]; then
   export SCFW_SHIM_HOOK='@HOOK@'
   __scfw_library='@LIBRARY@'
   case ":${LD_PRELOAD-}:" in

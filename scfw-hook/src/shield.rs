@@ -59,6 +59,43 @@ impl Shield {
         [(PRELOAD, list), (env::SCFW_SHIM_HOOK, self.hook.clone().into_os_string())]
     }
 
+    /// Makes sure that programs start under the library, or tells why they cannot.
+    pub fn probe(&self) -> Result<()> {
+        let probed = Command::new("/bin/sh")
+            .args(["-c", ":"])
+            .envs(self.variables(None))
+            .output()
+            .context("/bin/sh could not be started")?;
+        // The loader says what it does not like, and goes on or ends the program.
+        if !probed.status.success() || !probed.stderr.is_empty() {
+            let said = String::from_utf8_lossy(&probed.stderr).trim().to_owned();
+            bail!("programs do not start under {} on this system ({said})", self.library.display());
+        }
+        Ok(())
+    }
+
+    /// Starts this program anew under the library. Returns once it is.
+    pub fn enter(&self) -> Result<()> {
+        if self.is_loaded() {
+            return Ok(());
+        }
+        let list = std::env::var_os(PRELOAD);
+        if self.is_in(list.as_deref()) {
+            bail!("{} could not be loaded into scfw", self.library.display());
+        }
+        self.probe()?;
+        let mut again = Command::new(std::env::current_exe()?);
+        let again = again.args(std::env::args_os().skip(1)).envs(self.variables(list.as_deref()));
+        Err(again.exec()).context("scfw could not be started under the preload library")
+    }
+
+    /// Whether the library is in this very process.
+    fn is_loaded(&self) -> bool {
+        let file = self.library.file_name().unwrap_or_default().as_bytes();
+        std::fs::read("/proc/self/maps")
+            .is_ok_and(|maps| maps.split(|byte| *byte == b'\n').any(|line| line.ends_with(file)))
+    }
+
     /// Starts this program anew without the library where that is loaded into it, for then it would see every program
     /// that this one starts. Returns where it is not.
     pub fn leave(&self) -> io::Result<()> {

@@ -61,6 +61,13 @@ fn what_a_command_starts_is_verified_and_the_command_itself_untouched() {
     assert_eq!(evil.stderr.matches("The installation request was blocked.").count(), 2, "{}", evil.stderr);
     assert!(!sandbox.has_sung());
 
+    // The command itself may be one.
+    for command in [&["npm", "install", "evil"][..], &["python3", "-m", "pip", "install", "evil"]] {
+        sandbox.scfw(&[&["shield"], command].concat()).ended_with(77).says("was blocked");
+    }
+    assert!(!sandbox.has_sung());
+    sandbox.scfw(&["shield", "npm", "--version"]).ended_with(0);
+
     let status = sandbox.scfw(&["shield", "sh", "-c", "exit 42"]);
     assert_eq!(status.status, 42);
     sandbox.scfw(&["shield", "no-such-program"]).ended_with(127).says("no-such-program: command not found");
@@ -97,6 +104,29 @@ fn without_its_library_nothing_is_started() {
     let scfw = sandbox.path("a b/bin/scfw");
     let finished = sandbox.finish(sandbox.command(scfw, &["shield", "touch", "started"]));
     finished.ended_with(69).says("cannot stand in LD_PRELOAD");
+    assert!(!sandbox.project("started").exists());
+}
+
+#[test]
+fn where_programs_do_not_start_under_it_it_is_not_set_up() {
+    let sandbox = sandbox();
+    for folder in ["prefix/bin", "prefix/lib/scfw"] {
+        fs::create_dir_all(sandbox.path(folder)).unwrap();
+    }
+    for program in ["scfw", "scfw-hook"] {
+        fs::hard_link(binary(program), sandbox.path("prefix/bin").join(program))
+            .or_else(|_other_file_system| {
+                fs::copy(binary(program), sandbox.path("prefix/bin").join(program)).map(drop)
+            })
+            .unwrap();
+    }
+    // As a libc that lacks something: the loader complains.
+    fs::write(sandbox.path("prefix/lib/scfw/libscfw_shim.so"), "no library").unwrap();
+    let run =
+        |arguments: &[&str]| sandbox.finish(sandbox.command(sandbox.path("prefix/bin/scfw"), arguments));
+    run(&["configure", "--yes", "--preload"]).ended_with(1).says("programs do not start under");
+    assert!(!sandbox.path("home/.bashrc").exists(), "nothing was changed");
+    run(&["shield", "touch", "started"]).ended_with(69).says("programs do not start under");
     assert!(!sandbox.project("started").exists());
 }
 

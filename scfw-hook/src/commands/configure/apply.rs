@@ -99,7 +99,7 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     let has_shims = wishes.shims.unwrap_or(were_there);
     let scfw =
         scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
-    let shield = if wishes.preload.unwrap_or(setup.has_preload) { Some(Shield::installed()?) } else { None };
+    let shield = if wishes.preload.unwrap_or(setup.has_preload) { Some(usable_shield()?) } else { None };
     let integration = Integration::new(
         scfw,
         scripts_directory(&directories.data),
@@ -145,6 +145,13 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     }
     suggest_new_shell(&changes);
     Ok(status::OK)
+}
+
+/// The preload library, if programs start under it: in the start-up files it must not keep a shell from starting.
+fn usable_shield() -> Result<Shield> {
+    let shield = Shield::installed()?;
+    shield.probe()?;
+    Ok(shield)
 }
 
 pub(super) fn remove(setup: &Setup) -> Result<i32> {
