@@ -18,6 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use advisories::{Feed, Snapshot};
@@ -91,9 +92,13 @@ impl Store {
         }
     }
 
-    /// On a read-only disk there can be no shared memory beside the database, which is fine as long as nobody can
-    /// write: without a log to read it is opened as what it then is, a file that does not change.
+    /// A file that cannot be written can be read where the log and its shared memory are there to be read too. Where
+    /// they are not, and cannot be made because the disk is read-only, the database is all there is and does not change.
     fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if let Ok(store) = Self::connect(path, path.as_os_str().to_owned(), flags) {
+            return Ok(store);
+        }
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         if fs::metadata(&log).is_ok_and(|log| log.len() > 0) || is_writable(path) {
@@ -102,9 +107,7 @@ impl Store {
         let mut uri = std::ffi::OsString::from("file:");
         uri.push(escape_for_uri(path));
         uri.push("?immutable=1");
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        Self::connect(path, uri, flags)
+        Self::connect(path, uri, flags | OpenFlags::SQLITE_OPEN_URI)
     }
 
     fn connect(path: &Path, name: std::ffi::OsString, flags: OpenFlags) -> Result<Self, StoreError> {
@@ -128,6 +131,9 @@ impl Store {
                 "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
                  PRAGMA cache_size = -16384;",
             )?;
+            // Whoever happens to be last would wait for the disk. The log stays small without that: each thousand
+            // pages are moved to the database, and an update empties it.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             connection.set_prepared_statement_cache_capacity(32);
             let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
             Ok((number("PRAGMA user_version")?, number("PRAGMA application_id")?))
@@ -169,6 +175,11 @@ impl Store {
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
         })?;
         if answer == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: self.path.clone() }) }
+    }
+
+    /// Empties the log into the database, as far as nobody reads what is in it.
+    pub fn empty_log(&self) -> Result<(), StoreError> {
+        self.run(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
     }
 
     /// Runs `work`, and tells what its error means.

@@ -252,6 +252,7 @@ fn update_locked(
         report.feeds.push((name, outcome));
     }
     updater.forget_what_is_not_configured(settings)?;
+    store.empty_log()?;
     Ok(report)
 }
 
