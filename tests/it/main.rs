@@ -39,5 +39,6 @@ mod shims;
 mod store;
 mod store_trouble;
 mod terminal;
+mod update;
 mod verify;
 mod versions;

@@ -1,5 +1,6 @@
 //! A test's own world: servers, a home, a project folder, an environment that holds nothing else.
 
+pub(crate) mod feeds_in_store;
 pub(crate) mod formats;
 mod managers;
 pub(crate) mod preload;
