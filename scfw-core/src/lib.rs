@@ -11,6 +11,7 @@ mod files;
 pub mod gate;
 pub mod inventory;
 pub mod invocation;
+pub mod moment;
 pub mod package;
 pub mod policy;
 pub mod rc_file;

@@ -74,6 +74,32 @@ pub fn without_credentials(url: &str) -> Cow<'_, str> {
     }
 }
 
+/// Options of pip and npm whose value is a secret, or can hold one in another form than a URL, without the dashes.
+const SECRET_OPTIONS: [&str; 8] =
+    ["_auth", "_authToken", "_password", "otp", "proxy", "https-proxy", "key", "cert"];
+
+/// `arguments` of a manager without what must not be kept: the user name and password of a URL, and the values of
+/// options that hold secrets, which read `[…]`.
+#[must_use]
+pub fn arguments_without_credentials(arguments: &[String]) -> Vec<String> {
+    let mut kept = Vec::with_capacity(arguments.len());
+    let mut is_secret = false;
+    for argument in arguments {
+        let name = argument.split('=').next().unwrap_or_default();
+        // npm's are per registry too: --//registry.example/:_authToken=…
+        let option = name.strip_prefix("--").map(|name| name.rsplit(':').next().unwrap_or_default());
+        let names_secret = option
+            .is_some_and(|option| SECRET_OPTIONS.iter().any(|secret| secret.eq_ignore_ascii_case(option)));
+        kept.push(match (names_secret, is_secret && !argument.starts_with('-')) {
+            (true, _) if name.len() < argument.len() => format!("{name}=[…]"),
+            (false, true) => "[…]".to_owned(),
+            _ => without_credentials(argument).into_owned(),
+        });
+        is_secret = names_secret && name.len() == argument.len();
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +121,24 @@ mod tests {
         assert_eq!(without_credentials("https://host/@scope/pkg"), "https://host/@scope/pkg");
         assert_eq!(without_credentials("git+ssh://git@host/a.git#x@y"), "git+ssh://host/a.git#x@y");
         assert_eq!(without_credentials("not a url"), "not a url");
+    }
+
+    #[test]
+    fn credentials_are_taken_out_of_arguments() {
+        let stripped = |line: &str| {
+            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+            arguments_without_credentials(&words).join(" ")
+        };
+        for (line, kept) in [
+            ("install --index-url=https://u:p@host/simple a", "install --index-url=https://host/simple a"),
+            ("install --//host/:_authToken=secret a", "install --//host/:_authToken=[…] a"),
+            ("install --_authToken secret a", "install --_authToken […] a"),
+            ("install --otp=123456 --proxy u:p@host:80 a", "install --otp=[…] --proxy […] a"),
+            ("install --otp --save a@1.0.0", "install --otp --save a@1.0.0"),
+            ("install a==1 --no-proxy -r x", "install a==1 --no-proxy -r x"),
+        ] {
+            assert_eq!(stripped(line), kept);
+        }
     }
 
     #[test]

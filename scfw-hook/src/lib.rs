@@ -12,6 +12,7 @@ pub mod output;
 pub mod preload;
 pub mod prompt;
 pub mod rc_files;
+pub mod record;
 pub mod replace;
 pub mod required;
 pub mod router;
@@ -27,6 +28,8 @@ pub mod verify;
 pub mod status {
     /// Nothing to object to.
     pub const OK: i32 = 0;
+    /// A command of ours could not do what it is for.
+    pub const FAILED: i32 = 1;
     /// The command line is wrong.
     pub const USAGE: i32 = 2;
     /// Something could not be verified and policy says to stop.

@@ -11,7 +11,8 @@ use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
 use scfw_core::invocation::{Install, Invocation, Program, PythonModule, classify};
 use scfw_core::report::{self, BLOCKED};
-use scfw_core::telemetry::{self, Action, Event};
+use scfw_core::store::Purpose;
+use scfw_core::telemetry::{Action, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::Verification;
 
@@ -19,6 +20,7 @@ use crate::arm::{Arming, Gates, PYTHON_BOOTSTRAP};
 use crate::call::Call;
 use crate::exec::exec;
 use crate::locate::{Located, is_shim, locate};
+use crate::record::record;
 use crate::{output, preload, runs, screening, status};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
@@ -66,7 +68,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         Bypass::Off => {}
         Bypass::On => {
             output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
-            run.log(Action::Allow, None, None);
+            run.record(Action::Allow, None, None);
             return hand_over(call, Some(located), None);
         }
         Bypass::Refused => {
@@ -76,7 +78,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
                 settings.policy.file()
             );
             output::say(&refusal);
-            run.log(Action::Block, None, Some(&refusal));
+            run.record(Action::Block, None, Some(&refusal));
             return status::BLOCKED;
         }
     }
@@ -96,7 +98,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         Ok(screened) => {
             if let Some(verification) = screened.blocked {
                 output::write(&format!("{}{BLOCKED}\n", report::text(&verification, output::has_colour())));
-                run.log(Action::Block, Some(&verification), None);
+                run.record(Action::Block, Some(&verification), None);
                 return status::BLOCKED;
             }
             for unread in screened.unread {
@@ -166,7 +168,7 @@ impl Run<'_> {
         failed
     }
 
-    fn log(&self, action: Action, verification: Option<&Verification>, refusal: Option<&str>) {
+    fn record(&self, action: Action, verification: Option<&Verification>, refusal: Option<&str>) {
         let arguments: Vec<String> = self.call.texts().iter().map(|text| text.clone().into_owned()).collect();
         let event = Event {
             action,
@@ -177,9 +179,7 @@ impl Run<'_> {
             verification,
             refusal,
         };
-        if let Err(error) = telemetry::log(&event, &self.settings.log_file) {
-            output::say(&format!("{} could not be written ({error})", self.settings.log_file.display()));
-        }
+        record(&event, Purpose::Install, self.settings);
     }
 }
 

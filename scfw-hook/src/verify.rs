@@ -8,12 +8,14 @@ use scfw_core::env;
 use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
 use scfw_core::policy::{Decision, decide, missing};
 use scfw_core::report::{self, BLOCKED};
-use scfw_core::telemetry::{self, Action, Event};
+use scfw_core::store::Purpose;
+use scfw_core::telemetry::{Action, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::{Verification, verifiers, verify};
 
 use crate::commands::update::start_in_background;
 use crate::prompt::Terminal;
+use crate::record::record;
 use crate::router::describe;
 use crate::{output, runs, status};
 
@@ -63,25 +65,31 @@ fn answer() -> i32 {
         output::say(&sanitise(trouble));
     }
     let (action, status) = conclude(&verification, &settings, document.phase);
-    // A build that may go on is part of an install whose record comes with the whole set.
-    if document.phase == Phase::Install || action != Action::Allow {
-        let event = Event {
-            action,
-            manager: document.manager,
-            executable: &std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default(),
-            arguments: &document.arguments,
-            environment: &settings.environment,
-            verification: Some(&verification),
-            refusal: None,
-        };
-        if let Err(error) = telemetry::log(&event, &settings.log_file) {
-            output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
-        }
-    }
+    let purpose = match document.phase {
+        // A dry run builds what has to be built, too.
+        Phase::Build => Purpose::Build,
+        Phase::Install if is_dry_run() => Purpose::DryRun,
+        Phase::Install => Purpose::Install,
+    };
+    let event = Event {
+        action,
+        manager: document.manager,
+        executable: &std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default(),
+        arguments: &document.arguments,
+        environment: &settings.environment,
+        verification: Some(&verification),
+        refusal: None,
+    };
+    record(&event, purpose, &settings);
     if verification.local.is_refresh_due {
         start_in_background(&settings);
     }
     status
+}
+
+/// Whether the gate is to stop once everything is verified.
+fn is_dry_run() -> bool {
+    std::env::var(env::SCFW_DRY_RUN).is_ok_and(|value| is_true(&value))
 }
 
 /// Reports, asks where that is needed, and says what follows.
@@ -95,8 +103,7 @@ fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (
     }
     match decision {
         Decision::Allow => {
-            let is_dry_run = std::env::var(env::SCFW_DRY_RUN).is_ok_and(|value| is_true(&value));
-            if is_dry_run && phase == Phase::Install {
+            if is_dry_run() && phase == Phase::Install {
                 let count = verification.targets.len();
                 let plural = if count == 1 { "" } else { "s" };
                 output::say(&format!("dry run: {count} package{plural} verified, nothing is installed"));

@@ -16,6 +16,7 @@ mod feed_answers;
 mod feeds;
 mod gates_npm;
 mod gates_pip;
+mod history;
 mod hostile_arguments;
 mod hostile_projects;
 mod npm_commands;

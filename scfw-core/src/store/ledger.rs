@@ -1,10 +1,39 @@
-//! The ledger: what was run, what it would have installed, what was decided, and what the user was told of afterwards.
+//! The ledger: what was run, what it would have installed, and what was decided.
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{Store, StoreError, now};
+use super::{Store, StoreError};
 use crate::package::{Ecosystem, Source, Target};
 use crate::telemetry::Action;
+
+/// What an allowed run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its targets are installed.
+    Install,
+    /// Its targets are built, or fetched from a repository, to learn their metadata.
+    Build,
+    /// Nothing comes of it.
+    DryRun,
+}
+
+impl Purpose {
+    /// The word in the ledger: `install`, `build`, `dry-run`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Build => "build",
+            Self::DryRun => "dry-run",
+        }
+    }
+
+    /// The purpose behind that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Install, Self::Build, Self::DryRun].into_iter().find(|purpose| purpose.name() == word)
+    }
+}
 
 /// A run to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +44,8 @@ pub struct NewRun {
     pub time: i64,
     /// What was done.
     pub action: Action,
+    /// What for.
+    pub purpose: Purpose,
     /// `pip` or `npm`.
     pub manager: String,
     /// The manager's arguments, without credentials.
@@ -76,22 +107,7 @@ pub struct RunQuery {
     pub limit: Option<u32>,
 }
 
-/// A package that a run was allowed to install.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installation {
-    /// The target that it was.
-    pub target: RunTarget,
-    /// When, in Unix seconds.
-    pub time: i64,
-    /// In which directory.
-    pub directory: String,
-    /// By which manager.
-    pub manager: String,
-    /// With which arguments.
-    pub arguments: Vec<String>,
-}
-
-const TARGET: &str = "run_targets.number, ecosystem, name, version, source, url";
+pub(super) const TARGET: &str = "run_targets.number, ecosystem, name, version, source, run_targets.url";
 
 impl Store {
     /// Writes a run with its targets, both or neither.
@@ -118,14 +134,24 @@ impl Store {
         })
     }
 
-    /// The runs that `query` asks for, the latest first.
+    /// The runs that `query` asks for, the latest first. A build is left out where the run that it was part of went on
+    /// to install what was built.
     pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
         let (ecosystem, key) = query.package.clone().unzip();
         self.run(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT number, id, time, action, manager, arguments, directory, executable, record FROM runs \
-                 WHERE (?1 IS NULL OR time >= ?1) AND (?2 IS NULL OR number IN (SELECT run FROM run_targets \
+                "SELECT number, id, time, action, purpose, manager, arguments, directory, executable, record \
+                 FROM runs WHERE (?1 IS NULL OR time >= ?1) \
+                 AND (?2 IS NULL OR number IN (SELECT run FROM run_targets \
                  WHERE ecosystem = ?2 AND key = ?3 AND (?4 IS NULL OR version = ?4))) \
+                 AND NOT (purpose = 'build' AND action = 'ALLOW' AND EXISTS (SELECT 1 FROM runs AS later \
+                 WHERE later.time BETWEEN runs.time AND runs.time + 3600 AND +later.number > runs.number \
+                 AND later.purpose <> 'build' AND later.manager = runs.manager \
+                 AND later.arguments = runs.arguments AND later.directory = runs.directory \
+                 AND NOT EXISTS (SELECT 1 FROM run_targets AS built WHERE built.run = runs.number \
+                 AND NOT EXISTS (SELECT 1 FROM run_targets AS kept WHERE kept.run = later.number \
+                 AND (kept.url = built.url OR kept.ecosystem = built.ecosystem AND kept.key = built.key \
+                 AND (built.version IS NULL OR kept.version = built.version)))))) \
                  ORDER BY number DESC LIMIT ?5",
             )?;
             let limit = query.limit.map_or(-1, i64::from);
@@ -146,70 +172,19 @@ impl Store {
             Ok(runs)
         })
     }
-
-    /// Every package with every version that a run was allowed to install, each once: normalised name and version.
-    pub fn installed(&self) -> Result<Vec<(Ecosystem, String, Option<String>)>, StoreError> {
-        self.run(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT DISTINCT ecosystem, key, version FROM run_targets JOIN runs ON runs.number = run \
-                 WHERE action = 'ALLOW' ORDER BY ecosystem, key, version",
-            )?;
-            statement.query_map([], |row| Ok((ecosystem(row, 0)?, row.get(1)?, row.get(2)?)))?.collect()
-        })
-    }
-
-    /// Every run that was allowed to install the package of the normalised name `key`, the latest first, where the user
-    /// was not yet told of `advisory`.
-    pub fn untold_installations(
-        &self,
-        ecosystem: Ecosystem,
-        key: &str,
-        advisory: &str,
-    ) -> Result<Vec<Installation>, StoreError> {
-        self.run(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {TARGET}, time, directory, manager, arguments FROM run_targets \
-                 JOIN runs ON runs.number = run WHERE ecosystem = ?1 AND key = ?2 AND action = 'ALLOW' \
-                 AND NOT EXISTS (SELECT 1 FROM alerts WHERE target = run_targets.number AND advisory = ?3) \
-                 ORDER BY run_targets.number DESC"
-            ))?;
-            let installation = |row: &Row<'_>| {
-                Ok(Installation {
-                    target: target_from(row)?,
-                    time: row.get(6)?,
-                    directory: row.get(7)?,
-                    manager: row.get(8)?,
-                    arguments: json(row, 9)?,
-                })
-            };
-            statement.query_map(params![ecosystem.osv_name(), key, advisory], installation)?.collect()
-        })
-    }
-
-    /// Notes that the user was told of each advisory about each target (its number), so that it is told once.
-    pub fn note_told(&mut self, alerts: &[(i64, &str)]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let mut statement = transaction.prepare_cached(
-                "INSERT INTO alerts (target, advisory, told) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            )?;
-            for (target, advisory) in alerts {
-                statement.execute(params![target, advisory, now()])?;
-            }
-            Ok(())
-        })
-    }
 }
 
 fn insert_run(transaction: &Transaction<'_>, run: &NewRun) -> rusqlite::Result<i64> {
     transaction
         .prepare_cached(
-            "INSERT INTO runs (id, time, action, manager, arguments, directory, executable, record) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO runs (id, time, action, purpose, manager, arguments, directory, executable, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             run.id,
             run.time,
             run.action.name(),
+            run.purpose.name(),
             run.manager,
             serde_json::json!(run.arguments).to_string(),
             run.directory,
@@ -220,20 +195,21 @@ fn insert_run(transaction: &Transaction<'_>, run: &NewRun) -> rusqlite::Result<i
 }
 
 fn run_from(row: &Row<'_>) -> rusqlite::Result<NewRun> {
-    let action: String = row.get(3)?;
+    let (action, purpose): (String, String) = (row.get(3)?, row.get(4)?);
     Ok(NewRun {
         id: row.get(1)?,
         time: row.get(2)?,
         action: Action::parse(&action).ok_or_else(|| senseless(3))?,
-        manager: row.get(4)?,
-        arguments: json(row, 5)?,
-        directory: row.get(6)?,
-        executable: row.get(7)?,
-        record: row.get(8)?,
+        purpose: Purpose::parse(&purpose).ok_or_else(|| senseless(4))?,
+        manager: row.get(5)?,
+        arguments: json(row, 6)?,
+        directory: row.get(7)?,
+        executable: row.get(8)?,
+        record: row.get(9)?,
     })
 }
 
-fn target_from(row: &Row<'_>) -> rusqlite::Result<RunTarget> {
+pub(super) fn target_from(row: &Row<'_>) -> rusqlite::Result<RunTarget> {
     let source: String = row.get(4)?;
     Ok(RunTarget {
         number: row.get(0)?,
@@ -251,7 +227,7 @@ pub(super) fn ecosystem(row: &Row<'_>, column: usize) -> rusqlite::Result<Ecosys
     Ecosystem::parse(&name).ok_or_else(|| senseless(column))
 }
 
-fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+pub(super) fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|_| senseless(column))
 }

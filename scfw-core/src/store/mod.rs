@@ -5,6 +5,7 @@
 //! feed is brought in by an [`Import`], in many small ones that nobody sees the result of before the last.
 
 mod advisories;
+mod alerts;
 mod error;
 mod exemptions;
 mod import;
@@ -22,10 +23,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use advisories::{Feed, Snapshot};
+pub use alerts::{Alert, Installed, NewAlert};
 pub use error::StoreError;
 pub use exemptions::{Exemption, NewExemption};
 pub use import::{Change, FeedState, Import, NewAdvisory};
-pub use ledger::{Installation, NewRun, Run, RunQuery, RunTarget};
+pub use ledger::{NewRun, Purpose, Run, RunQuery, RunTarget};
 pub use publish_times::Published;
 pub use rebuild::{Rebuilt, rebuild};
 
@@ -167,6 +169,11 @@ impl Store {
     #[must_use]
     pub const fn is_writable(&self) -> bool {
         self.is_writable
+    }
+
+    /// Makes this connection wait no longer than `patience` for others that write.
+    pub fn set_patience(&self, patience: Duration) -> Result<(), StoreError> {
+        self.run(|connection| connection.busy_timeout(patience))
     }
 
     /// Looks the whole database over (`PRAGMA quick_check`).

@@ -15,9 +15,9 @@ const KEPT: [(&str, &str); 4] = [
         "exemptions",
         "number, ecosystem, name, key, version, advisory, reason, malicious, created, expires, author",
     ),
-    ("runs", "number, id, time, action, manager, arguments, directory, executable, record"),
+    ("runs", "number, id, time, action, purpose, manager, arguments, directory, executable, record"),
     ("run_targets", "number, run, ecosystem, name, key, version, source, url"),
-    ("alerts", "target, advisory, told"),
+    ("alerts", "target, advisory, summary, url, told"),
 ];
 
 /// What became of a damaged store.

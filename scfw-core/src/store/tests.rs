@@ -227,6 +227,7 @@ fn run(time: i64, action: Action) -> NewRun {
         id: NewRun::new_id(),
         time,
         action,
+        purpose: Purpose::Install,
         manager: "npm".to_owned(),
         arguments: vec!["install".to_owned(), "a b".to_owned()],
         directory: "/project".to_owned(),
@@ -267,23 +268,57 @@ fn the_ledger_is_asked_by_package_time_and_number() {
 }
 
 #[test]
-fn an_installation_is_told_of_once_per_advisory() {
+fn a_build_is_not_shown_beside_the_install_that_it_was_part_of() {
     let place = Place::new();
     let mut store = place.store();
-    let left = target("left", "1.0.0");
-    store.record(&run(10, Action::Allow), &[&left]).unwrap();
-    store.record(&run(20, Action::Block), &[&left, &target("right", "1.0.0")]).unwrap();
-    let one = (Ecosystem::Npm, "left".to_owned(), Some("1.0.0".to_owned()));
-    assert_eq!(store.installed().unwrap(), [one], "what was blocked is not installed");
-    let untold =
-        |store: &Store, advisory: &str| store.untold_installations(Ecosystem::Npm, "left", advisory).unwrap();
-    let installations = untold(&store, "MAL-1");
-    assert_eq!(installations.len(), 1);
-    assert_eq!((installations[0].time, installations[0].directory.as_str()), (10, "/project"));
-    assert_eq!(installations[0].arguments, ["install", "a b"]);
-    store.note_told(&[(installations[0].target.number, "MAL-1")]).unwrap();
-    assert!(untold(&store, "MAL-1").is_empty());
-    assert_eq!(untold(&store, "MAL-2").len(), 1);
+    let build = |time| NewRun { purpose: Purpose::Build, ..run(time, Action::Allow) };
+    let (left, right) = (target("left", "1.0.0"), target("right", "1.0.0"));
+    store.record(&build(10), &[&left]).unwrap();
+    store.record(&build(10), &[&right]).unwrap();
+    store.record(&run(20, Action::Allow), &[&left]).unwrap();
+    let found = store.runs(&RunQuery::default()).unwrap();
+    let shown: Vec<_> = found.iter().map(|run| (run.run.purpose, run.targets[0].name.as_str())).collect();
+    assert_eq!(shown, [(Purpose::Install, "left"), (Purpose::Build, "right")]);
+    assert_eq!(store.installed().unwrap().len(), 3, "what was built has run too");
+}
+
+fn alert(installed: &Installed, advisory: &str) -> NewAlert {
+    let summary = "it is bad".to_owned();
+    NewAlert { target: installed.target, advisory: advisory.to_owned(), summary, url: None }
+}
+
+#[test]
+fn an_alert_is_given_to_one_of_many_and_once() {
+    let place = Place::new();
+    let mut store = place.store();
+    let (left, right) = (target("left", "1.0.0"), target("right", "1.0.0"));
+    let dry = NewRun { purpose: Purpose::DryRun, ..run(15, Action::Allow) };
+    let own = Target { source: Source::Path, ..right.clone() };
+    store.record(&run(10, Action::Allow), &[&left, &own]).unwrap();
+    store.record(&dry, &[&right]).unwrap();
+    store.record(&run(20, Action::Block), &[&left, &right]).unwrap();
+    let installed = store.installed().unwrap();
+    assert_eq!(installed.len(), 1, "nothing that was blocked, tried or the user's own: {installed:?}");
+    let (first, second) = (alert(&installed[0], "MAL-1"), alert(&installed[0], "MAL-2"));
+    assert_eq!(store.put_alerts(&[first.clone(), second.clone()]).unwrap(), 2);
+    assert_eq!(store.put_alerts(std::slice::from_ref(&first)).unwrap(), 1, "MAL-2 has left");
+    let taken: Vec<_> = std::thread::scope(|scope| {
+        let take = || place.store().take_alerts().unwrap();
+        let threads: Vec<_> = (0..8).map(|_process| scope.spawn(take)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(taken.len(), 1);
+    assert_eq!((taken[0].time, taken[0].directory.as_str()), (10, "/project"));
+    assert_eq!(taken[0].arguments, ["install", "a b"]);
+    assert_eq!(store.put_alerts(&[first, second]).unwrap(), 1, "of MAL-1 the user was told");
+    assert_eq!(store.take_alerts().unwrap()[0].advisory, "MAL-2");
+    assert!(!store.has_untold_alerts().unwrap());
+    store.put_back(&taken).unwrap();
+    assert_eq!(store.untold_alerts().unwrap()[0].advisory, "MAL-1");
+    let run = store.runs(&RunQuery::default()).unwrap().pop().unwrap();
+    let told: Vec<_> =
+        store.alerts_about(run.number).unwrap().iter().map(|alert| alert.told.is_some()).collect();
+    assert_eq!(told, [false, true]);
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 pub mod file;
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::invocation::Manager;
-use crate::text::without_credentials;
+use crate::text::arguments_without_credentials;
 use crate::verify::{FindingSeverity, Verification};
 
 /// The version of the record's fields.
@@ -108,6 +107,12 @@ pub struct Event<'a> {
 }
 
 impl Record {
+    /// The directory that the command was run in.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        &self.cwd
+    }
+
     /// The record of `event`, here and now.
     #[must_use]
     pub fn new(event: &Event<'_>) -> Self {
@@ -115,7 +120,7 @@ impl Record {
             event.verification.map(relevant_findings).unwrap_or_default();
         findings.extend(event.refusal.map(RelevantFinding::refusal));
         let mut command = vec![event.manager.name().to_owned()];
-        command.extend(event.arguments.iter().map(|argument| without_credentials(argument).into_owned()));
+        command.extend(arguments_without_credentials(event.arguments));
         Self {
             source: "scfw",
             service: "scfw",
@@ -177,12 +182,9 @@ fn hostname() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn username() -> String {
+/// The name of the user who runs this.
+#[must_use]
+pub fn username() -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::getuid());
     user.ok().flatten().map(|user| user.name).unwrap_or_default()
-}
-
-/// Writes the record of `event` to every sink; an error is the sink's to describe.
-pub fn log(event: &Event<'_>, log_file: &Path) -> std::io::Result<()> {
-    file::append(log_file, &Record::new(event))
 }

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod configure;
 mod doctor;
+mod history;
 mod init;
 mod run;
 mod session;
@@ -16,7 +17,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use scfw_core::config::Directories;
+use scfw_core::config::{ConfigError, Directories};
 
 use crate::shell::Shell;
 use crate::{output, runs, status as exit_status};
@@ -66,6 +67,9 @@ enum Command {
         Exit status: 0 if everything that is set up works, 1 otherwise."
     )]
     Doctor(Doctor),
+    /// Show what was installed, blocked and declined, the latest first
+    #[command(after_help = history::EXAMPLES)]
+    History(History),
     /// Print the shell integration, for the shell to evaluate when it starts
     #[command(after_help = "Add to ~/.bashrc:                 eval \"$(scfw init bash)\"\n\
         Add to ~/.zshrc:                  eval \"$(scfw init zsh)\"\n\
@@ -91,6 +95,23 @@ struct Init {
     /// Write it to this file as well, which is quicker to read; the block of `scfw configure` says so
     #[arg(long, value_name = "FILE", hide = true)]
     save: Option<PathBuf>,
+}
+
+/// Options of `scfw history`.
+#[derive(Debug, Args)]
+struct History {
+    /// Only runs with this package: pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl
+    #[arg(long)]
+    package: Option<String>,
+    /// Only runs since then: a duration (12h, 7d, 4w) or a date (2026-01-31)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// No more runs than this
+    #[arg(long, value_name = "NUMBER", default_value_t = history::SHOWN)]
+    limit: u32,
 }
 
 /// Options of `scfw status`.
@@ -199,12 +220,12 @@ struct Check {
     packages: Vec<String>,
 }
 
-/// How findings are printed.
+/// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
     Text,
-    /// For scripts: a list with one object per package
+    /// For scripts: a list of objects
     Json,
 }
 
@@ -224,6 +245,7 @@ pub fn main() -> u8 {
         Command::Audit(options) => audit::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
+        Command::History(options) => history::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Update(options) => update::run(&options),
@@ -251,6 +273,11 @@ fn name_unreported_runs() {
 fn fail(error: &dyn std::error::Error, status: i32) -> i32 {
     output::say(&crate::router::describe(error));
     status
+}
+
+/// Says that there is no place for anything of scfw.
+fn no_home() -> i32 {
+    fail(&ConfigError::NoHome, exit_status::CONFIGURATION)
 }
 
 /// Says what is wrong with the command line.

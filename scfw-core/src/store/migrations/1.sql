@@ -74,6 +74,7 @@ CREATE TABLE runs (
   id TEXT NOT NULL UNIQUE,
   time INTEGER NOT NULL,            -- Unix seconds
   action TEXT NOT NULL,             -- ALLOW, BLOCK, ABORT
+  purpose TEXT NOT NULL,            -- install, build, dry-run
   manager TEXT NOT NULL,
   arguments TEXT NOT NULL,          -- a JSON list
   directory TEXT NOT NULL,
@@ -95,10 +96,13 @@ CREATE TABLE run_targets (
 CREATE INDEX run_targets_by_run ON run_targets (run);
 CREATE INDEX run_targets_by_package ON run_targets (ecosystem, key);
 
--- Which advisories the user was told of about something that was installed before they came.
+-- Advisories about something that was installed before they came.
 CREATE TABLE alerts (
   target INTEGER NOT NULL REFERENCES run_targets (number) ON DELETE CASCADE,
-  advisory TEXT NOT NULL,
-  told INTEGER NOT NULL,            -- Unix seconds
+  advisory TEXT NOT NULL,           -- its id, or the name of the feed where that gives none
+  summary TEXT NOT NULL,            -- what it says
+  url TEXT,
+  told INTEGER,                     -- when the user was told, in Unix seconds; null: not yet
   PRIMARY KEY (target, advisory)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX alerts_untold ON alerts (target) WHERE told IS NULL;

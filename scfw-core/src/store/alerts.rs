@@ -1,0 +1,165 @@
+//! Alerts: advisories that came after something they are about was installed here. They wait in the store until the
+//! user is told of them, once.
+
+use rusqlite::{Connection, Params, Row, params};
+
+use super::ledger::{TARGET, ecosystem, json, target_from};
+use super::{RunTarget, Store, StoreError, now};
+use crate::package::Ecosystem;
+
+/// A package that a run was allowed to install or build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The number of the run's target.
+    pub target: i64,
+    /// Where the package lives.
+    pub ecosystem: Ecosystem,
+    /// Its normalised name.
+    pub key: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// An alert to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAlert {
+    /// The number of the run's target.
+    pub target: i64,
+    /// The id of the advisory, or the name of the feed where that gives none.
+    pub advisory: String,
+    /// What it says.
+    pub summary: String,
+    /// Where to read more.
+    pub url: Option<String>,
+}
+
+/// An alert with the run that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// What was installed.
+    pub target: RunTarget,
+    /// When, in Unix seconds.
+    pub time: i64,
+    /// In which directory.
+    pub directory: String,
+    /// By which manager.
+    pub manager: String,
+    /// With which arguments.
+    pub arguments: Vec<String>,
+    /// The id of the advisory, or the name of the feed.
+    pub advisory: String,
+    /// What it says.
+    pub summary: String,
+    /// Where to read more.
+    pub url: Option<String>,
+    /// When the user was told of it, in Unix seconds; nothing where that is still to be done.
+    pub told: Option<i64>,
+}
+
+impl Alert {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            target: target_from(row)?,
+            time: row.get(6)?,
+            directory: row.get(7)?,
+            manager: row.get(8)?,
+            arguments: json(row, 9)?,
+            advisory: row.get(10)?,
+            summary: row.get(11)?,
+            url: row.get(12)?,
+            told: row.get(13)?,
+        })
+    }
+}
+
+impl Store {
+    /// Every package that a run was allowed to install or build and did not only try. What came from a path is the user's
+    /// own, and what has no version is known to no data set.
+    pub fn installed(&self) -> Result<Vec<Installed>, StoreError> {
+        self.run(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT run_targets.number, ecosystem, key, version FROM run_targets \
+                 JOIN runs ON runs.number = run WHERE action = 'ALLOW' AND purpose <> 'dry-run' \
+                 AND source <> 'path' AND version IS NOT NULL ORDER BY ecosystem, key, version",
+            )?;
+            let installed = |row: &Row<'_>| {
+                Ok(Installed {
+                    target: row.get(0)?,
+                    ecosystem: ecosystem(row, 1)?,
+                    key: row.get(2)?,
+                    version: row.get(3)?,
+                })
+            };
+            statement.query_map([], installed)?.collect()
+        })
+    }
+
+    /// Makes `alerts` what the user is to be told of, less what was told already, in place of what was waiting before.
+    /// Gives how many are waiting then.
+    pub fn put_alerts(&mut self, alerts: &[NewAlert]) -> Result<usize, StoreError> {
+        if alerts.is_empty() && !self.has_untold_alerts()? {
+            return Ok(0);
+        }
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM alerts WHERE told IS NULL", [])?;
+            let mut statement = transaction.prepare(
+                "INSERT INTO alerts (target, advisory, summary, url) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO NOTHING",
+            )?;
+            let mut waiting = 0;
+            for alert in alerts {
+                waiting +=
+                    statement.execute(params![alert.target, alert.advisory, alert.summary, alert.url])?;
+            }
+            Ok(waiting)
+        })
+    }
+
+    /// Whether there is anything that the user is to be told of.
+    pub fn has_untold_alerts(&self) -> Result<bool, StoreError> {
+        self.run(|connection| {
+            connection
+                .query_row("SELECT EXISTS (SELECT 1 FROM alerts WHERE told IS NULL)", [], |row| row.get(0))
+        })
+    }
+
+    /// What the user is to be told of, the latest run first.
+    pub fn untold_alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        self.run(|connection| select(connection, "alerts.told IS NULL", []))
+    }
+
+    /// Takes what the user is to be told of. However many processes ask, each alert is given to one of them.
+    pub fn take_alerts(&mut self) -> Result<Vec<Alert>, StoreError> {
+        self.write(|transaction| {
+            let alerts = select(transaction, "alerts.told IS NULL", [])?;
+            transaction.execute("UPDATE alerts SET told = ?1 WHERE told IS NULL", [now()])?;
+            Ok(alerts)
+        })
+    }
+
+    /// Puts back what was taken and could not be told.
+    pub fn put_back(&mut self, alerts: &[Alert]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let mut statement =
+                transaction.prepare("UPDATE alerts SET told = NULL WHERE target = ?1 AND advisory = ?2")?;
+            for alert in alerts {
+                statement.execute(params![alert.target.number, alert.advisory])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The alerts about the run of that number.
+    pub fn alerts_about(&self, run: i64) -> Result<Vec<Alert>, StoreError> {
+        self.run(|connection| select(connection, "run_targets.run = ?1", [run]))
+    }
+}
+
+fn select(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<Alert>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {TARGET}, runs.time, directory, manager, arguments, advisory, summary, alerts.url, told \
+         FROM alerts JOIN run_targets ON run_targets.number = target JOIN runs ON runs.number = run \
+         WHERE {condition} ORDER BY runs.number DESC, run_targets.number, advisory"
+    ))?;
+    statement.query_map(parameters, Alert::from_row)?.collect()
+}
