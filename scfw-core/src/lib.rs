@@ -3,9 +3,11 @@
 //! binaries in `scfw-hook` do.
 
 pub mod advisory;
+pub mod after_the_fact;
 pub mod armed;
 pub mod config;
 pub mod env;
+pub mod exemption;
 pub mod feed;
 mod files;
 pub mod gate;

@@ -1,6 +1,7 @@
 //! What the two binaries share: finding the real program, arming the gates, replacing this process, asking the
 //! user, and the commands for people. Decisions are made in `scfw-core`.
 
+pub mod alerts;
 pub mod arm;
 pub mod ask;
 pub mod call;

@@ -3,11 +3,10 @@
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
-use scfw_core::text::escape_json;
-use serde::Serialize;
-
 use scfw_core::config::Settings;
-use scfw_core::text::sanitise;
+use scfw_core::text::{escape_json, sanitise};
+use scfw_core::verify::Verification;
+use serde::Serialize;
 
 /// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does
 /// not depend on it.
@@ -24,6 +23,13 @@ pub fn say(message: &str) {
 pub fn say_overruled(settings: &Settings) {
     for sentence in &settings.overruled {
         say(&sanitise(sentence));
+    }
+}
+
+/// Says what was noticed about the store, where that was anything.
+pub fn say_trouble(verification: &Verification) {
+    if let Some(trouble) = &verification.local.trouble {
+        say(&sanitise(trouble));
     }
 }
 

@@ -11,23 +11,29 @@ use scfw_core::store::{NewRun, Purpose, Store, StoreError, now};
 use scfw_core::telemetry::{Action, Event, Record, file};
 use scfw_core::text::arguments_without_credentials;
 
-use crate::output;
 use crate::router::describe;
+use crate::{alerts, output, runs};
 
 /// How long an installation waits for others that write the ledger. A write takes a millisecond, so that is many.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Records `event`, which was decided about a run with that purpose.
+/// Records `event`, which was decided about a run with that purpose, and tells what is waiting in the store.
 pub fn record(event: &Event<'_>, purpose: Purpose, settings: &Settings) {
     let record = Record::new(event);
     // A build that may go on is part of an installation whose line comes with the whole set.
-    if purpose != Purpose::Build || event.action != Action::Allow {
-        if let Err(error) = file::append(&settings.log_file, &record) {
-            output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
-        }
+    if (purpose != Purpose::Build || event.action != Action::Allow)
+        && let Err(error) = file::append(&settings.log_file, &record)
+    {
+        output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
     }
     if let Err(error) = write(event, &record, purpose, &settings.directories.data) {
-        output::say(&format!("{}; this run is missing in \"scfw history\"", describe(&error)));
+        // The verification may have said the same already.
+        let trouble = event.verification.and_then(|verification| verification.local.trouble.as_deref());
+        if trouble.is_some_and(|trouble| trouble.starts_with(&error.to_string())) {
+            output::say("for the same reason, this run is missing in \"scfw history\"");
+        } else {
+            output::say(&format!("{}; this run is missing in \"scfw history\"", describe(&error)));
+        }
     }
 }
 
@@ -51,5 +57,9 @@ fn write(event: &Event<'_>, record: &Record, purpose: Purpose, data: &Path) -> R
         .flat_map(|verification| &verification.targets)
         .map(|(target, _)| target)
         .collect();
-    store.record(&run, &targets)
+    store.record(&run, &targets)?;
+    if !runs::is_inner() {
+        alerts::tell(&mut store);
+    }
+    Ok(())
 }

@@ -97,6 +97,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     match screening::screen(install, &settings) {
         Ok(screened) => {
             if let Some(verification) = screened.blocked {
+                output::say_trouble(&verification);
                 output::write(&format!("{}{BLOCKED}\n", report::text(&verification, output::has_colour())));
                 run.record(Action::Block, Some(&verification), None);
                 return status::BLOCKED;

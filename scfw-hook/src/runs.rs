@@ -120,6 +120,16 @@ fn process_of_run(run: &Path) -> Option<i32> {
     process_of(run.file_name()?.to_str()?)
 }
 
+/// Whether this process belongs to something that a run has started: a pip that installs build requirements, a script of
+/// a package. What those say on standard error may be shown to nobody.
+#[must_use]
+pub fn is_inner() -> bool {
+    let own = i32::try_from(std::process::id()).ok();
+    present()
+        .and_then(|run| process_of_run(&run))
+        .is_some_and(|process| Some(process) != own && process != nix::unistd::getppid().as_raw())
+}
+
 fn directory(data: &Path) -> PathBuf {
     data.join("runs")
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use scfw_core::config::Settings;
+use scfw_core::exemption;
 use scfw_core::invocation::{Install, Screen};
 use scfw_core::screen::{self, Screened};
 use scfw_core::verify::{FindingSeverity, Verification, VerifierError, verifiers, verify};
@@ -38,7 +39,10 @@ pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, Verifie
     for (_, findings) in &mut verification.targets {
         findings.retain(|finding| finding.severity == FindingSeverity::Critical);
     }
-    verification.targets.retain(|(_, findings)| !findings.is_empty());
+    // One whose verdict an exemption of a version may change is for the gate, which knows the version.
+    verification.targets.retain(|(target, findings)| {
+        !findings.is_empty() && !exemption::depends_on_version(&settings, &target.package)
+    });
     // What could not be found out here is for the gate to find out.
     verification.general.clear();
     Ok(Outcome { blocked: (!verification.targets.is_empty()).then_some(verification), unread })

@@ -61,9 +61,7 @@ fn answer() -> i32 {
         }
     };
     let verification = verify(&settings, &verifiers, document.targets);
-    if let Some(trouble) = &verification.local.trouble {
-        output::say(&sanitise(trouble));
-    }
+    output::say_trouble(&verification);
     let (action, status) = conclude(&verification, &settings, document.phase);
     let purpose = match document.phase {
         // A dry run builds what has to be built, too.

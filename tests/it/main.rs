@@ -4,6 +4,7 @@
 
 mod support;
 
+mod after_the_fact;
 mod audit_npm;
 mod audit_pip;
 mod bypasses;
@@ -11,6 +12,7 @@ mod check;
 mod configure;
 mod configure_shells;
 mod doctor;
+mod exemptions;
 mod external_verifiers;
 mod feed_answers;
 mod feeds;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use scfw_core::feed::bulk::osv_feed;
 use scfw_core::package::{Ecosystem, Package, Target};
-use scfw_core::store::{NewRun, RunQuery, Store, now};
+use scfw_core::store::{NewRun, Purpose, RunQuery, Store, now};
 use scfw_core::telemetry::Action;
 use scfw_world::{Service, World};
 use serde_json::json;
@@ -170,6 +170,7 @@ fn installs_go_on_while_an_update_runs() {
                     id: NewRun::new_id(),
                     time: now(),
                     action: Action::Allow,
+                    purpose: Purpose::Install,
                     manager: "npm".to_owned(),
                     arguments: vec!["install".to_owned()],
                     directory: "/".to_owned(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::package::{Ecosystem, Package};
 
 pub use severity::{Rating, Severity};
-pub use version::Version;
+pub use version::{Version, is_same_version};
 
 /// One advisory (OSV schema 1.x). Fields that no verdict needs are left out.
 #[derive(Debug, Clone, Deserialize, Serialize)]

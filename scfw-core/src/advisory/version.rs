@@ -69,6 +69,14 @@ fn is_semver(version: &str) -> bool {
             }))
 }
 
+/// Whether two spellings are one version by their ecosystem's rules; what does not parse is compared as it is.
+#[must_use]
+pub fn is_same_version(ecosystem: Ecosystem, left: &str, right: &str) -> bool {
+    left == right
+        || Version::parse(ecosystem, left)
+            .is_some_and(|left| Version::parse(ecosystem, right).is_some_and(|right| left == right))
+}
+
 impl PartialOrd for Version {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))

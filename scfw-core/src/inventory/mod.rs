@@ -75,12 +75,13 @@ impl Inventory {
     /// Puts what was found about [`targets`](Self::targets) to the packages. Those with findings get the chain of
     /// packages that required them.
     #[must_use]
-    pub fn audit(&self, verification: Verification) -> Audit<'_> {
-        let Verification { targets, general, local } = verification;
-        let mut found: HashMap<Key, _> =
-            targets.into_iter().map(|(target, findings)| (key(&target), findings)).collect();
+    pub fn audit(&self, mut verification: Verification) -> Audit<'_> {
+        let mut found: HashMap<Key, _> = std::mem::take(&mut verification.targets)
+            .into_iter()
+            .map(|(target, findings)| (key(&target), findings))
+            .collect();
         let paths = graph::Paths::of(&self.graph);
-        let targets = self
+        verification.targets = self
             .packages
             .iter()
             .map(|installed| {
@@ -92,7 +93,7 @@ impl Inventory {
                 (target, findings)
             })
             .collect();
-        Audit { inventory: self, verification: Verification { targets, general, local } }
+        Audit { inventory: self, verification }
     }
 
     /// For each package the indexes of those that it requires.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::exemption::Exempted;
 use crate::inventory::Audit;
 use crate::package::{Ecosystem, Package};
 use crate::policy::Verdict;
@@ -21,6 +22,9 @@ pub struct JsonPackage<'a> {
     version: Option<&'a str>,
     verdict: &'static str,
     findings: Vec<Cow<'a, Finding>>,
+    /// What would be among the findings, had the user not exempted it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exempted: Vec<&'a Exempted>,
     #[serde(flatten)]
     installed: Option<JsonInstalled<'a>>,
 }
@@ -33,7 +37,15 @@ struct JsonInstalled<'a> {
 }
 
 impl<'a> JsonPackage<'a> {
-    fn new(query: Cow<'a, str>, package: &'a Package, findings: Vec<Cow<'a, Finding>>) -> Self {
+    fn new(
+        query: Cow<'a, str>,
+        package: &'a Package,
+        findings: &'a [Finding],
+        verification: &'a Verification,
+    ) -> Self {
+        // What is said of all packages is said of each.
+        let findings: Vec<_> = findings.iter().chain(&verification.general).map(Cow::Borrowed).collect();
+        let is_about = |exempted: &&Exempted| exempted.package == *package;
         let verdict = Verdict::of_severity(findings.iter().map(|finding| finding.severity).max());
         Self {
             query,
@@ -42,6 +54,7 @@ impl<'a> JsonPackage<'a> {
             version: package.version.as_deref(),
             verdict: verdict.name(),
             findings,
+            exempted: verification.exempted.iter().filter(is_about).collect(),
             installed: None,
         }
     }
@@ -56,7 +69,7 @@ pub fn json<'a>(verification: &'a Verification, queries: &'a [String]) -> Vec<Js
         .iter()
         .zip(queries)
         .map(|((target, findings), query)| {
-            JsonPackage::new(query.into(), &target.package, with_general(findings, verification))
+            JsonPackage::new(query.into(), &target.package, findings, verification)
         })
         .collect()
 }
@@ -68,12 +81,11 @@ pub fn audit_json<'a>(audit: &'a Audit<'_>) -> Vec<JsonPackage<'a>> {
     let verification = &audit.verification;
     let packages =
         verification.targets.iter().zip(&audit.inventory.packages).map(|((target, findings), installed)| {
-            let findings = with_general(findings, verification);
             let required_by = target.required_by.as_slice();
             let locations = installed.folders().map(|folder| folder.to_string_lossy()).collect();
             JsonPackage {
                 installed: Some(JsonInstalled { required_by, locations }),
-                ..JsonPackage::new(query(&target.package).into(), &target.package, findings)
+                ..JsonPackage::new(query(&target.package).into(), &target.package, findings, verification)
             }
         });
     let unread = audit.inventory.unread.iter().map(|unread| JsonPackage {
@@ -83,14 +95,10 @@ pub fn audit_json<'a>(audit: &'a Audit<'_>) -> Vec<JsonPackage<'a>> {
         version: None,
         verdict: Verdict::Warn.name(),
         findings: vec![Cow::Owned(Finding::unverified(INVENTORY, &unread.why))],
+        exempted: Vec::new(),
         installed: Some(JsonInstalled { required_by: &[], locations: vec![unread.what.as_str().into()] }),
     });
     packages.chain(unread).collect()
-}
-
-/// The findings about one package and those about all of them.
-fn with_general<'a>(findings: &'a [Finding], verification: &'a Verification) -> Vec<Cow<'a, Finding>> {
-    findings.iter().chain(&verification.general).map(Cow::Borrowed).collect()
 }
 
 /// `npm:name@version`, as `scfw check` reads it.

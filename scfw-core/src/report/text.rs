@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::exemption::Exempted;
 use crate::inventory::{Audit, Installed};
+use crate::moment::local;
 use crate::package::Target;
 use crate::text::sanitise;
 use crate::verify::{Finding, FindingSeverity, Verification};
@@ -114,7 +116,41 @@ fn write(verification: &Verification, colour: bool, wording: &Wording<'_>) -> St
             write_group(&mut report, group);
         }
     }
+    write_exempted(&mut report, verification);
     report
+}
+
+/// What no longer counts, last of all, by package and exemption. What this run has shown before is not shown again.
+fn write_exempted(report: &mut String, verification: &Verification) {
+    let mut groups: Vec<(&Exempted, Vec<&Finding>)> = Vec::new();
+    for exempted in verification.exempted.iter().filter(|exempted| !exempted.finding.is_accepted) {
+        let is_of = |(first, _): &&mut (&Exempted, Vec<&Finding>)| {
+            first.exemption.number == exempted.exemption.number && first.package == exempted.package
+        };
+        match groups.iter_mut().find(is_of) {
+            Some((_, findings)) => findings.push(&exempted.finding),
+            None => groups.push((exempted, vec![&exempted.finding])),
+        }
+    }
+    for (Exempted { package, exemption, .. }, findings) in groups.iter().take(SHOWN_TARGETS) {
+        let terms = &exemption.terms;
+        let until = terms.expires.map(|expires| format!(" until {}", local(expires))).unwrap_or_default();
+        line(
+            report,
+            &format!(
+                "Exempted {} (by {}{until}: {}):",
+                sanitise(&package.to_string()),
+                sanitise(&terms.author),
+                sanitise(&terms.reason)
+            ),
+        );
+        let groups = by_message(findings.iter().copied());
+        for group in groups.iter().take(SHOWN_FINDINGS) {
+            write_group(report, group);
+        }
+        count_rest(report, "  - ", groups.len(), SHOWN_FINDINGS, "finding");
+    }
+    count_rest(report, "", groups.len(), SHOWN_TARGETS, "exempted target");
 }
 
 /// Findings that say the same of several advisories stand together, in the order of the first of each.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::invocation::Manager;
 use crate::text::arguments_without_credentials;
-use crate::verify::{FindingSeverity, Verification};
+use crate::verify::{Finding, FindingSeverity, Verification};
 
 /// The version of the record's fields.
 const LOG_VERSION: u32 = 1;
@@ -73,6 +73,8 @@ pub struct Record {
     executable: String,
     install_targets: Vec<String>,
     relevant_findings: Vec<RelevantFinding>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exempted_findings: Vec<ExemptedFinding>,
     verified: bool,
     warning: bool,
 }
@@ -85,6 +87,16 @@ struct RelevantFinding {
     verifier: String,
     finding: String,
     advisory: Option<String>,
+}
+
+/// A finding that the user has exempted.
+#[derive(Debug, Serialize)]
+struct ExemptedFinding {
+    #[serde(flatten)]
+    finding: RelevantFinding,
+    /// The exemption's number.
+    exemption: i64,
+    reason: String,
 }
 
 /// What a record is made from.
@@ -144,6 +156,7 @@ impl Record {
                 .unwrap_or_default(),
             warning: findings.iter().any(|finding| finding.severity == FindingSeverity::Warning),
             relevant_findings: findings,
+            exempted_findings: event.verification.map(exempted_findings).unwrap_or_default(),
             verified: event.verification.is_some(),
         }
     }
@@ -168,14 +181,33 @@ fn relevant_findings(verification: &Verification) -> Vec<RelevantFinding> {
     of_targets
         .chain(verification.general.iter().map(|finding| (None, finding)))
         .take(MOST_FINDINGS)
-        .map(|(package, finding)| RelevantFinding {
+        .map(|(package, finding)| RelevantFinding::new(package, finding))
+        .collect()
+}
+
+fn exempted_findings(verification: &Verification) -> Vec<ExemptedFinding> {
+    verification
+        .exempted
+        .iter()
+        .take(MOST_FINDINGS)
+        .map(|exempted| ExemptedFinding {
+            finding: RelevantFinding::new(Some(exempted.package.to_string()), &exempted.finding),
+            exemption: exempted.exemption.number,
+            reason: exempted.exemption.terms.reason.clone(),
+        })
+        .collect()
+}
+
+impl RelevantFinding {
+    fn new(package: Option<String>, finding: &Finding) -> Self {
+        Self {
             package,
             severity: finding.severity,
             verifier: finding.verifier.to_string(),
             finding: finding.message.clone(),
             advisory: finding.advisory.clone(),
-        })
-        .collect()
+        }
+    }
 }
 
 fn hostname() -> String {

@@ -17,12 +17,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::advisory::{Rating, Severity};
 use crate::config::Settings;
+use crate::exemption::{self, Exempted};
 use crate::feed::Client;
 use crate::package::{Source, Target};
 use crate::store::Store;
 
 pub use lists::ListError;
 pub use local::Local;
+pub(crate) use osv::ADVISORY_URL;
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -156,6 +158,8 @@ pub struct Verification {
     pub targets: Vec<(Target, Vec<Finding>)>,
     /// Findings about all targets.
     pub general: Vec<Finding>,
+    /// What the user has exempted from the findings.
+    pub exempted: Vec<Exempted>,
     /// What was noticed about the store.
     pub local: LocalNotes,
 }
@@ -217,7 +221,8 @@ pub enum VerifierError {
 
 /// Verifies `targets`, all verifiers at once. A target from the local file system is the user's own and is not
 /// looked up. One from a repository or a bare URL is looked up by the name that it goes by, for known malware stays
-/// malware wherever it lies; that its content cannot be verified is a finding all the same.
+/// malware wherever it lies; that its content cannot be verified is a finding all the same. What the user has exempted is
+/// no finding any more, here and so everywhere.
 #[must_use]
 pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Target>) -> Verification {
     let (looked_up, rest): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_known_by_name);
@@ -233,6 +238,7 @@ pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     }
+    exemption::apply(settings, &mut verification);
     verification
 }
 
@@ -302,7 +308,12 @@ fn look_up(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Ta
             }
         }
     }
-    Verification { targets: targets.into_iter().zip(findings).collect(), general, local: notes }
+    Verification {
+        targets: targets.into_iter().zip(findings).collect(),
+        general,
+        local: notes,
+        ..Verification::default()
+    }
 }
 
 fn is_same(left: &Finding, right: &Finding) -> bool {

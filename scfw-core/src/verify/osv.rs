@@ -18,7 +18,7 @@ use crate::package::{Ecosystem, Package, Pattern, Target};
 
 const NAME: &str = "OSV";
 /// Where a person reads an advisory.
-const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
+pub(crate) const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
 /// Most advisories about vulnerabilities that are fetched in one run; the rest are named without details.
 const MOST_DETAILS: usize = 500;
 /// Longest summary that is shown, in characters.

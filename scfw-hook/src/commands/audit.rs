@@ -79,6 +79,7 @@ pub(super) fn run(options: &Options) -> i32 {
         Ok(settings) => settings,
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
+    output::say_overruled(&settings);
     let verifiers = match verifiers(&settings) {
         Ok(verifiers) => verifiers,
         Err(error) => return fail(&error, status::CONFIGURATION),
@@ -98,6 +99,7 @@ pub(super) fn run(options: &Options) -> i32 {
     let spinner = Spinner::start(format!("Verifying {} packages", inventory.packages.len()));
     let verification = verify(&settings, &verifiers, inventory.targets());
     drop(spinner);
+    output::say_trouble(&verification);
     let audit = inventory.audit(verification);
     let printed = match options.format {
         Format::Text => print(&report::audit_text(&audit, output::has_colour_on(&stdout()))),

@@ -6,7 +6,6 @@ use scfw_core::config::Settings;
 use scfw_core::package::{Package, Target};
 use scfw_core::policy::Verdict;
 use scfw_core::report;
-use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{Check, Format, fail, misuse};
@@ -47,9 +46,7 @@ pub(super) fn run(options: &Check) -> i32 {
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
     let verification = verify(&settings, &verifiers, targets);
-    if let Some(trouble) = &verification.local.trouble {
-        output::say(&sanitise(trouble));
-    }
+    output::say_trouble(&verification);
     let printed = match options.format {
         Format::Text => print_text(&report::packages_text(&verification, output::has_colour_on(&stdout()))),
         Format::Json => output::print_json(&report::json(&verification, &queries)),

@@ -1,5 +1,6 @@
 //! The commands for people, one file each.
 
+mod allow;
 mod audit;
 mod check;
 mod configure;
@@ -20,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use scfw_core::config::{ConfigError, Directories};
 
 use crate::shell::Shell;
-use crate::{output, runs, status as exit_status};
+use crate::{alerts, output, runs, status as exit_status};
 
 /// Keeps malicious packages out of pip and npm installs
 #[derive(Debug, Parser)]
@@ -48,6 +49,9 @@ enum Command {
     /// Verify everything that is installed
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::Options),
+    /// Exempt a package from findings for a while, with a reason
+    #[command(after_help = allow::EXAMPLES)]
+    Allow(Allow),
     /// Protect every new shell: asks what to set up, or takes it as options
     #[command(after_help = configure::EXAMPLES)]
     Configure(configure::Options),
@@ -95,6 +99,35 @@ struct Init {
     /// Write it to this file as well, which is quicker to read; the block of `scfw configure` says so
     #[arg(long, value_name = "FILE", hide = true)]
     save: Option<PathBuf>,
+}
+
+/// Options of `scfw allow`.
+#[derive(Debug, Args)]
+struct Allow {
+    /// pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl
+    #[arg(required_unless_present_any = ["list", "remove"], requires = "reason")]
+    package: Option<String>,
+    /// Why it may be installed all the same
+    #[arg(long, value_name = "TEXT", requires = "package")]
+    reason: Option<String>,
+    /// When the exemption ends: a duration (12h, 7d, 4w) or a date (2026-01-31); after 30 days if nothing is said
+    #[arg(long, value_name = "TIME", requires = "package")]
+    expires: Option<String>,
+    /// Only what this advisory says
+    #[arg(long, value_name = "ID", requires = "package")]
+    advisory: Option<String>,
+    /// What is critical too: known malware, and what your lists and verifiers call so
+    #[arg(long, requires = "package")]
+    malicious: bool,
+    /// Show all exemptions, the expired ones too
+    #[arg(long, conflicts_with_all = ["package", "remove"])]
+    list: bool,
+    /// With --list: print a list of objects for scripts
+    #[arg(long, requires = "list")]
+    json: bool,
+    /// Remove the exemption of that number, or all of that package
+    #[arg(long, value_name = "NUMBER|PACKAGE", conflicts_with = "package")]
+    remove: Option<String>,
 }
 
 /// Options of `scfw history`.
@@ -238,8 +271,14 @@ pub fn main() -> u8 {
     if !is_silent && !matches!(cli.command, Command::Doctor(_) | Command::Init(_)) {
         name_unreported_runs();
     }
+    // An update looks for them first; what `run` and `shield` run may be no business of ours.
+    let is_foreign = matches!(cli.command, Command::Run(_) | Command::Shield(_) | Command::Init(_));
+    if !is_foreign && !matches!(cli.command, Command::Update(_)) {
+        tell_alerts();
+    }
     let status = match cli.command {
         Command::Run(options) => run::run(&options),
+        Command::Allow(options) => allow::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Shield(options) => shield::run(&options),
         Command::Audit(options) => audit::run(&options),
@@ -253,6 +292,13 @@ pub fn main() -> u8 {
         Command::Disable(options) => session::disable(&options),
     };
     u8::try_from(status).unwrap_or(1)
+}
+
+/// Tells what was installed before it was found to be malicious, once.
+fn tell_alerts() {
+    if let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) {
+        alerts::tell_from(&directories.data);
+    }
 }
 
 /// Tells of earlier runs whose gate never reported, once each.

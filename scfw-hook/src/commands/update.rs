@@ -13,7 +13,7 @@ use scfw_core::store::now;
 use scfw_core::text::{escape_json, sanitise};
 use serde_json::json;
 
-use super::{Update, fail};
+use super::{Update, fail, tell_alerts};
 use crate::router::describe;
 use crate::{output, status};
 
@@ -62,6 +62,7 @@ pub(super) fn run(options: &Update) -> i32 {
     let text = if options.json { as_json(&report) } else { as_text(&report) };
     output::print(&text);
     complain(&report);
+    tell_alerts();
     if report.is_complete() { status::OK } else { INCOMPLETE }
 }
 

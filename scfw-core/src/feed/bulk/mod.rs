@@ -16,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{FeedError, datadog};
+use crate::after_the_fact;
 use crate::config::Settings;
 use crate::package::Ecosystem;
 use crate::store::{self, FeedState, Rebuilt, Store, StoreError};
@@ -252,6 +253,7 @@ fn update_locked(
         report.feeds.push((name, outcome));
     }
     updater.forget_what_is_not_configured(settings)?;
+    after_the_fact::look(&mut store, settings)?;
     store.empty_log()?;
     Ok(report)
 }

@@ -1,0 +1,190 @@
+//! After the fact: advisories about malice that came when something they are about was installed here already. They are
+//! looked for whenever the store was brought up to date, and wait in it until the user is told.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::advisory::is_same_version;
+use crate::config::Settings;
+use crate::exemption::permitted;
+use crate::feed::bulk::{datadog_feed, extra_feed, osv_feed};
+use crate::moment::local;
+use crate::package::{Ecosystem, Package};
+use crate::store::{Alert, Installed, NewAlert, Store, StoreError, now};
+use crate::text::sanitise;
+use crate::verify::{ADVISORY_URL, FindingSeverity};
+
+/// Packages that are looked up at a time.
+const BATCH: usize = 500;
+/// Packages that are told of at a time, and runs of each; the rest are counted.
+const SHOWN: usize = 10;
+
+/// Looks for advisories about malice in what the ledger says was installed, and leaves them in `store` for the user to be
+/// told of. What is exempted now is left out. Gives how many are waiting then.
+pub fn look(store: &mut Store, settings: &Settings) -> Result<usize, StoreError> {
+    let installed = store.installed()?;
+    let exemptions: Vec<_> = store
+        .exemptions()?
+        .iter()
+        .filter(|exemption| !exemption.terms.is_expired(now()))
+        .filter_map(|exemption| permitted(&exemption.terms, &settings.policy, now()))
+        .collect();
+    let mut alerts = Vec::new();
+    for batch in by_key(&installed).chunks(BATCH) {
+        find(store, settings, batch, &mut |installed, alert| {
+            let package = Package::new(installed.ecosystem, &*installed.key, Some(&installed.version));
+            let is_exempted = exemptions
+                .iter()
+                .any(|terms| terms.covers(&package, Some(&alert.advisory), FindingSeverity::Critical));
+            if !is_exempted {
+                alerts.push(alert);
+            }
+        })?;
+    }
+    store.put_alerts(&alerts)
+}
+
+/// Everything that was installed under one name.
+type Key<'a> = ((Ecosystem, &'a str), Vec<&'a Installed>);
+
+fn by_key(installed: &[Installed]) -> Vec<Key<'_>> {
+    let mut by_key: BTreeMap<_, Vec<&Installed>> = BTreeMap::new();
+    for installed in installed {
+        by_key.entry((installed.ecosystem, &*installed.key)).or_default().push(installed);
+    }
+    by_key.into_iter().collect()
+}
+
+fn find(
+    store: &Store,
+    settings: &Settings,
+    batch: &[Key<'_>],
+    put: &mut dyn FnMut(&Installed, NewAlert),
+) -> Result<(), StoreError> {
+    let snapshot = store.snapshot()?;
+    for ecosystem in Ecosystem::ALL {
+        let of_ecosystem: BTreeMap<&str, &Vec<&Installed>> = batch
+            .iter()
+            .filter(|((of, _), _)| *of == ecosystem)
+            .map(|((_, key), installed)| (*key, installed))
+            .collect();
+        if of_ecosystem.is_empty() {
+            continue;
+        }
+        let keys = || of_ecosystem.keys().copied();
+        let osv = (osv_feed(ecosystem), false, true);
+        let extra = settings.feeds.iter().map(|feed| (extra_feed(&feed.name), feed.malicious, false));
+        for (name, is_malicious, is_osv) in std::iter::once(osv).chain(extra) {
+            let Some(feed) = snapshot.feed(&name)? else { continue };
+            for (key, advisories) in snapshot.advisories(&feed, ecosystem, keys())? {
+                for advisory in advisories.iter().filter(|advisory| is_malicious || advisory.is_malicious()) {
+                    for installed in of_ecosystem.get(key).copied().into_iter().flatten() {
+                        let package = Package::new(ecosystem, key, Some(&installed.version));
+                        if advisory.withdrawn.is_none() && advisory.affects(&package) {
+                            let summary = advisory.summary.clone().or_else(|| advisory.details.clone());
+                            let alert = NewAlert {
+                                target: installed.target,
+                                advisory: advisory.id.clone(),
+                                summary: summary.unwrap_or_else(|| "no summary".to_owned()),
+                                url: is_osv.then(|| format!("{}{}", ADVISORY_URL, advisory.id)),
+                            };
+                            put(installed, alert);
+                        }
+                    }
+                }
+            }
+        }
+        let name = datadog_feed(ecosystem);
+        let Some(feed) = snapshot.feed(&name)? else { continue };
+        for (key, versions) in snapshot.malicious(&feed, ecosystem, keys())? {
+            for installed in of_ecosystem.get(&*key).copied().into_iter().flatten() {
+                if is_listed(versions.as_deref(), installed) {
+                    let alert = NewAlert {
+                        target: installed.target,
+                        advisory: name.clone(),
+                        summary: "Datadog Security Research has determined that it is malicious".to_owned(),
+                        url: None,
+                    };
+                    put(installed, alert);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a manifest with `versions` (nothing: with every one) lists it.
+fn is_listed(versions: Option<&[String]>, installed: &Installed) -> bool {
+    let is_same = |listed: &String| is_same_version(installed.ecosystem, listed, &installed.version);
+    versions.is_none_or(|versions| versions.iter().any(is_same))
+}
+
+/// What the user is told of `alerts`. Empty where there are none.
+#[must_use]
+pub fn text(alerts: &[Alert]) -> String {
+    let mut packages: Vec<(Package, Vec<&Alert>)> = Vec::new();
+    for alert in alerts {
+        let target = &alert.target;
+        let package = Package::new(target.ecosystem, &*target.name, target.version.as_deref());
+        match packages.iter_mut().find(|(known, _)| *known == package) {
+            Some((_, about)) => about.push(alert),
+            None => packages.push((package, vec![alert])),
+        }
+    }
+    let mut text = String::new();
+    if packages.is_empty() {
+        return text;
+    }
+    let mut line = |what: String| {
+        // Writing to a string does not fail.
+        let _infallible = writeln!(text, "{what}");
+    };
+    line("scfw: what was installed here has since been found to be malicious:".to_owned());
+    for (package, about) in packages.iter().take(SHOWN) {
+        line(format!("{}:", sanitise(&package.to_string())));
+        let mut advisories: Vec<&Alert> = about.clone();
+        advisories.sort_by(|left, right| left.advisory.cmp(&right.advisory));
+        advisories.dedup_by(|left, right| left.advisory == right.advisory);
+        for alert in advisories.iter().take(SHOWN) {
+            line(format!("  - {}: {}", sanitise(&alert.advisory), sanitise(&alert.summary)));
+            if let Some(url) = &alert.url {
+                line(format!("      * {}", sanitise(url)));
+            }
+        }
+        let mut runs: Vec<(String, &str)> = Vec::new();
+        for alert in about {
+            // The latest of equal ones; a build and the installation that it was for are one.
+            let command = format!("{} {}", alert.manager, alert.arguments.join(" "));
+            if !runs.iter().any(|(known, directory)| *known == command && *directory == alert.directory) {
+                runs.push((command.clone(), &alert.directory));
+                if runs.len() <= SHOWN {
+                    line(format!(
+                        "  - it came on {} with \"{}\" in {}",
+                        local(alert.time),
+                        sanitise(command.trim_end()),
+                        sanitise(&alert.directory)
+                    ));
+                }
+            }
+        }
+        if runs.len() > SHOWN {
+            line(format!("  - and with {} more commands", runs.len() - SHOWN));
+        }
+        let name = sanitise(&package.name);
+        line(match package.ecosystem {
+            Ecosystem::Npm => format!("  - if it is still there (\"npm ls {name}\" there tells), remove it"),
+            Ecosystem::PyPi => {
+                format!("  - if it is still there (\"pip show {name}\" there tells), remove it")
+            }
+        });
+    }
+    if packages.len() > SHOWN {
+        line(format!("and {} more packages (\"scfw history\" shows them)", packages.len() - SHOWN));
+    }
+    line(
+        "Its code may have run. Renew, from another machine, every password, token and key that this account could \
+         read, and look at what they were used for since then."
+            .to_owned(),
+    );
+    text
+}

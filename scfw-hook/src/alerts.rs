@@ -1,0 +1,36 @@
+//! Telling the user, once, what was installed before it was found to be malicious.
+
+use std::io::{Write, stderr};
+use std::path::Path;
+
+use scfw_core::after_the_fact::text;
+use scfw_core::store::{Alert, Store, StoreError};
+
+use crate::output;
+
+/// Tells what is waiting in the store of the data directory `data`. Whatever needs the store says what is wrong with it,
+/// so that is not said here.
+pub fn tell_from(data: &Path) {
+    if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
+        tell(&mut store);
+    }
+}
+
+/// Tells what is waiting in `store`.
+pub fn tell(store: &mut Store) {
+    if !store.has_untold_alerts().is_ok_and(|has| has) {
+        return;
+    }
+    // A store that cannot be written does not remember that this was told; better twice than never.
+    let taken = store.take_alerts();
+    let Ok(alerts) = taken.or_else(|_: StoreError| store.untold_alerts()) else { return };
+    if show(&alerts).is_err() {
+        // Nobody has read it, so it stays to be told.
+        let _told_again_or_not = store.put_back(&alerts);
+    }
+}
+
+fn show(alerts: &[Alert]) -> std::io::Result<()> {
+    output::clear_line();
+    stderr().lock().write_all(text(alerts).as_bytes())
+}

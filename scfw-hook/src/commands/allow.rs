@@ -1,0 +1,225 @@
+//! `scfw allow`: exemptions, given, listed and taken back.
+
+use std::path::Path;
+
+use scfw_core::advisory::is_same_version;
+use scfw_core::config::{Exemptible, Policy, Settings};
+use scfw_core::exemption::permitted;
+use scfw_core::moment::{self, local, rfc3339};
+use scfw_core::package::Package;
+use scfw_core::store::{Exemption, NewExemption, Store, StoreError, now};
+use scfw_core::telemetry::username;
+use scfw_core::text::{escape_json, sanitise};
+use serde_json::{Value, json};
+
+use super::{Allow, fail, misuse};
+use crate::{output, status};
+
+/// How long an exemption lasts where nothing is said, in seconds: 30 days.
+const DEFAULT_DURATION: i64 = 30 * 24 * 3600;
+/// The longest that one can last, in seconds: a leap year.
+const LONGEST: i64 = 366 * 24 * 3600;
+/// Longest reason and advisory id that are taken, in bytes.
+const LONGEST_TEXT: usize = 1000;
+
+pub(super) const EXAMPLES: &str = "Examples:\n  scfw allow npm:left-pad --reason \"reviewed by hand\"\n  \
+    scfw allow pypi:requests@2.31.0 --advisory GHSA-xxxx-yyyy-zzzz --reason \"we do not use it so\" --expires 12w\n  \
+    scfw allow npm:honeypot@1.0.0 --malicious --reason \"a sample to study\" --expires 2h\n  \
+    scfw allow --list\n  scfw allow --remove 3\n\n\
+    An exemption covers the warnings about a package: of every version or of the one named, and all of them or the \
+    one of that advisory, by the id that reports show. What is critical, malware above all, it covers only with \
+    --malicious. It ends after 30 days, or when --expires says, which is a year at most; a date means the end of that \
+    day. Each use is shown and written to the ledger.\n\n\
+    Exit status: 0, 1 if there is nothing to remove or the store cannot be used, 2 if the command line is wrong.";
+
+pub(super) fn run(options: &Allow) -> i32 {
+    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, status::CONFIGURATION),
+    };
+    let path = Store::path_in(&settings.directories.data);
+    let done = if options.list {
+        list(&path, options.json, &settings.policy)
+    } else if let Some(which) = &options.remove {
+        remove(&path, which, &settings.policy)
+    } else {
+        let terms = match terms(options, &settings.policy) {
+            Ok(terms) => terms,
+            Err(message) => return misuse(&message),
+        };
+        if let Some(refusal) = refusal(&terms, &settings.policy) {
+            output::say(&refusal);
+            return status::FAILED;
+        }
+        give(&path, &terms, &settings.policy)
+    };
+    done.unwrap_or_else(|error| fail(&error, status::FAILED))
+}
+
+/// What the command line asks for, or what is wrong with it.
+fn terms(options: &Allow, policy: &Policy) -> Result<NewExemption, String> {
+    let (query, reason) = (options.package.as_deref(), options.reason.as_deref());
+    let package = Package::from_query(query.unwrap_or_default()).map_err(|error| error.to_string())?;
+    let bounded = |what: &str, text: &str| {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(format!("{what} is empty"));
+        }
+        if text.len() > LONGEST_TEXT {
+            return Err(format!("{what} is longer than {LONGEST_TEXT} bytes"));
+        }
+        Ok(text.to_owned())
+    };
+    let reason = bounded("--reason", reason.unwrap_or_default())?;
+    let advisory = options.advisory.as_deref().map(|id| bounded("--advisory", id)).transpose()?;
+    let created = now();
+    let expires = match &options.expires {
+        Some(text) => moment::until(text, created).map_err(|error| error.to_string())?,
+        // As long as nothing is said, what the policy allows is fine.
+        None => created + longest(policy).map_or(DEFAULT_DURATION, |longest| longest.min(DEFAULT_DURATION)),
+    };
+    if expires <= created {
+        return Err(format!("--expires: {} has passed", local(expires)));
+    }
+    if expires - created > LONGEST {
+        return Err("an exemption lasts a year at most; --expires says how long".to_owned());
+    }
+    Ok(NewExemption {
+        ecosystem: package.ecosystem,
+        name: package.name,
+        version: package.version,
+        advisory,
+        reason,
+        malicious: options.malicious,
+        created,
+        expires: Some(expires),
+        author: username(),
+    })
+}
+
+/// How long one can last by `policy`, in seconds.
+fn longest(policy: &Policy) -> Option<i64> {
+    policy.longest_exemption().map(|longest| i64::try_from(longest.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Why `policy` does not allow it.
+fn refusal(terms: &NewExemption, policy: &Policy) -> Option<String> {
+    let lasts = terms.expires.map_or(i64::MAX, |expires| expires - terms.created);
+    let what = match (policy.exemptible(), longest(policy)) {
+        (Exemptible::None, _) => "exemptions are not allowed".to_owned(),
+        (Exemptible::NoMalicious, _) if terms.malicious => {
+            "what is critical cannot be exempted (--malicious)".to_owned()
+        }
+        (_, Some(longest)) if lasts > longest => {
+            format!("an exemption lasts {} days at most", longest / (24 * 3600))
+        }
+        _ => return None,
+    };
+    Some(format!("policy: {what} ({})", policy.file()))
+}
+
+fn give(path: &Path, terms: &NewExemption, policy: &Policy) -> Result<i32, StoreError> {
+    let number = Store::open(path)?.add_exemption(terms)?;
+    output::print(&describe(&Exemption { number, terms: terms.clone() }, policy, terms.created));
+    Ok(status::OK)
+}
+
+fn list(path: &Path, as_json: bool, policy: &Policy) -> Result<i32, StoreError> {
+    let exemptions = match Store::open_existing(path)? {
+        Some(store) => store.exemptions()?,
+        None => Vec::new(),
+    };
+    let now = now();
+    if as_json {
+        let list: Vec<Value> = exemptions.iter().map(|exemption| to_json(exemption, policy, now)).collect();
+        output::print(&format!("{}\n", escape_json(&format!("{:#}", Value::Array(list)))));
+    } else if exemptions.is_empty() {
+        output::print("There are no exemptions.\n");
+    } else {
+        output::print(
+            &exemptions.iter().map(|exemption| describe(exemption, policy, now)).collect::<String>(),
+        );
+    }
+    Ok(status::OK)
+}
+
+fn remove(path: &Path, which: &str, policy: &Policy) -> Result<i32, StoreError> {
+    let is_meant: Box<dyn Fn(&Exemption) -> bool> = match which.parse::<i64>() {
+        Ok(number) => Box::new(move |exemption| exemption.number == number),
+        Err(_) => match Package::from_query(which) {
+            Ok(package) => Box::new(move |exemption| is_about(exemption, &package)),
+            Err(error) => return Ok(fail(&error, status::USAGE)),
+        },
+    };
+    let mut removed = false;
+    if let Some(mut store) = Store::open_existing(path)? {
+        for exemption in store.exemptions()?.iter().filter(|exemption| is_meant(exemption)) {
+            if store.remove_exemption(exemption.number)? {
+                removed = true;
+                output::print(&format!("Removed: {}", describe(exemption, policy, now())));
+            }
+        }
+    }
+    if removed {
+        return Ok(status::OK);
+    }
+    output::say(&format!("there is no exemption {}; \"scfw allow --list\" shows them", sanitise(which)));
+    Ok(status::FAILED)
+}
+
+/// Whether it is one of `package`: of that version where one is named.
+fn is_about(exemption: &Exemption, package: &Package) -> bool {
+    let terms = &exemption.terms;
+    let is_version = |version: &String| {
+        terms.version.as_ref().is_some_and(|of| is_same_version(package.ecosystem, of, version))
+    };
+    terms.ecosystem == package.ecosystem
+        && terms.ecosystem.normalise(&terms.name) == package.key()
+        && package.version.as_ref().is_none_or(is_version)
+}
+
+/// A line about it: `3  npm:left-pad@1.3.0, warnings, until 2026-01-31 15:04, by me: reviewed`.
+fn describe(exemption: &Exemption, policy: &Policy, now: i64) -> String {
+    let Exemption { number, terms } = exemption;
+    let package = query(terms);
+    let what = match (&terms.advisory, terms.malicious) {
+        (None, false) => "warnings".to_owned(),
+        (None, true) => "every finding, malicious or not".to_owned(),
+        (Some(id), false) => format!("the warning {id}"),
+        (Some(id), true) => format!("the finding {id}, malicious or not"),
+    };
+    let end = match terms.expires {
+        Some(expires) if terms.is_expired(now) => format!("expired {}", local(expires)),
+        _ if permitted(terms, policy, now).is_none() => {
+            format!("without effect by the policy ({})", policy.file())
+        }
+        Some(expires) => format!("until {}", local(expires)),
+        None => "for good".to_owned(),
+    };
+    let (author, reason) = (sanitise(&terms.author), sanitise(&terms.reason));
+    format!("{number}  {}, {}, {end}, by {author}: {reason}\n", sanitise(&package), sanitise(&what))
+}
+
+/// The package as it is asked for.
+fn query(terms: &NewExemption) -> String {
+    let version = terms.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
+    format!("{}:{}{version}", terms.ecosystem.purl_type(), terms.name)
+}
+
+fn to_json(exemption: &Exemption, policy: &Policy, now: i64) -> Value {
+    let terms = &exemption.terms;
+    json!({
+        "number": exemption.number,
+        "ecosystem": terms.ecosystem.osv_name(),
+        "name": terms.name,
+        "version": terms.version,
+        "advisory": terms.advisory,
+        "malicious": terms.malicious,
+        "reason": terms.reason,
+        "created": rfc3339(terms.created),
+        "expires": terms.expires.and_then(rfc3339),
+        "expired": terms.is_expired(now),
+        "permitted": terms.is_expired(now) || permitted(terms, policy, now).is_some(),
+        "author": terms.author,
+    })
+}
