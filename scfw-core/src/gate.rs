@@ -2,9 +2,10 @@
 //! (protocol 1). It comes from another process and is not trusted.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::invocation::Manager;
-use crate::package::{Package, Source, Target};
+use crate::package::{Package, Publication, Source, Target, Told, publish_time, registry_base};
 
 /// The protocol that this build speaks.
 pub const PROTOCOL: u32 = 1;
@@ -83,6 +84,15 @@ struct RawTarget {
     required_by: Vec<String>,
     #[serde(default)]
     accepted: bool,
+    // What a gate could not find out is null, and what makes no sense is as good as that: the registry is asked then.
+    #[serde(default)]
+    index: Value,
+    #[serde(default)]
+    published: Value,
+    #[serde(default)]
+    modified: Value,
+    #[serde(default)]
+    carried: bool,
 }
 
 impl Document {
@@ -117,12 +127,22 @@ impl RawTarget {
         if is_named && self.version.is_none() {
             return Err(DocumentError::Name);
         }
+        let publication = if self.carried {
+            Publication::Unasked
+        } else {
+            Publication::Told(Told {
+                registry: self.index.as_str().and_then(registry_base),
+                published: self.published.as_str().and_then(publish_time),
+                modified: self.modified.as_str().and_then(publish_time),
+            })
+        };
         Ok(Target {
             package: Package { ecosystem: manager.ecosystem(), name, version: self.version },
             source: self.source,
             url: self.url,
             required_by: self.required_by,
             accepted: self.accepted,
+            publication,
         })
     }
 }
@@ -144,6 +164,27 @@ mod tests {
         assert_eq!(document.arguments, ["install", "requests"]);
         assert_eq!(document.targets[0].package.to_string(), "urllib3-2.2.1");
         assert_eq!(document.targets[0].required_by, ["requests"]);
+    }
+
+    #[test]
+    fn what_is_told_of_a_publication_is_taken_only_if_it_makes_sense() {
+        let told =
+            |document: &str| Document::parse(document.as_bytes()).unwrap().targets.remove(0).publication;
+        let unknown = Told { registry: Some("https://index.example/simple/".to_owned()), ..Told::default() };
+        assert_eq!(told(DOCUMENT), Publication::Told(unknown.clone()));
+        let dated = DOCUMENT.replace("\"published\":null", "\"published\":\"2020-01-01T00:00:00Z\"");
+        let published = "2020-01-01T00:00:00Z".parse().ok();
+        assert_eq!(told(&dated), Publication::Told(Told { published, ..unknown.clone() }));
+        for nonsense in ["7", "\"soon\"", "{}", "[null]"] {
+            let document = DOCUMENT.replace("\"published\":null", &format!("\"published\":{nonsense}"));
+            assert_eq!(told(&document), Publication::Told(unknown.clone()), "{nonsense}");
+        }
+        let secret = DOCUMENT.replace("https://index.", "https://user:t0ken@index.");
+        assert_eq!(told(&secret), Publication::Told(unknown));
+        let local = DOCUMENT.replace("https://index.example/simple/", "file:///etc/");
+        assert_eq!(told(&local), Publication::Told(Told::default()));
+        let carried = DOCUMENT.replace("\"requested\":false", "\"requested\":false,\"carried\":true");
+        assert_eq!(told(&carried), Publication::Unasked);
     }
 
     #[test]

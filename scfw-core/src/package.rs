@@ -2,6 +2,7 @@
 //! written; comparing goes through [`Package::key`] and the ecosystem's own rules.
 
 mod pattern;
+mod publication;
 mod query;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use pattern::{Pattern, PatternError};
+pub use publication::{Publication, Told, registry as registry_base, time as publish_time};
 pub use query::QueryError;
 
 /// A package ecosystem, by the name that the OSV schema gives it.
@@ -168,13 +170,22 @@ pub struct Target {
     pub required_by: Vec<String>,
     /// The user has already accepted this target's warnings in this run, so only critical findings count.
     pub accepted: bool,
+    /// How its age is to be found out.
+    pub publication: Publication,
 }
 
 impl Target {
     /// A direct target from a registry.
     #[must_use]
     pub const fn registry(package: Package) -> Self {
-        Self { package, source: Source::Registry, url: None, required_by: Vec::new(), accepted: false }
+        Self {
+            package,
+            source: Source::Registry,
+            url: None,
+            required_by: Vec::new(),
+            accepted: false,
+            publication: Publication::Unasked,
+        }
     }
 }
 

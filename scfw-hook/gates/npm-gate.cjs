@@ -31,6 +31,8 @@ const isOn = name => !['', '0', 'false', 'no', 'off'].includes((process.env[name
 
 // What has passed the verifier in this process, so that its warnings are not asked about twice.
 const accepted = new Set()
+// The nodes that npm unpacks from a tarball of their own.
+const unpacked = new WeakSet()
 // Arborists that looked after npx's cache; what they hold is verified before it is run.
 const npxArborists = new Set()
 // How many `reify` calls are under way: they rebuild only what they have had verified.
@@ -38,6 +40,8 @@ let reifying = 0
 let npmVersion = null
 // The registry of an npm that is told of none.
 let defaultRegistry = null
+// What the packuments that npm has read say of times, by registry and name.
+const histories = new Map()
 
 function refuse (reason) {
   fs.writeSync(2, `scfw: ${reason}\n`)
@@ -98,20 +102,57 @@ function fromUrl (url) {
   }
 }
 
+// Whether npm will replace the host by that of its registry.
+function isReplaced ({ hostname }, { replaceRegistryHost }) {
+  return replaceRegistryHost === 'always' || replaceRegistryHost === hostname
+}
+
+// The registries that this npm uses.
+function registriesOf (options) {
+  const keys = Object.keys(options).filter(key => key === 'registry' || key.endsWith(':registry'))
+  return keys.map(key => options[key]).filter(registry => typeof registry === 'string')
+}
+
 // Whether the host is one of the registries that this npm uses, or npm will replace it by one.
-function isRegistryHost ({ origin, hostname }, options) {
-  const { replaceRegistryHost } = options
-  if (replaceRegistryHost === 'always' || replaceRegistryHost === hostname) {
-    return true
-  }
-  const registries = Object.keys(options).filter(key => key === 'registry' || key.endsWith(':registry'))
-  return [defaultRegistry, ...registries.map(key => options[key])].some(registry => {
+function isRegistryHost (url, options) {
+  return isReplaced(url, options) || [defaultRegistry, ...registriesOf(options)].some(registry => {
     try {
-      return new URL(registry).origin === origin
+      return new URL(registry).origin === url.origin
     } catch (er) {
       return false
     }
   })
+}
+
+const withSlash = url => `${url.replace(/\/*$/, '')}/`
+
+// The registry that npm takes `name` from: the one that its lockfile's address is below, else the one of its scope.
+function registryOf (name, resolved, options) {
+  const url = resolved ? fromUrl(resolved) : null
+  if (url && isReplaced(url, options)) {
+    return options.registry
+  }
+  const [holding] = registriesOf(options)
+    .filter(registry => resolved && resolved.startsWith(withSlash(registry)))
+    .sort((one, other) => other.length - one.length)
+  const scope = name.startsWith('@') ? name.slice(0, name.indexOf('/')) : options.scope
+  return holding || (scope && options[`${scope.replace(/^@?/, '@')}:registry`]) || options.registry
+}
+
+const historyKey = (registry, name) => `${withSlash(registry)} ${name}`
+
+// What is known of a version's publication: the registry, when it was published, and when anything of that name was
+// last published, each as the registry says it.
+function publication (name, version, registry) {
+  if (typeof registry !== 'string') {
+    return { index: null, published: null, modified: null }
+  }
+  const { versions, time, modified } = histories.get(historyKey(registry, name)) || {}
+  return {
+    index: withSlash(withoutCredentials(registry)),
+    published: time && time[version] || null,
+    modified: versions && versions.has(version) && modified || null,
+  }
 }
 
 function sourceOf (node, options) {
@@ -154,6 +195,13 @@ function isLeftOut (node, { omit, checkPlatform, options }) {
   return false
 }
 
+// Whether `node` comes within another package's tarball, and not from a registry. What the user's own project bundles
+// does not, nor what a package only says that it carries.
+function isCarried (node) {
+  const bundler = node.inBundle && node.getBundler && !unpacked.has(node) ? node.getBundler() : null
+  return Boolean(bundler && !bundler.isProjectRoot && !bundler.isRoot && !bundler.isWorkspace)
+}
+
 // A node of npm's tree as the verifier's document has it; nothing for the user's own folders. Two where a lockfile
 // puts one package's tarball under another's name or version: both are verified.
 function describe (node, options) {
@@ -168,6 +216,8 @@ function describe (node, options) {
     return []
   }
   const chain = requiredBy(node)
+  const known = (name, version) =>
+    source === 'registry' ? publication(name, version, registryOf(name, node.resolved, options)) : {}
   const target = {
     name: nameOf(node),
     version: version || url && url.version,
@@ -179,15 +229,19 @@ function describe (node, options) {
     requested: chain.length === 0,
     required_by: chain,
     published: null,
+    // It is as old as the package that carries it.
+    carried: isCarried(node),
+    ...known(nameOf(node), version || url && url.version),
   }
   const isOther = url && url.name && (url.name !== target.name || url.version !== target.version)
-  return isOther ? [target, { ...target, name: url.name, version: url.version }] : [target]
+  const other = isOther && { ...target, name: url.name, version: url.version, ...known(url.name, url.version) }
+  return other ? [target, other] : [target]
 }
 
 function keyOf (target) {
   return target.source === 'git'
     ? `git ${repository(target.url)}`
-    : JSON.stringify([target.name, target.version, target.url])
+    : JSON.stringify([target.name, target.version, target.url, target.carried])
 }
 
 // --- The verifier
@@ -367,6 +421,7 @@ function patchArborist (Arborist, from) {
   prototype[reifyNodeName] = function (node, ...args) {
     const leftOut = this[Symbol.for('trashList')]
     if (!leftOut || !leftOut.has(node.path)) {
+      unpacked.add(node)
       verifyNodes([node], this.options, { omit: new Set(), checkPlatform, options: this.options })
     }
     return reifyNode.call(this, node, ...args)
@@ -473,6 +528,29 @@ function patchGitFetcher (GitFetcher) {
   return Gated
 }
 
+// Keeps what a packument says of times. A pacote without this point costs the verifier a request.
+function patchRegistryFetcher (RegistryFetcher) {
+  const prototype = RegistryFetcher && RegistryFetcher.prototype
+  const packument = prototype && prototype.packument
+  if (typeof packument !== 'function') {
+    return
+  }
+  prototype.packument = async function (...args) {
+    const read = await packument.apply(this, args)
+    try {
+      const key = historyKey(this.registry, this.spec.name)
+      if (!histories.has(key) || read.time) {
+        // The abbreviated form has `modified` at its top, the full one among the times.
+        const { modified = read.time && read.time.modified } = read
+        histories.set(key, { versions: new Set(Object.keys(read.versions)), time: read.time, modified })
+      }
+    } catch (er) {
+      // The verifier asks the registry then.
+    }
+    return read
+  }
+}
+
 const POINTS = [
   ['/@npmcli/config/lib/index.js', (module, file) => { module.exports = patchConfig(module.exports, file) }],
   ['/@npmcli/config/lib/set-envs.js', module => { module.exports = patchSetEnvs(module.exports) }],
@@ -480,6 +558,7 @@ const POINTS = [
   ['/@npmcli/run-script/lib/run-script.js', module => { module.exports = patchRunScript(module.exports) }],
   ['/lib/commands/ci.js', module => patchCleanInstall(module.exports, module)],
   ['/lib/ci.js', module => patchCleanInstall(module.exports, module)],
+  ['/pacote/lib/registry.js', module => patchRegistryFetcher(module.exports)],
   ['/pacote/lib/git.js', module => { module.exports = patchGitFetcher(module.exports) }],
 ]
 

@@ -38,6 +38,8 @@ class State(object):
     # What has passed the verifier, so that its warnings are not asked about twice.
     accepted = set()
     loaded = set()
+    # When files were uploaded, by their addresses, as index pages say it.
+    uploaded = {}
 
 
 def is_on(name):
@@ -135,35 +137,57 @@ def source_of(requirement, link, direct):
     return "path" if link.url.startswith("file:") else "url"
 
 
-def describe(requirement, name, version):
-    """A requirement as the verifier's document has it."""
+def index_of(link, name, finder):
+    """The index that offered `link`: the address of the project's page less the project. For a link from a lockfile or
+    another page it is the index in use."""
+    page = getattr(link, "comes_from", None)
+    if isinstance(page, str) and page.startswith(("https://", "http://")):
+        page = without_credentials(page).partition("?")[0].partition("#")[0].rstrip("/")
+        index, slash, project = page.rpartition("/")
+        if name and canonical(project) == canonical(name):
+            return index + slash
+    if not link.url.startswith(("https://", "http://")):
+        return None  # Found in a folder.
+    indexes = getattr(finder, "index_urls", None) or []
+    return without_credentials(str(indexes[0])) if indexes else None
+
+
+def describe(requirement, name, version, finder, chosen=None):
+    """A requirement as the verifier's document has it. `chosen` is the link that the resolver chose, which a wheel
+    that pip has built of it before may stand in for."""
     # The link that the user or a dependency wrote, where one did; an index's file has none.
     original = getattr(requirement, "original_link", None)
-    link = original or requirement.link
+    link = original or chosen or requirement.link
+    is_stand_in = chosen is None and getattr(requirement, "original_link_is_in_wheel_cache", False)
     hashes = {}
     if link.hash_name and link.hash:
         hashes[link.hash_name] = link.hash
-    comes_from = getattr(link, "comes_from", None)
     return {
         "name": name,
         "version": version,
         "source": source_of(requirement, link, original is not None),
-        "index": without_credentials(comes_from) if isinstance(comes_from, str) else None,
-        "url": without_credentials(link.url_without_fragment),
+        "index": index_of(link, name, finder),
+        # Where it was built from is not known then, which is not the same as a file of the user's own.
+        "url": None if is_stand_in and original is None else without_credentials(link.url_without_fragment),
         "hashes": hashes,
         "artifact": "wheel" if link.is_wheel else "sdist",
         "requested": bool(getattr(requirement, "user_supplied", False)),
         "required_by": required_by(requirement),
-        "published": None,
+        # What a lockfile says of it does not count.
+        "published": State.uploaded.get(link.url),
     }
 
 
 def resolved_targets(resolver, requirement_set):
     result = getattr(resolver, "_result", None)
-    versions = {}
+    finder = getattr(getattr(resolver, "factory", None), "_finder", None) or getattr(resolver, "finder", None)
+    versions, chosen = {}, {}
     if result is not None:
         for candidate in result.mapping.values():
             versions[candidate.project_name] = str(candidate.version)
+            # A package with extras is a candidate of its own, with no link.
+            link = getattr(candidate, "source_link", None)
+            chosen[candidate.project_name] = link or chosen.get(candidate.project_name)
     targets = []
     for name, requirement in requirement_set.requirements.items():
         if requirement.link is None or requirement.constraint:
@@ -173,7 +197,8 @@ def resolved_targets(resolver, requirement_set):
         version = versions.get(name)
         if version is None:
             version = str(requirement.get_dist().version)
-        targets.append(describe(requirement, requirement.name, version))
+        link = chosen.get(name) or getattr(requirement, "cached_wheel_source_link", None)
+        targets.append(describe(requirement, requirement.name, version, finder, link))
     return targets
 
 
@@ -344,17 +369,35 @@ def patch_resolver(module):
     wrap(module.Resolver, "resolve", make)
 
 
+def patch_link(module):
+    """Keeps the upload times of index pages in JSON (PEP 691, PEP 700). A pip without this point reads pages in another
+    way, and the verifier asks the index."""
+    link_class = getattr(module, "Link", None)
+    original = getattr(link_class, "from_json", None)
+    if original is None:
+        return
+
+    def from_json(cls, file_data, *args, **kwargs):
+        link = original(file_data, *args, **kwargs)
+        uploaded = file_data.get("upload-time")
+        if link is not None and isinstance(uploaded, str):
+            State.uploaded[link.url] = uploaded
+        return link
+
+    link_class.from_json = classmethod(from_json)
+
+
 def patch_preparer(module):
-    def before_build(requirement):
+    def before_build(requirement, finder):
         link = requirement.link
         if link is None or link.is_wheel or (link.url.startswith("file:") and link.is_existing_dir()):
             return  # Nothing is built, or the directory is the user's own.
         name, version = (requirement.name, None) if link.is_vcs else named_by_file(link.filename, requirement.name)
-        verify("build", [describe(requirement, name, version)])
+        verify("build", [describe(requirement, name, version, finder)])
 
     def make(original):
         def prepare(self, req, *args, **kwargs):
-            before_build(req)
+            before_build(req, getattr(self, "finder", None))
             return original(self, req, *args, **kwargs)
 
         return prepare
@@ -385,6 +428,7 @@ POINTS = {
     "pip._internal.configuration": patch_configuration,
     "pip._internal.resolution.resolvelib.resolver": patch_resolver,
     "pip._internal.resolution.legacy.resolver": patch_resolver,
+    "pip._internal.models.link": patch_link,
     "pip._internal.operations.prepare": patch_preparer,
     "pip._internal.build_env": patch_build_environment,
     "pip._internal.build_env.venv": patch_build_environment,
