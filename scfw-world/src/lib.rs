@@ -179,6 +179,11 @@ impl World {
         self.state().index.add(wheel.into_file());
     }
 
+    /// Sets whether the index has nothing but HTML (PEP 503), which tells no times.
+    pub fn index_is_html_only(&self, is: bool) {
+        self.state().index.is_html_only = is;
+    }
+
     /// Adds a source distribution to the index, in the place of one with the same name and version.
     pub fn add_sdist(&self, sdist: Sdist) {
         self.state().index.add(sdist.into_file());

@@ -70,6 +70,7 @@ impl File {
 #[derive(Default)]
 pub(crate) struct Index {
     files: BTreeMap<String, File>,
+    pub(crate) is_html_only: bool,
 }
 
 impl Index {
@@ -85,7 +86,7 @@ impl Index {
         }
         let route = request.route();
         let answer = if let Some(name) = route.strip_prefix("/pypi/simple/") {
-            self.project(base, name.trim_end_matches('/'), request.accepts(JSON))
+            self.project(base, name.trim_end_matches('/'), request.accepts(JSON) && !self.is_html_only)
         } else if let Some(name) = route.strip_prefix("/pypi/files/") {
             self.file(name)
         } else {

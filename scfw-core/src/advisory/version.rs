@@ -29,6 +29,15 @@ impl Version {
         }
     }
 
+    /// Whether it is a pre-release or, in PEP 440, a development release.
+    #[must_use]
+    pub fn is_prerelease(&self) -> bool {
+        match self {
+            Self::Pep440(version) => version.any_prerelease(),
+            Self::Semver(version) => version.is_prerelease(),
+        }
+    }
+
     /// The version without its PEP 440 local part, which marks a rebuild of the public version.
     #[must_use]
     pub(super) fn public(&self) -> Self {

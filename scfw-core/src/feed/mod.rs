@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod datadog;
 pub mod osv;
+pub mod registry;
 
 use std::time::Duration;
 
@@ -43,6 +44,12 @@ pub enum FeedError {
         /// The host that was asked.
         host: String,
     },
+    /// A package index or registry without times.
+    #[error("{host} does not say when packages were published")]
+    Untimed {
+        /// The host that was asked.
+        host: String,
+    },
     /// An answer that is not what the feed's format says.
     #[error("the answer of {host} could not be read")]
     Malformed {
@@ -67,6 +74,8 @@ pub(crate) struct Answer {
     /// Nothing where the server says that what the client has is current (status 304).
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) etag: Option<String>,
+    /// Whether many requests can share its connection.
+    pub(crate) is_multiplexed: bool,
 }
 
 impl Client {
@@ -115,8 +124,9 @@ impl Client {
                 .and_then(|etag| etag.to_str().ok())
                 .map(str::to_owned);
             let status = response.status();
+            let is_multiplexed = response.version() == reqwest::Version::HTTP_2;
             if status == StatusCode::NOT_MODIFIED {
-                return Ok(Answer { body: None, etag });
+                return Ok(Answer { body: None, etag, is_multiplexed });
             }
             if !status.is_success() {
                 return Err(FeedError::Status { host: host.clone(), status: status.as_u16() });
@@ -128,7 +138,7 @@ impl Client {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Answer { body: Some(body), etag })
+            Ok(Answer { body: Some(body), etag, is_multiplexed })
         };
         timeout_at(self.deadline, exchange)
             .await
@@ -151,7 +161,7 @@ fn build(builder: ClientBuilder) -> Result<reqwest::Client, FeedError> {
         .map_err(|error| FeedError::Unreachable { host: "the network".to_owned(), reason: innermost(&error) })
 }
 
-fn host_of(url: &str) -> String {
+pub(crate) fn host_of(url: &str) -> String {
     reqwest::Url::parse(url)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))

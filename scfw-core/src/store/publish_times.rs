@@ -1,4 +1,4 @@
-//! When versions were published. That never changes, so it is kept for good.
+//! When versions were published: at that time at the latest. That never changes, so it is kept for good.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -8,20 +8,21 @@ use crate::package::Ecosystem;
 /// Rows that are written in one transaction.
 const BATCH: usize = 2000;
 
-/// A version with the time of its publication.
+/// A version with a time at which it was published, or had been.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The normalised name of the package.
     pub key: String,
-    /// The version as the registry writes it.
+    /// What was published: for npm the version as the registry writes it, for PyPI the name of the file, for files can
+    /// be added to a version later.
     pub version: String,
-    /// When it was published, in Unix seconds.
+    /// By when it was published, in Unix seconds: a registry may tell no more than that.
     pub time: i64,
 }
 
 impl Store {
-    /// When each of `versions` (normalised name, version) of `registry` was published, in Unix seconds, as far as that
-    /// is known.
+    /// By when each of `versions` (normalised name, version) of `registry` was published, in Unix seconds, as far as
+    /// that is known.
     pub fn publish_times<'k>(
         &self,
         ecosystem: Ecosystem,
@@ -29,6 +30,9 @@ impl Store {
         versions: impl IntoIterator<Item = (&'k str, &'k str)>,
     ) -> Result<Vec<Option<i64>>, StoreError> {
         self.run(|connection| {
+            // One transaction, so that the file is locked once and not for every row; one that is under way will do.
+            let _transaction =
+                connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
             let mut statement = connection.prepare_cached(
                 "SELECT published FROM publish_times \
                  WHERE ecosystem = ?1 AND key = ?2 AND version = ?3 AND registry = ?4",
@@ -42,7 +46,24 @@ impl Store {
         })
     }
 
-    /// Keeps the times of `published`. A time that is known already stays.
+    /// What is known of the package `key` (a normalised name), from whichever registry: what was published, and by when,
+    /// in Unix seconds.
+    pub fn publish_times_anywhere(
+        &self,
+        ecosystem: Ecosystem,
+        key: &str,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT version, published FROM publish_times WHERE ecosystem = ?1 AND key = ?2",
+            )?;
+            statement
+                .query_map(params![ecosystem.osv_name(), key], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+    }
+
+    /// Keeps the times of `published`. Of two times for one thing the earlier one stays: it says more.
     pub fn put_publish_times(
         &mut self,
         ecosystem: Ecosystem,
@@ -53,7 +74,8 @@ impl Store {
             self.write(|transaction| {
                 let mut statement = transaction.prepare_cached(
                     "INSERT INTO publish_times (ecosystem, registry, key, version, published) \
-                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                     VALUES (?1, ?2, ?3, ?4, ?5) \
+                     ON CONFLICT DO UPDATE SET published = min(published, excluded.published)",
                 )?;
                 for Published { key, version, time } in batch {
                     statement.execute(params![ecosystem.osv_name(), registry, key, version, time])?;

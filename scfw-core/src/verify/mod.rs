@@ -1,6 +1,7 @@
 //! Verifying targets: every verifier at the same time, under one deadline. A verifier is one file here and one
 //! entry in [`verifiers`]. What a verifier could not find out is a finding of its own.
 
+mod age;
 mod datadog;
 mod external;
 mod feeds;
@@ -178,6 +179,7 @@ pub fn verifiers(settings: &Settings) -> Result<Vec<Box<dyn Verifier>>, Verifier
         Box::new(datadog::Datadog::new(settings)),
         Box::new(osv::Osv::new(settings)?),
         Box::new(feeds::Feeds::new(settings)),
+        Box::new(age::Age::new(settings)),
         Box::new(lists::Lists::load(&settings.shared_directories("lists"))?),
     ];
     let present: Vec<_> = verifiers.iter().map(|verifier| verifier.name()).collect();
@@ -330,7 +332,10 @@ fn look_up_online(settings: &Settings, remaining: &[Remaining<'_>]) -> Vec<Outco
         }
     };
     let mut outcomes = runtime.block_on(async {
-        let base_urls = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
+        let feeds = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
+        let targets = remaining.iter().flat_map(|remaining| &remaining.targets);
+        let registries = targets.filter_map(|target| target.publication.registry());
+        let base_urls: Vec<&str> = feeds.into_iter().chain(registries).collect();
         let client = Client::new(settings.offline, Instant::now() + settings.deadline, &base_urls);
         let mut running: Vec<(Cow<'static, str>, Verifying<'_>)> = remaining
             .iter()

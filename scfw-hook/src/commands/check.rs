@@ -3,7 +3,7 @@
 use std::io::{Read, Write, stdin, stdout};
 
 use scfw_core::config::Settings;
-use scfw_core::package::{Package, Target};
+use scfw_core::package::{Package, Publication, Target};
 use scfw_core::policy::Verdict;
 use scfw_core::report;
 use scfw_core::verify::{verifiers, verify};
@@ -32,7 +32,10 @@ pub(super) fn run(options: &Check) -> i32 {
     let mut targets = Vec::with_capacity(queries.len());
     for query in &queries {
         match Package::from_query(query) {
-            Ok(package) => targets.push(Target::registry(package)),
+            // No manager has said which registry is in use, so ages are known as far as they are remembered.
+            Ok(package) => {
+                targets.push(Target { publication: Publication::Remembered, ..Target::registry(package) })
+            }
             Err(error) => return fail(&error, status::USAGE),
         }
     }
