@@ -19,6 +19,10 @@ ADVISORIES = {"npm": 212_000, "PyPI": 38_000}
 TARGETS = 1_500
 
 
+# The packages of a large lockfile.
+LOCKED = 1500
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binaries", type=pathlib.Path, required=True, help="where scfw-hook was built")
@@ -30,7 +34,7 @@ def arguments():
 
 def feeds(options):
     """The feeds' server, and the variables that name it."""
-    command = [str(options.binaries / "examples" / "serve")]
+    command = [str(options.binaries / "examples" / "serve"), "--packages", str(LOCKED)]
     if options.feeds:
         command += ["--osv", str(options.feeds / "osv"), "--datadog", str(options.feeds / "datadog")]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -96,11 +100,13 @@ class Bench:
         self.environment.update(PIP_DISABLE_PIP_VERSION_CHECK="1", npm_config_update_notifier="false")
         self.environment.update(npm_config_audit="false", npm_config_fund="false")
 
-    def once(self, command, status=0):
+    def once(self, command, status=0, document=None, **variables):
         """Seconds that one run takes in a folder of its own."""
         folder = tempfile.mkdtemp(dir=self.place)
         start = time.perf_counter()
-        done = subprocess.run(command, cwd=folder, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=folder, env=dict(self.environment, **variables), input=document, capture_output=True, text=True
+        )
         elapsed = time.perf_counter() - start
         shutil.rmtree(folder)
         if done.returncode != status:
@@ -174,7 +180,8 @@ class Bench:
         medians = []
         # Of those that are known to the feed, a tenth: an ordinary lockfile has fewer.
         for known in (0, TARGETS // 10):
-            targets = [{"name": f"innocent-{number}", "version": "1.2.3", "source": "registry"} for number in range(TARGETS)]
+            targets = [{"name": f"innocent-{number}", "version": "1.2.3", "source": "registry",
+                        "published": "2020-01-01T00:00:00Z"} for number in range(TARGETS)]
             for number in range(known):
                 targets[number * 7]["name"] = names[number % len(names)]
             document = json.dumps({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "build",
@@ -190,6 +197,23 @@ class Bench:
             medians.append(statistics.median(times))
         return update, memory, medians
 
+    def ages(self, registry):
+        """Medians of verifying a lockfile without a minimum age, with one for the first time, and again."""
+        package = {"version": "1.30.0", "source": "registry", "index": registry}
+        targets = [dict(package, name=f"package-{number}") for number in range(LOCKED)]
+        document = json.dumps(
+            {"protocol": 1, "manager": "npm", "version": "1", "phase": "install", "argv": ["ci"], "targets": targets}
+        )
+        times = ([], [], [])
+        for _ in range(self.runs):
+            for file in (self.place / "scfw").glob("store.db*"):
+                file.unlink()
+            for measured, hours in zip(times, ("0", "24", "24")):
+                measured.append(
+                    self.once((self.hook, "verify"), document=document, SCFW_PACKAGE_MINIMUM_AGE=hours)
+                )
+        return tuple(statistics.median(measured) for measured in times)
+
     def block(self, *command):
         self.once((self.hook, *command), status=77)
         return statistics.median(self.once((self.hook, *command), status=77) for _ in range(self.runs))
@@ -198,6 +222,7 @@ class Bench:
 def main():
     options = arguments()
     server, variables = feeds(options)
+    registry = variables.pop("SERVED_REGISTRY")
     rows = []
     try:
         with tempfile.TemporaryDirectory() as place:
@@ -214,6 +239,9 @@ def main():
                     rows.append((f"{shell} -i -c exit", bare, routed, f"{(routed - bare) * 1e3:+.1f} ms", "+5 ms"))
             bare, loaded = bench.exec_cost(options.library)
             rows.append(("exec of /bin/true, preload library (least)", bare, loaded, f"{(loaded - bare) * 1e6:+.0f} us", "+50 us"))
+            without, cold, warm = bench.ages(registry)
+            rows.append((f"ages of {LOCKED} locked packages, cold", without, cold, f"{cold - without:+.2f} s", "+3 s"))
+            rows.append((f"ages of {LOCKED} locked packages, warm", without, warm, f"{(warm - without) * 1e3:+.1f} ms", "none"))
             blocked = bench.block("npm", "install", "passports-js")
             rows.append(("npm install passports-js (blocked)", None, blocked, f"{blocked * 1e3:.1f} ms", "20 ms"))
             update, memory, (clean, found) = bench.store(str((options.binaries / "scfw").resolve()), options.feeds)

@@ -5,6 +5,8 @@
 mod support;
 
 mod after_the_fact;
+mod age;
+mod age_known;
 mod audit_npm;
 mod audit_pip;
 mod bypasses;

@@ -143,7 +143,7 @@ fn installs_go_on_while_an_update_runs() {
     let is_done = AtomicBool::new(false);
     let document = |name: &str| {
         json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": ["install"],
-            "targets": [{"name": name, "version": "1.0.0", "source": "registry"}]})
+            "targets": [{"name": name, "version": "1.0.0", "source": "registry", "published": "2020-01-01T00:00:00Z"}]})
         .to_string()
     };
     let (verified, recorded) = std::thread::scope(|scope| {

@@ -333,6 +333,18 @@ impl Sandbox {
         })
     }
 
+    /// The requests of scfw itself to the index and the registry, by their paths.
+    pub(crate) fn asked_by_scfw(&self) -> Vec<String> {
+        use scfw_world::Service;
+        let requests = self.world.requests().into_iter().filter(|request| {
+            matches!(request.service, Service::Index | Service::Registry)
+                && request.header("user-agent").is_some_and(|agent| agent.starts_with("scfw/"))
+        });
+        let mut paths: Vec<String> = requests.map(|request| request.path).collect();
+        paths.sort();
+        paths
+    }
+
     fn with_input(&self, program: PathBuf, arguments: &[&str], input: &[u8]) -> Finished {
         let mut command = self.command(program, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -361,6 +373,12 @@ fn finished(output: &Output) -> Finished {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// A time so many hours ago and half a minute more, as registries write it.
+pub(crate) fn hours_ago(hours: i64) -> String {
+    let age = jiff::SignedDuration::from_hours(hours) + jiff::SignedDuration::from_secs(30);
+    (jiff::Timestamp::now() - age).to_string()
 }
 
 /// A binary of the workspace, built with the tests.
