@@ -34,7 +34,7 @@ pub(super) fn run(options: &Check) -> i32 {
         match Package::from_query(query) {
             // No manager has said which registry is in use, so ages are known as far as they are remembered.
             Ok(package) => {
-                targets.push(Target { publication: Publication::Remembered, ..Target::registry(package) })
+                targets.push(Target { publication: Publication::Remembered, ..Target::registry(package) });
             }
             Err(error) => return fail(&error, status::USAGE),
         }

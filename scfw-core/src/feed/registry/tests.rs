@@ -16,7 +16,7 @@ fn history(releases: &[(&str, &str)]) -> History {
     History { modified: None, releases }
 }
 
-fn newest<'a>(history: &'a History, ecosystem: Ecosystem) -> Option<&'a str> {
+fn newest(history: &History, ecosystem: Ecosystem) -> Option<&str> {
     history.newest_by("2021-01-01T00:00:00Z".parse().unwrap(), ecosystem)
 }
 
