@@ -119,7 +119,7 @@ fn a_damaged_store_is_rebuilt_and_keeps_its_exemptions() {
         version: None,
         advisory: None,
         reason: "a test".to_owned(),
-        malicious: true,
+        malicious: false,
         created: 0,
         expires: None,
         author: "me".to_owned(),
