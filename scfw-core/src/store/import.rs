@@ -52,10 +52,6 @@ impl NewAdvisory {
             + self.packages.iter().map(|(_, key)| key.len() + 32).sum::<usize>()
             + 96
     }
-
-    fn first_key(&self) -> Option<&(Ecosystem, String)> {
-        self.packages.first()
-    }
 }
 
 /// Where a feed came from, and how recent it is.
@@ -110,7 +106,7 @@ impl Store {
                         remove_advisory(transaction, number, &advisory.id)?;
                         insert(transaction, number, advisory)?;
                     }
-                    Change::Remove(id) => remove_advisory(transaction, number, id)?,
+                    Change::Remove(id) => drop(remove_advisory(transaction, number, id)?),
                 }
             }
             make_current(transaction, feed, number, state)
@@ -175,16 +171,28 @@ impl Store {
 
 impl Import<'_> {
     /// Adds advisories. Of two with one id the later one counts.
-    pub fn add(&mut self, advisories: &mut [NewAdvisory]) -> Result<(), StoreError> {
-        // In the order of the index, so that each of its pages is touched once.
-        advisories.sort_by(|left, right| left.first_key().cmp(&right.first_key()));
+    pub fn add(&mut self, advisories: &[NewAdvisory]) -> Result<(), StoreError> {
         let number = self.number;
+        let mut affected: Vec<(&(Ecosystem, String), i64)> = Vec::with_capacity(advisories.len());
         for batch in advisories.chunks(BATCH) {
             self.store.write_politely(|transaction| {
                 for advisory in batch {
-                    insert(transaction, number, advisory)?;
+                    let (row, replaced) = insert_advisory(transaction, number, advisory)?;
+                    if let Some(replaced) = replaced {
+                        affected.retain(|(_, row)| *row != replaced);
+                    }
+                    affected.extend(advisory.packages.iter().map(|package| (package, row)));
                 }
                 Ok(())
+            })?;
+        }
+        // In the order of the table, so that each of its pages is touched in few transactions.
+        affected.sort_unstable();
+        for batch in affected.chunks(BATCH) {
+            self.store.write_politely(|transaction| {
+                batch
+                    .iter()
+                    .try_for_each(|(package, row)| insert_affected(transaction, number, package, *row))
             })?;
         }
         Ok(())
@@ -236,31 +244,49 @@ fn make_current(
 }
 
 fn insert(transaction: &Transaction<'_>, number: i64, advisory: &NewAdvisory) -> rusqlite::Result<()> {
-    let inserted = transaction
+    let (row, _) = insert_advisory(transaction, number, advisory)?;
+    advisory.packages.iter().try_for_each(|package| insert_affected(transaction, number, package, row))
+}
+
+/// Inserts an advisory without what it is about. Gives its row, and the one that it has replaced.
+fn insert_advisory(
+    transaction: &Transaction<'_>,
+    number: i64,
+    advisory: &NewAdvisory,
+) -> rusqlite::Result<(i64, Option<i64>)> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO advisories (import, id, modified, document) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    )?;
+    let parameters = params![number, advisory.id, advisory.modified, advisory.document];
+    let mut replaced = None;
+    if statement.execute(parameters)? == 0 {
+        replaced = remove_advisory(transaction, number, &advisory.id)?;
+        statement.execute(parameters)?;
+    }
+    Ok((transaction.last_insert_rowid(), replaced))
+}
+
+fn insert_affected(
+    transaction: &Transaction<'_>,
+    number: i64,
+    (ecosystem, key): &(Ecosystem, String),
+    row: i64,
+) -> rusqlite::Result<()> {
+    transaction
         .prepare_cached(
-            "INSERT INTO advisories (import, id, modified, document) VALUES (?1, ?2, ?3, ?4) \
+            "INSERT INTO affected (import, ecosystem, key, advisory) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT DO NOTHING",
         )?
-        .execute(params![number, advisory.id, advisory.modified, advisory.document])?;
-    if inserted == 0 {
-        remove_advisory(transaction, number, &advisory.id)?;
-        return insert(transaction, number, advisory);
-    }
-    let row = transaction.last_insert_rowid();
-    let mut statement = transaction
-        .prepare_cached("INSERT INTO affected (import, ecosystem, key, advisory) VALUES (?1, ?2, ?3, ?4)")?;
-    for (ecosystem, key) in &advisory.packages {
-        statement.execute(params![number, ecosystem.osv_name(), key, row])?;
-    }
+        .execute(params![number, ecosystem.osv_name(), key, row])?;
     Ok(())
 }
 
-/// Removes one advisory. Which packages it is about stands in the document.
-fn remove_advisory(transaction: &Transaction<'_>, number: i64, id: &str) -> rusqlite::Result<()> {
+/// Removes one advisory, and gives the row that it was. Which packages it is about stands in the document.
+fn remove_advisory(transaction: &Transaction<'_>, number: i64, id: &str) -> rusqlite::Result<Option<i64>> {
     let mut statement = transaction
         .prepare_cached("SELECT number, document FROM advisories WHERE import = ?1 AND id = ?2")?;
     let mut rows = statement.query(params![number, id])?;
-    let Some(row) = rows.next()? else { return Ok(()) };
+    let Some(row) = rows.next()? else { return Ok(None) };
     let (advisory, document): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
     drop(rows);
     let parsed = document.and_then(|document| Advisory::parse(document.as_bytes()).ok());
@@ -271,5 +297,5 @@ fn remove_advisory(transaction: &Transaction<'_>, number: i64, id: &str) -> rusq
         statement.execute(params![number, ecosystem.osv_name(), key, advisory])?;
     }
     transaction.prepare_cached("DELETE FROM advisories WHERE number = ?1")?.execute([advisory])?;
-    Ok(())
+    Ok(Some(advisory))
 }

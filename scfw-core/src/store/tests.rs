@@ -37,7 +37,7 @@ fn state() -> FeedState {
 
 fn bring_in(store: &mut Store, feed: &str, advisories: &[NewAdvisory]) {
     let mut import = store.import(feed).unwrap();
-    import.add(&mut advisories.to_vec()).unwrap();
+    import.add(advisories).unwrap();
     import.finish(&state()).unwrap();
 }
 
@@ -88,7 +88,7 @@ fn a_feed_is_there_once_it_is_finished_and_then_replaces_what_was() {
     bring_in(&mut store, "osv/npm", &[advisory("A", "left"), advisory("B", "right")]);
     let reader = place.store();
     let mut import = store.import("osv/npm").unwrap();
-    import.add(&mut [advisory("C", "left")]).unwrap();
+    import.add(&[advisory("C", "left")]).unwrap();
     assert_eq!(ids(&reader, "osv/npm", "left"), ["A"], "an import under way is not seen");
     let before = reader.snapshot().unwrap();
     let feed = before.feed("osv/npm").unwrap().unwrap();
@@ -106,8 +106,8 @@ fn what_an_import_left_that_was_not_finished_goes_with_the_next() {
     let place = Place::new();
     let mut store = place.store();
     bring_in(&mut store, "osv/npm", &[advisory("A", "left")]);
-    let mut many: Vec<_> = (0..1000).map(|number| advisory(&format!("X-{number}"), "left")).collect();
-    store.import("osv/npm").unwrap().add(&mut many).unwrap();
+    let many: Vec<_> = (0..1000).map(|number| advisory(&format!("X-{number}"), "left")).collect();
+    store.import("osv/npm").unwrap().add(&many).unwrap();
     assert_eq!(rows(&store, "advisories"), 1001);
     assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
     bring_in(&mut store, "osv/PyPI", &[]);
@@ -341,9 +341,9 @@ fn others_have_their_turn_while_a_feed_comes_in() {
         });
         let mut import = store.import("osv/npm").unwrap();
         for part in 0..10 {
-            let mut many: Vec<_> =
+            let many: Vec<_> =
                 (0..1000).map(|number| advisory(&format!("{part}-{number}"), "left")).collect();
-            import.add(&mut many).unwrap();
+            import.add(&many).unwrap();
         }
         is_done.store(true, Ordering::Relaxed);
         ledger.join().unwrap()

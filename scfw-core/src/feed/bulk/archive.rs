@@ -1,7 +1,7 @@
 //! A zip of advisories, read entry by entry. It comes from outside: sizes are what is read, not what it claims.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use zip::ZipArchive;
@@ -12,25 +12,26 @@ use super::{Progress, UpdateError};
 pub(super) const LARGEST_DOCUMENT: u64 = 16 * 1024 * 1024;
 /// Most bytes of all documents together.
 const LARGEST_CONTENT: u64 = 16 * 1024 * 1024 * 1024;
-/// Most entries. Their directory is held in memory.
-const MOST_ENTRIES: usize = 3_000_000;
+/// Most entries. Their directory is held in memory, half a KiB for each.
+const MOST_ENTRIES: u64 = 1_000_000;
 
 /// Takes a document with its name.
 pub(super) type Each<'a> = dyn FnMut(&str, &[u8]) -> Result<(), UpdateError> + 'a;
 
 /// Gives each `.json` of the zip `file` to `each`, with its name. `location` is what it is called in errors.
 pub(super) fn documents(
-    file: File,
+    mut file: File,
     location: &str,
     progress: &dyn Progress,
     each: &mut Each<'_>,
 ) -> Result<(), UpdateError> {
     let unusable = |reason: String| UpdateError::Unusable { location: location.to_owned(), reason };
     let broken = |error: &dyn std::fmt::Display| unusable(format!("is no zip that can be read ({error})"));
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
-    if archive.len() > MOST_ENTRIES {
+    // Before anything is held in memory.
+    if claimed_entries(&mut file).map_err(|error| broken(&error))? > MOST_ENTRIES {
         return Err(unusable(format!("has more than {MOST_ENTRIES} entries")));
     }
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
     progress.begin(&format!("reading {location}"), Some(archive.len() as u64), false);
     let mut total = 0;
     let mut document = Vec::new();
@@ -53,4 +54,52 @@ pub(super) fn documents(
     }
     progress.end();
     Ok(())
+}
+
+/// How many entries the zip `file` says that it has (APPNOTE 4.3.16, and 4.3.14 where 16 bits do not hold it). One
+/// that does not say so is left to the reader to refuse.
+fn claimed_entries(file: &mut File) -> io::Result<u64> {
+    const END: &[u8] = b"PK\x05\x06";
+    const LARGE_END: &[u8] = b"PK\x06\x06";
+    /// The end with the longest comment that it can have, and what may stand between it and the large end.
+    const LONGEST_END: u64 = 22 + 0xffff + 20 + 4096;
+
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_END)))?;
+    let mut tail = Vec::new();
+    file.take(LONGEST_END).read_to_end(&mut tail)?;
+    file.seek(SeekFrom::Start(0))?;
+    let find = |signature: &[u8]| tail.windows(4).rposition(|window| window == signature);
+    let number = |start: usize, bytes: usize| {
+        let field = tail.get(start..start + bytes)?;
+        Some(field.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+    };
+    let small = find(END).and_then(|end| number(end + 10, 2)).unwrap_or_default();
+    let large = find(LARGE_END).and_then(|end| number(end + 32, 8)).unwrap_or_default();
+    Ok(if small == 0xffff { large.max(small) } else { small })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_a_zip_claims_is_known_before_it_is_opened() {
+        for count in [0, 3, 70_000] {
+            let mut writer = zip::ZipWriter::new(tempfile::tempfile().unwrap());
+            for number in 0..count {
+                writer
+                    .start_file(format!("{number}.json"), zip::write::SimpleFileOptions::default())
+                    .unwrap();
+            }
+            let mut file = writer.finish().unwrap();
+            assert_eq!(claimed_entries(&mut file).unwrap(), count);
+            assert_eq!(ZipArchive::new(file).unwrap().len() as u64, count);
+        }
+        let mut garbage = tempfile::tempfile().unwrap();
+        garbage.write_all(b"PK\x05\x06").unwrap();
+        assert_eq!(claimed_entries(&mut garbage).unwrap(), 0);
+    }
 }

@@ -20,7 +20,7 @@ const FEW: usize = 32;
 const MANY: usize = 2000;
 /// What fetching one document costs, in bytes of a download that would take as long.
 const COST_OF_ONE: u64 = 32 * 1024;
-/// Documents that are gathered before they are sorted and written, in bytes and in number.
+/// Documents that are gathered before they are written in the order of the store, in bytes and in number.
 const GATHERED: (usize, usize) = (24 * 1024 * 1024, 25_000);
 
 impl Updater<'_> {
@@ -183,7 +183,7 @@ impl<'a> Gathering<'a> {
     }
 
     fn write(&mut self) -> Result<(), UpdateError> {
-        self.import.add(&mut self.waiting)?;
+        self.import.add(&self.waiting)?;
         self.waiting.clear();
         self.size = 0;
         Ok(())
