@@ -109,7 +109,7 @@ fn what_a_silent_update_finds_the_next_command_tells_and_one_of_many() {
     publish(&sandbox, &[advisory("MAL-2026-1", "1.0.0"), advisory("MAL-2026-2", "0")]);
     silent(&sandbox);
     let document = json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": [],
-        "targets": [{"name": "good", "version": "1.0.0", "source": "registry"}]});
+        "targets": [{"name": "good", "version": "1.0.0", "source": "registry", "published": "2020-01-01T00:00:00Z"}]});
     let verify = || {
         let finished = sandbox.hook_with_input(&["verify"], document.to_string().as_bytes());
         finished.ended_with(0)

@@ -274,7 +274,7 @@ fn what_a_policy_requires_an_answer_of_cannot_be_exempted_from_it() {
     allow(&sandbox, &["npm:good", "--reason", "x", "--malicious"]);
     sandbox.world.fail(scfw_world::Service::Osv, Some(scfw_world::Failure::Status(500)));
     let document = json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": [],
-        "targets": [{"name": "good", "version": "1.0.0", "source": "registry"}]});
+        "targets": [{"name": "good", "version": "1.0.0", "source": "registry", "published": "2020-01-01T00:00:00Z"}]});
     sandbox
         .hook_with_input(&["verify"], document.to_string().as_bytes())
         .ended_with(69)

@@ -22,7 +22,7 @@ fn text(sandbox: &Sandbox, arguments: &[&str]) -> String {
 /// What a gate of npm sends about `good`.
 fn document() -> Value {
     json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": ["install", "good"],
-        "targets": [{"name": "good", "version": "1.0.0", "source": "registry"}]})
+        "targets": [{"name": "good", "version": "1.0.0", "source": "registry", "published": "2020-01-01T00:00:00Z"}]})
 }
 
 fn verify(sandbox: &Sandbox, document: &Value) -> Finished {

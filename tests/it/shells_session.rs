@@ -139,3 +139,25 @@ fn status_knows_the_shims_and_what_stands_before_them() {
     assert!(behind.contains("pip: NOT routed") && behind.contains("npm: routed (shim)"), "{behind}");
     assert!(behind.contains("(the virtual environment) on PATH"), "{behind}");
 }
+
+#[test]
+fn the_command_line_of_scfw_is_completed() {
+    let sandbox = Sandbox::new();
+    for (shell, script) in [
+        (
+            "bash",
+            "source <(SCFW completions bash); COMP_WORDS=(scfw upd); COMP_CWORD=1; _scfw scfw upd scfw; echo \"${COMPREPLY[@]}\"",
+        ),
+        (
+            "zsh",
+            "autoload -Uz compinit; compinit -D -u; eval \"$(SCFW completions zsh)\"; echo ${_comps[scfw]/_scfw/update}",
+        ),
+        ("fish", "SCFW completions fish | source; complete -C 'scfw upd' | string match -r '^\\S+'"),
+    ] {
+        let scfw = format!("'{}'", binary("scfw").display());
+        let options: &[&str] = if shell == "zsh" { &["-f"] } else { &[] };
+        let shown = sandbox.bare(shell, &[options, &["-c", &script.replace("SCFW", &scfw)]].concat());
+        let shown = shown.ended_with(0);
+        assert_eq!((shown.stdout.as_str(), shown.stderr.as_str()), ("update\n", ""), "{shell}");
+    }
+}

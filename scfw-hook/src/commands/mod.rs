@@ -3,6 +3,7 @@
 mod allow;
 mod audit;
 mod check;
+mod completions;
 mod configure;
 mod doctor;
 mod history;
@@ -82,6 +83,14 @@ enum Command {
     /// Bring all advisories to this machine, so that installs are verified without a network
     #[command(after_help = update::EXAMPLES)]
     Update(Update),
+    /// Print what completes scfw's own command line
+    #[command(after_help = "bash: add to ~/.bashrc                source <(scfw completions bash)\n\
+        zsh:  into a folder of $fpath          scfw completions zsh > ~/.zfunc/_scfw\n\
+        fish: scfw completions fish > ~/.config/fish/completions/scfw.fish")]
+    Completions {
+        /// The shell that is to complete it
+        shell: Shell,
+    },
     /// Tell which commands go through scfw in this shell, and why one does not
     #[command(after_help = "Exit status: 0 if every manager found on PATH goes through scfw, 1 otherwise.")]
     Status(Status),
@@ -268,11 +277,16 @@ pub fn main() -> u8 {
     let cli = Cli::parse();
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
     let is_silent = matches!(&cli.command, Command::Update(options) if options.background);
-    if !is_silent && !matches!(cli.command, Command::Doctor(_) | Command::Init(_)) {
+    if !is_silent
+        && !matches!(cli.command, Command::Doctor(_) | Command::Init(_) | Command::Completions { .. })
+    {
         name_unreported_runs();
     }
     // An update looks for them first; what `run` and `shield` run may be no business of ours.
-    let is_foreign = matches!(cli.command, Command::Run(_) | Command::Shield(_) | Command::Init(_));
+    let is_foreign = matches!(
+        cli.command,
+        Command::Run(_) | Command::Shield(_) | Command::Init(_) | Command::Completions { .. }
+    );
     if !is_foreign && !matches!(cli.command, Command::Update(_)) {
         tell_alerts();
     }
@@ -282,6 +296,7 @@ pub fn main() -> u8 {
         Command::Check(options) => check::run(&options),
         Command::Shield(options) => shield::run(&options),
         Command::Audit(options) => audit::run(&options),
+        Command::Completions { shell } => completions::run(shell),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
         Command::History(options) => history::run(&options),

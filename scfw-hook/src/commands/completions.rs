@@ -1,0 +1,27 @@
+//! `scfw completions`: what completes scfw's own command line in a shell, generated from the command line itself.
+
+use std::io::{Write, stdout};
+
+use clap::CommandFactory;
+use clap_complete::generate;
+
+use super::{Cli, fail};
+use crate::shell::Shell;
+use crate::status;
+
+/// Exit status where there is nothing to print.
+const FAILED: i32 = 1;
+
+pub(super) fn run(shell: Shell) -> i32 {
+    let generator = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut script = Vec::new();
+    generate(generator, &mut Cli::command(), "scfw", &mut script);
+    match stdout().lock().write_all(&script) {
+        Ok(()) => status::OK,
+        Err(error) => fail(&error, FAILED),
+    }
+}
