@@ -61,5 +61,7 @@ fn write(event: &Event<'_>, record: &Record, purpose: Purpose, data: &Path) -> R
     if !runs::is_inner() {
         alerts::tell(&mut store);
     }
+    // What is recorded stays recorded; the next run trims again.
+    let _next_time = store.trim_log();
     Ok(())
 }

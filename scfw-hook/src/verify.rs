@@ -8,7 +8,7 @@ use scfw_core::env;
 use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
 use scfw_core::policy::{Decision, decide, missing};
 use scfw_core::report::{self, BLOCKED};
-use scfw_core::store::Purpose;
+use scfw_core::store::{Purpose, Store};
 use scfw_core::telemetry::{Action, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::{Verification, verifiers, verify};
@@ -60,6 +60,9 @@ fn answer() -> i32 {
             return status::CONFIGURATION;
         }
     };
+    // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
+    // opened is said by those who use it.
+    let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
     let verification = verify(&settings, &verifiers, document.targets);
     output::say_trouble(&verification);
     let (action, status) = conclude(&verification, &settings, document.phase);

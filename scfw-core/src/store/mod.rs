@@ -40,6 +40,8 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/1.sql")];
 const SCHEMA: i64 = MIGRATIONS.len() as i64;
 /// Tells our databases from anybody else's: "scfw" in ASCII (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x7363_6677;
+/// A log is emptied once it is longer, in bytes.
+const LONGEST_LOG: u64 = 1024 * 1024;
 /// How long a writer waits for others.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -182,6 +184,18 @@ impl Store {
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
         })?;
         if answer == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: self.path.clone() }) }
+    }
+
+    /// Empties the log where it has become long, unless others are at it. Each process that opens the store as the only
+    /// one reads the whole log, and one that writes once and ends never lets it begin anew.
+    pub fn trim_log(&self) -> Result<(), StoreError> {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        if fs::metadata(&log).is_ok_and(|log| log.len() > LONGEST_LOG) {
+            self.set_patience(Duration::ZERO)?;
+            self.empty_log()?;
+        }
+        Ok(())
     }
 
     /// Empties the log into the database, as far as nobody reads what is in it.

@@ -416,3 +416,26 @@ fn a_damaged_store_is_rebuilt_with_its_ledger_and_exemptions() {
     assert_eq!((rebuilt.runs, rebuilt.is_incomplete), (0, true), "and it says so");
     place.store().check().unwrap();
 }
+
+#[test]
+fn processes_that_write_once_keep_the_log_short() {
+    let home = tempfile::tempdir().unwrap();
+    let path = Store::path_in(home.path());
+    let log = home.path().join(format!("{FILE_NAME}-wal"));
+    let targets: Vec<Target> = (0..500)
+        .map(|number| {
+            Target::registry(Package::new(Ecosystem::Npm, format!("package-{number}"), Some("1.0.0")))
+        })
+        .collect();
+    let targets: Vec<&Target> = targets.iter().collect();
+    let mut longest = 0;
+    for _process in 0..100 {
+        let mut store = Store::open(&path).unwrap();
+        store.record(&run(1, Action::Allow), &targets).unwrap();
+        store.trim_log().unwrap();
+        drop(store);
+        longest = longest.max(std::fs::metadata(&log).map_or(0, |log| log.len()));
+    }
+    assert!(longest > 0 && longest < 2 * LONGEST_LOG, "{longest}");
+    assert_eq!(Store::open(&path).unwrap().runs(&RunQuery::default()).unwrap().len(), 100);
+}

@@ -93,8 +93,9 @@ CREATE TABLE run_targets (
   source TEXT NOT NULL,             -- registry, url, git, path
   url TEXT
 ) STRICT;
+-- By run and not by package as well: a run then appends to a few pages, and does not change as many as it has targets. Who
+-- looks for a package has time to look through all.
 CREATE INDEX run_targets_by_run ON run_targets (run);
-CREATE INDEX run_targets_by_package ON run_targets (ecosystem, key);
 
 -- Advisories about something that was installed before they came.
 CREATE TABLE alerts (
