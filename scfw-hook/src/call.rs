@@ -45,6 +45,12 @@ impl<'a> Call<'a> {
         Some(Self { name, arguments, executable, leading, is_explicit: false })
     }
 
+    /// Whether the preload library has brought it here.
+    #[must_use]
+    pub fn is_noticed(&self) -> bool {
+        !self.leading.is_empty()
+    }
+
     /// The name as the system has it.
     #[must_use]
     pub fn name(&self) -> &'a OsStr {

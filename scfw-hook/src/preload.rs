@@ -28,3 +28,13 @@ pub(crate) fn let_pass() {
         }
     }
 }
+
+/// Takes the pass away, if there is one: what this process becomes is no manager, and may become one later.
+pub(crate) fn let_nothing_pass() {
+    if std::env::var_os(env::SCFW_SHIM_PASS).is_some() {
+        #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
+        unsafe {
+            std::env::remove_var(env::SCFW_SHIM_PASS);
+        }
+    }
+}

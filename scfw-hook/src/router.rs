@@ -26,9 +26,14 @@ use crate::{output, preload, runs, screening, status};
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
 #[must_use]
 pub fn route(call: &Call<'_>) -> i32 {
-    preload::let_pass();
-    let Some(program) = call.program() else { return hand_over(call, None, None) };
-    match classify(program, &call.texts()) {
+    let invocation =
+        call.program().map_or(Invocation::Passthrough, |program| classify(program, &call.texts()));
+    if becomes_manager(call, &invocation) {
+        preload::let_pass();
+    } else {
+        preload::let_nothing_pass();
+    }
+    match invocation {
         Invocation::Passthrough => hand_over(call, None, None),
         Invocation::Install(install) => {
             let status = route_install(call, &install);
@@ -38,6 +43,15 @@ pub fn route(call: &Call<'_>) -> i32 {
             status
         }
     }
+}
+
+/// Whether this process becomes what the preload library would bring back here. Any other program, a Python that runs a
+/// script above all, may still run a manager in its own place, and that is to be seen. A typed Python that only asks
+/// pip something goes through here once more.
+fn becomes_manager(call: &Call<'_>, invocation: &Invocation) -> bool {
+    call.is_noticed()
+        || matches!(invocation, Invocation::Install(_))
+        || matches!(call.program(), Some(Program::Pip | Program::Npm | Program::Npx))
 }
 
 fn route_install(call: &Call<'_>, install: &Install) -> i32 {
@@ -187,7 +201,7 @@ impl Run<'_> {
 fn find(call: &Call<'_>) -> Option<Located> {
     match call.executable {
         // A shim that another program found is as good as its name.
-        Some(path) if !call.leading.is_empty() && is_shim(path) => {
+        Some(path) if call.is_noticed() && is_shim(path) => {
             locate(path.file_name()?).map(|located| Located { behind_ours: true, ..located })
         }
         Some(path) => Some(Located { path: path.to_owned(), behind_ours: false }),
@@ -206,7 +220,7 @@ fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CS
     let Some(located) = located.or_else(|| find(call)) else { return not_found(call.name()) };
     let path = crate::exec::c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, &located, &path);
-    let is_chosen = call.executable.is_some() && call.leading.is_empty();
+    let is_chosen = call.executable.is_some() && !call.is_noticed();
     if is_chosen && is_python(&located.path) && call.program() == Some(Program::Pip) {
         arguments.extend([c"-m", c"pip"]);
     }

@@ -8,7 +8,7 @@ use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel};
 
 use crate::shims::{put_first, pyenv, with_shims};
-use crate::support::{Finished, Sandbox};
+use crate::support::{Finished, Sandbox, binary};
 
 fn stocked() -> Sandbox {
     let sandbox = Sandbox::preloaded();
@@ -126,6 +126,36 @@ fn the_hooks_pass_is_for_its_own_process_alone() {
     sandbox.bare("python3", &["-c", &format!("{pip}{spawned}")]).ended_with(77);
     sandbox.bare("python3", &["-c", &format!("{pip}sys.exit(subprocess.call(pip))")]).ended_with(77);
     assert!(!sandbox.has_sung());
+}
+
+#[test]
+fn a_python_that_was_typed_is_watched_until_it_is_pip_itself() {
+    let mut sandbox = stocked();
+    let script = "import os, sys; os.execv(sys.executable, [sys.executable, '-m', 'pip'] + sys.argv[1:])\n";
+    let script = sandbox.write("becomes.py", script).display().to_string();
+    let chains = |sandbox: &Sandbox| {
+        let install = ["install", "--no-cache-dir", "--target", "out"];
+        let becomes = ["python3", &script];
+        for (package, status) in [("evil", 77), ("good", 0)] {
+            sandbox.hook(&[&becomes[..], &install, &[package]].concat()).ended_with(status);
+            sandbox.hook(&[&["python3", "-m", "pip"], &install[..], &[package]].concat()).ended_with(status);
+        }
+        // As a process that scfw-hook has let pass before, under a number that came back.
+        let line =
+            format!("export SCFW_SHIM_PASS=$$; exec '{}' python3 \"$@\"", binary("scfw-hook").display());
+        let passed = [&["-c", &line, "sh", &script], &install[..], &["evil"]].concat();
+        sandbox.bare("sh", &passed).ended_with(77);
+        assert!(!sandbox.has_sung());
+        // What only asks pip something comes to an end.
+        sandbox.hook(&["python3", "-m", "pip", "list"]).ended_with(0);
+        sandbox.hook(&["pip", "list"]).ended_with(0);
+        sandbox.hook(&["npm", "config", "get", "registry"]).ended_with(0);
+        sandbox.hook(&["python3", &script, "list"]).ended_with(0);
+    };
+    chains(&sandbox);
+    let shims = pyenv(&sandbox);
+    put_first(&mut sandbox, &shims);
+    chains(&sandbox);
 }
 
 #[test]
