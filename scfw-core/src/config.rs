@@ -317,7 +317,7 @@ impl Settings {
             datadog: Datadog::resolve(file.datadog, variable)?,
             osv_api_url: osv_api_url.unwrap_or_else(|| OSV_API_URL.to_owned()),
             osv_bulk_url: osv_bulk_url.unwrap_or_else(|| OSV_BULK_URL.to_owned()),
-            feeds: feeds::resolve(file.feeds, &directories.config).map_err(&invalid)?,
+            feeds: feeds::resolve(file.feeds).map_err(&invalid)?,
             refresh_after: Duration::from_secs_f64(refresh_after * 3600.0),
             max_age: Duration::from_secs_f64(max_age * 3600.0),
             datadog_dataset_url: datadog_dataset_url.unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),

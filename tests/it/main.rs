@@ -26,6 +26,7 @@ mod hostile_projects;
 mod npm_commands;
 mod passthrough;
 mod policy;
+mod policy_loopholes;
 mod policy_routes;
 mod preload_callers;
 mod preload_chains;

@@ -162,7 +162,7 @@ fn a_manager_without_a_gate_cannot_be_allowed() {
 fn locked(key: &str, system: &str) -> Sandbox {
     let mut sandbox = under(&format!("locked = [\"{key}\"]\n"));
     sandbox.administer("config.toml", system);
-    sandbox.write("ignored.txt", "GHSA-leak");
+    fs::write(sandbox.path("scfw/ignored.txt"), "GHSA-leak").unwrap();
     sandbox
 }
 
@@ -179,7 +179,12 @@ const LOCKED: [(&str, &str, &str, Variable); 12] = [
     ("private", "private = [\"npm:@corp/*\"]", "private = [\"*\"]", None),
     ("deadline", "", "deadline = 0.000001", Some(("SCFW_DEADLINE", "0.000001"))),
     ("offline", "offline = false", "offline = true", Some(("SCFW_OFFLINE", "1"))),
-    ("osv_ignore", "", "osv_ignore = \"ignored.txt\"", Some(("SCFW_OSV_VERIFIER_IGNORE", "ignored.txt"))),
+    (
+        "osv_ignore",
+        "",
+        "osv_ignore = \"ignored.txt\"",
+        Some(("SCFW_OSV_VERIFIER_IGNORE", "../scfw/ignored.txt")),
+    ),
     ("managers", "", "managers = [\"pip\"]", None),
     ("environment", "environment = \"fleet\"", "environment = \"mine\"", Some(("DD_ENV", "mine"))),
     (

@@ -1,6 +1,6 @@
 //! `[[feeds]]` of `config.toml`: further advisories in the OSV schema, beside those of OSV itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -38,8 +38,8 @@ pub(super) struct Table {
     malicious: bool,
 }
 
-/// The feeds of the tables, or what is wrong with one. A relative path is one below `directory`.
-pub(super) fn resolve(tables: Vec<Table>, directory: &Path) -> Result<Vec<ExtraFeed>, String> {
+/// The feeds of the tables, or what is wrong with one.
+pub(super) fn resolve(tables: Vec<Table>) -> Result<Vec<ExtraFeed>, String> {
     let mut feeds: Vec<ExtraFeed> = Vec::with_capacity(tables.len());
     for Table { name, url, path, malicious } in tables {
         let is_name = (1..=LONGEST_NAME).contains(&name.len())
@@ -57,7 +57,7 @@ pub(super) fn resolve(tables: Vec<Table>, directory: &Path) -> Result<Vec<ExtraF
                 FeedPlace::Url(url)
             }
             (Some(_), None) => return Err(format!("the url of feed {name:?} is neither http nor https")),
-            (None, Some(path)) => FeedPlace::Path(directory.join(path)),
+            (None, Some(path)) => FeedPlace::Path(path),
             _ => return Err(format!("feed {name:?} needs either a url or a path")),
         };
         feeds.push(ExtraFeed { name, place, malicious });

@@ -30,6 +30,23 @@ impl System {
     pub(super) fn installed() -> Self {
         Self { directory: PathBuf::from(SYSTEM_DIRECTORY), owner: 0 }
     }
+
+    /// Fails if somebody else could put files in it or take files out of it, which would bind nobody any more.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for path in [self.directory.clone(), self.directory.join("lists"), self.directory.join("verifiers.d")]
+        {
+            match fs::metadata(&path) {
+                Ok(metadata) => {
+                    if let Some(problem) = problem(&metadata, self.owner) {
+                        return Err(ConfigError::Untrusted { path, problem });
+                    }
+                }
+                Err(error) if is_absence(&error) => {}
+                Err(source) => return Err(ConfigError::Unreadable { path, source }),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A file of the user's as a table; an empty one where there is none.
@@ -66,11 +83,8 @@ pub(super) fn read_trusted(path: &Path, owner: u32) -> Result<Option<String>, Co
     if !metadata.is_file() {
         return Err(untrusted("is no regular file"));
     }
-    if metadata.uid() != owner {
-        return Err(untrusted("does not belong to root"));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(untrusted("can be written by others than root"));
+    if let Some(problem) = problem(&metadata, owner) {
+        return Err(untrusted(problem));
     }
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
@@ -78,6 +92,14 @@ pub(super) fn read_trusted(path: &Path, owner: u32) -> Result<Option<String>, Co
         return Err(untrusted("is larger than 1 MiB"));
     }
     Ok(Some(text))
+}
+
+/// What is wrong with what somebody else than `owner` could have changed.
+fn problem(metadata: &fs::Metadata, owner: u32) -> Option<&'static str> {
+    if metadata.uid() != owner {
+        return Some("does not belong to root");
+    }
+    (metadata.mode() & 0o022 != 0).then_some("can be written by others than root")
 }
 
 fn is_absence(error: &std::io::Error) -> bool {
@@ -94,7 +116,27 @@ fn checked(path: &Path, text: &str) -> Result<Table, ConfigError> {
     if file.minimum_age.iter().chain(exceptions).any(|hours| *hours > LONGEST_AGE) {
         return Err(invalid("minimum_age is a number of hours, and these are more than ten years"));
     }
-    parse(path, text)
+    let mut table = parse(path, text)?;
+    place(&mut table, path.parent().unwrap_or(Path::new("/")));
+    Ok(table)
+}
+
+/// Makes the relative paths in `table` ones below `directory`, in which its file stands: laid over another, nobody
+/// could tell any more whose they are.
+fn place(table: &mut Table, directory: &Path) {
+    let settle = |value: &mut Value| {
+        // What is joined is UTF-8 but for the directory, and a table can hold nothing else.
+        if let Value::String(path) = value
+            && let Some(placed) = directory.join(&*path).to_str()
+        {
+            *path = placed.to_owned();
+        }
+    };
+    for key in ["osv_ignore", "log_file"] {
+        table.get_mut(key).into_iter().for_each(settle);
+    }
+    let feeds = table.get_mut("feeds").and_then(Value::as_array_mut).into_iter().flatten();
+    feeds.filter_map(|feed| feed.get_mut("path")).for_each(settle);
 }
 
 /// Reads TOML, or says where and what the mistake is.

@@ -104,6 +104,7 @@ impl Policy {
     }
 
     pub(super) fn read(system: &System) -> Result<Self, ConfigError> {
+        system.check()?;
         let path = system.directory.join(POLICY_NAME);
         let Some(text) = read_trusted(&path, system.owner)? else { return Ok(Self::default()) };
         let mut policy: Self = parse(&path, &text)?;
@@ -146,8 +147,13 @@ impl Policy {
     }
 
     /// Whether only the system's file says what that key of config.toml is.
-    pub(super) fn locks(&self, key: &str) -> bool {
+    pub(crate) fn locks(&self, key: &str) -> bool {
         self.locked.iter().any(|locked| locked.name == key)
+    }
+
+    /// Whether only the system's file says where what is in the store comes from.
+    pub(crate) fn locks_store(&self) -> bool {
+        ["osv_bulk_url", "datadog_dataset_url", "feeds"].iter().any(|key| self.locks(key))
     }
 
     /// Whether only the system's file says where a feed is.

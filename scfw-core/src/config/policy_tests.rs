@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::layers::read_trusted;
 use super::*;
 use crate::package::Ecosystem;
 
@@ -15,6 +17,8 @@ fn load_in(
 ) -> Result<Settings, ConfigError> {
     let directory = home.join("etc");
     fs::create_dir_all(&directory).unwrap();
+    // Whatever the umask is here.
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(directory.join(POLICY_NAME), policy).unwrap();
     fs::write(directory.join(FILE_NAME), system).unwrap();
     fs::write(home.join(FILE_NAME), user).unwrap();
@@ -122,11 +126,37 @@ fn a_file_of_somebody_else_is_not_relied_on() {
         let system = System { directory: directory.clone(), owner };
         Settings::load_with(&|name| (name == env::SCFW_HOME).then(|| home.clone().into()), &system)
     };
+    for name in [POLICY_NAME, FILE_NAME] {
+        let error = read_trusted(&directory.join(name), owner + 1).unwrap_err();
+        assert!(error.to_string().contains(&format!("{name} does not belong to root")), "{error}");
+    }
     let error = load(owner + 1).unwrap_err();
-    assert!(error.to_string().contains("policy.toml does not belong to root"), "{error}");
-    fs::remove_file(directory.join(POLICY_NAME)).unwrap();
-    let error = load(owner + 1).unwrap_err();
-    assert!(error.to_string().contains("config.toml does not belong to root"), "{error}");
-    fs::remove_file(directory.join(FILE_NAME)).unwrap();
+    assert!(error.to_string().contains("etc does not belong to root"), "{error}");
+    load(owner).unwrap();
+    fs::create_dir(directory.join("lists")).unwrap();
+    for (path, mode) in [(directory.join("lists"), 0o775), (directory.clone(), 0o757)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = load(owner).unwrap_err().to_string();
+        let expected = format!("{} can be written by others than root", path.display());
+        assert!(error.contains(&expected), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::remove_dir_all(&directory).unwrap();
     load(owner + 1).unwrap();
+}
+
+#[test]
+fn a_relative_path_is_one_beside_the_file_that_names_it() {
+    let home = tempfile::tempdir().unwrap();
+    let feed = "[[feeds]]\nname = \"ours\"\npath = \"advisories\"\n";
+    let system = format!("osv_ignore = \"reviewed.txt\"\nlog_file = \"log\"\n{feed}");
+    let settings = load_in(home.path(), ["", &system, ""], &[]).unwrap();
+    let etc = home.path().join("etc");
+    assert_eq!(settings.feeds[0].place, FeedPlace::Path(etc.join("advisories")));
+    assert_eq!((settings.osv_ignore, settings.log_file), (etc.join("reviewed.txt"), etc.join("log")));
+    let user = format!("log_file = \"/var/log/own\"\n{feed}");
+    let settings = load_in(home.path(), ["", &system, &user], &[]).unwrap();
+    assert_eq!(settings.feeds[0].place, FeedPlace::Path(home.path().join("advisories")));
+    assert_eq!(settings.osv_ignore, etc.join("reviewed.txt"));
+    assert_eq!(settings.log_file, Path::new("/var/log/own"));
 }

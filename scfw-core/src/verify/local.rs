@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::LocalNotes;
 use crate::config::Settings;
+use crate::feed::bulk::counts;
 use crate::store::{Feed, Snapshot, Store, StoreError, now};
 
 /// One state of the store, with how old its feeds may be.
@@ -25,7 +26,7 @@ pub struct Local<'a> {
 /// What the store has of a feed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Known {
-    /// Nothing: it was never brought in, or the store cannot be used.
+    /// Nothing that counts: it was never brought in from where it has to come from, or the store cannot be used.
     Absent,
     /// Something that is too old to be believed alone; how old.
     Old(Duration),
@@ -50,7 +51,8 @@ impl<'a> Local<'a> {
             let read = store.snapshot().and_then(|snapshot| Ok((snapshot.feeds()?, snapshot)));
             match read {
                 Ok((feeds, snapshot)) => {
-                    local.feeds = feeds.into_iter().map(|feed| (feed.name.clone(), feed)).collect();
+                    let feeds = feeds.into_iter().filter(|feed| counts(settings, feed));
+                    local.feeds = feeds.map(|feed| (feed.name.clone(), feed)).collect();
                     local.snapshot = Some(snapshot);
                 }
                 Err(error) => local.trouble = RefCell::new(Some(error)),

@@ -28,7 +28,8 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw update\n  scfw update --fro
     scfw update --from https://mirror.example/scfw --json\n\n\
     A mirror has osv/<ecosystem>/all.zip, osv/<ecosystem>/modified_id.csv and datadog/samples/<ecosystem>/manifest.json, \
     as OSV and Datadog publish them. Killed at any moment, an update leaves the store as it was.\n\n\
-    Exit status: 0 if everything is up to date, 1 if something is not, 78 invalid configuration.";
+    Exit status: 0 if everything is up to date, 1 if something is not, 77 if the policy refuses \
+    --from, 78 invalid configuration.";
 
 pub(super) fn run(options: &Update) -> i32 {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
@@ -57,6 +58,7 @@ pub(super) fn run(options: &Update) -> i32 {
     bar.end();
     let report = match outcome {
         Ok(report) => report,
+        Err(error @ UpdateError::Locked { .. }) => return fail(&error, status::BLOCKED),
         Err(error) => return fail(&error, INCOMPLETE),
     };
     let text = if options.json { as_json(&report) } else { as_text(&report) };

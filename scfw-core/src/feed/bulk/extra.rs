@@ -23,9 +23,8 @@ impl Updater<'_> {
         from: Option<&str>,
     ) -> Result<Updated, UpdateError> {
         let place = match (&feed.place, from) {
-            (FeedPlace::Path(path), _) => Place::from(path.as_path()),
             (FeedPlace::Url(_), Some(from)) => Place::parse(from).join(&format!("feeds/{}.zip", feed.name)),
-            (FeedPlace::Url(url), None) => Place::Url(url.clone()),
+            (place, _) => Place::from(place),
         };
         if let Place::Local(path) = &place
             && path.is_dir()

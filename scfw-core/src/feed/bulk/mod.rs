@@ -19,7 +19,7 @@ use super::{FeedError, datadog};
 use crate::after_the_fact;
 use crate::config::Settings;
 use crate::package::Ecosystem;
-use crate::store::{self, FeedState, Rebuilt, Store, StoreError};
+use crate::store::{self, Feed, FeedState, Rebuilt, Store, StoreError};
 use reader::{Content, Reader};
 
 pub use place::Place;
@@ -34,6 +34,14 @@ pub enum UpdateError {
     /// Only one update runs at a time.
     #[error("another update is running")]
     Running,
+    /// The administrator has laid down where feeds come from.
+    #[error("policy: where feeds come from is locked, so nothing is brought in from {location} ({file})")]
+    Locked {
+        /// The directory or URL.
+        location: String,
+        /// The file that says so.
+        file: String,
+    },
     /// The place given has nothing that could be brought in.
     #[error("{location} has neither osv/<ecosystem>/all.zip nor datadog/samples/<ecosystem>/manifest.json")]
     Nothing {
@@ -185,11 +193,36 @@ pub fn update(
     request: &Request<'_>,
     progress: &dyn Progress,
 ) -> Result<Report, UpdateError> {
+    if let Some(from) = request.from
+        && settings.policy.locks_store()
+    {
+        let location = Place::parse(from).to_string();
+        return Err(UpdateError::Locked { location, file: settings.policy.file().to_owned() });
+    }
     let data = &settings.directories.data;
     let _held_until_the_end = lock(data)?;
     let outcome = update_locked(settings, request, progress);
     state::LastUpdate::of(&outcome).write(data);
     outcome
+}
+
+/// Whether `feed` of the store counts: where the policy locks its place, only what came from there does. An earlier
+/// update may have taken it from elsewhere.
+pub(crate) fn counts(settings: &Settings, feed: &Feed) -> bool {
+    let is_below = |key, base: &str| {
+        let base = Place::parse(base).to_string();
+        let below = feed.location.strip_prefix(base.trim_end_matches('/'));
+        !settings.policy.locks(key) || below.is_some_and(|rest| rest.starts_with('/'))
+    };
+    match feed.name.split_once('/') {
+        Some(("osv", _)) => is_below("osv_bulk_url", &settings.osv_bulk_url),
+        Some(("datadog", _)) => is_below("datadog_dataset_url", &settings.datadog_dataset_url),
+        Some((_, name)) if settings.policy.locks("feeds") => {
+            let configured = settings.feeds.iter().find(|feed| feed.name == name);
+            configured.is_some_and(|configured| Place::from(&configured.place).to_string() == feed.location)
+        }
+        _ => true,
+    }
 }
 
 /// Whether an update is running.
@@ -230,7 +263,7 @@ fn update_locked(
             .map(|base| vec![base]),
     };
     let reader = Reader::new(settings, &bases, progress)?;
-    let mut updater = Updater { store: &mut store, reader: &reader, force: request.force };
+    let mut updater = Updater { settings, store: &mut store, reader: &reader, force: request.force };
     for ecosystem in Ecosystem::ALL {
         let name = osv_feed(ecosystem);
         let outcome = updater.osv(&name, ecosystem, &bases[0]);
@@ -273,6 +306,7 @@ fn open(settings: &Settings, report: &mut Report) -> Result<Store, UpdateError> 
 
 /// An update under way.
 struct Updater<'a> {
+    settings: &'a Settings,
     store: &'a mut Store,
     reader: &'a Reader<'a>,
     force: bool,

@@ -6,7 +6,7 @@ use std::fs::File;
 use super::index::{Difference, Index, microseconds};
 use super::place::Place;
 use super::reader::{Archive, Content};
-use super::{How, UpdateError, Updated, Updater, archive, refuse_loss};
+use super::{How, UpdateError, Updated, Updater, archive, counts, refuse_loss};
 use crate::advisory::Advisory;
 use crate::feed::osv::is_sensible_id;
 use crate::package::Ecosystem;
@@ -30,7 +30,8 @@ impl Updater<'_> {
         ecosystem: Ecosystem,
         bases: &[Place],
     ) -> Result<Updated, UpdateError> {
-        let feed = self.store.snapshot()?.feed(name)?;
+        // Of one that does not count, nothing stays.
+        let feed = self.store.snapshot()?.feed(name)?.filter(|feed| counts(self.settings, feed));
         for base in bases {
             let base = base.join(ecosystem.osv_name());
             let location = base.to_string();

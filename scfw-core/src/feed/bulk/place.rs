@@ -1,7 +1,9 @@
 //! Where feeds are brought from: a directory or a URL, laid out alike.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::config::FeedPlace;
 
 /// A directory or file, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +40,12 @@ impl Place {
     }
 }
 
-impl From<&Path> for Place {
-    fn from(path: &Path) -> Self {
-        Self::Local(path.to_owned())
+impl From<&FeedPlace> for Place {
+    fn from(place: &FeedPlace) -> Self {
+        match place {
+            FeedPlace::Path(path) => Self::Local(path.clone()),
+            FeedPlace::Url(url) => Self::Url(url.clone()),
+        }
     }
 }
 
