@@ -2,6 +2,7 @@
 //! environment, user file, system file, default; the policy above all. A key that is unknown or of the wrong type is
 //! an error that says where it stands.
 
+mod administered;
 mod age;
 mod datadog;
 mod feeds;
@@ -25,6 +26,8 @@ use crate::package::{Package, Pattern};
 
 pub(crate) use layers::System;
 
+use administered::Administered;
+pub use administered::IgnoreFile;
 pub use age::{MinimumAge, UnknownAge};
 pub use datadog::{ApiKey, Datadog};
 pub use feeds::{ExtraFeed, FeedPlace};
@@ -131,9 +134,9 @@ pub struct Settings {
     /// A store older than this is not believed alone: the network is asked too.
     pub max_age: Duration,
     /// The file with advisory ids to ignore.
-    pub osv_ignore: PathBuf,
-    /// Whether that file was asked for by name, so that its absence is an error.
-    pub osv_ignore_named: bool,
+    pub osv_ignore: IgnoreFile,
+    /// What of all this the administrator has said.
+    administered: Administered,
     /// Where the administrator keeps lists and verifiers for everybody.
     pub system_directory: PathBuf,
     /// The packages whose names leave this machine in no request.
@@ -235,6 +238,7 @@ impl Settings {
         let directories = Directories::resolve(variable).ok_or(ConfigError::NoHome)?;
         let policy = Policy::read(system)?;
         let below = layers::read_system(&system.directory.join(FILE_NAME), system.owner)?;
+        let administered = Administered::new(&below, system)?;
         let path = directories.config.join(FILE_NAME);
         let mut above = layers::read_user(&path)?;
         let overruled = policy.unlock(&mut above, &path, &below, variable);
@@ -245,6 +249,7 @@ impl Settings {
         let heeded = |name: &str| if policy.silences(name) { None } else { variable(name) };
         let mut settings = Self::resolve(directories, &path, file, &policy, system, &heeded)?;
         settings.overruled = overruled;
+        settings.administered = administered;
         policy.tighten(&mut settings);
         settings.policy = policy;
         Ok(settings)
@@ -254,12 +259,6 @@ impl Settings {
     #[must_use]
     pub fn shared_directories(&self, name: &str) -> [PathBuf; 2] {
         [self.system_directory.join(name), self.directories.config.join(name)]
-    }
-
-    /// Whether `package` is one whose name must not leave this machine.
-    #[must_use]
-    pub fn is_private(&self, package: &Package) -> bool {
-        self.private.iter().any(|pattern| pattern.matches(package))
     }
 
     /// How old a version of `package` has to be: as the user has it, or as the policy does if that is longer.
@@ -321,8 +320,8 @@ impl Settings {
             refresh_after: Duration::from_secs_f64(refresh_after * 3600.0),
             max_age: Duration::from_secs_f64(max_age * 3600.0),
             datadog_dataset_url: datadog_dataset_url.unwrap_or_else(|| DATADOG_DATASET_URL.to_owned()),
-            osv_ignore_named: named_ignore.is_some(),
-            osv_ignore: named_ignore.unwrap_or_else(|| ignoring.join("osv-ignore.txt")),
+            osv_ignore: IgnoreFile::new(named_ignore, ignoring),
+            administered: Administered::default(),
             system_directory: system.directory.clone(),
             private: file.private.unwrap_or_default(),
             minimum_age: MinimumAge {

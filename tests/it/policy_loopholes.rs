@@ -25,6 +25,11 @@ fn under(policy: &str) -> Sandbox {
     sandbox
 }
 
+/// Writes the user's own config.toml.
+fn configure(sandbox: &Sandbox, content: &str) {
+    fs::write(sandbox.path("scfw/config.toml"), content).unwrap();
+}
+
 fn check(sandbox: &Sandbox, package: &str) -> Finished {
     sandbox.scfw(&["check", package])
 }
@@ -115,4 +120,108 @@ fn the_systems_feed_stands_beside_the_systems_file() {
     sandbox.scfw(&["update"]).ended_with(0);
     let finished = check(&sandbox, "npm:good@1.0.0").ended_with(77);
     assert!(finished.stdout.contains("CORP-1"), "{}", finished.stdout);
+}
+
+#[test]
+fn what_only_the_user_calls_private_is_not_verified_where_an_answer_is_required() {
+    let mut sandbox = under("required_verifiers = [\"OSV\"]\n");
+    configure(&sandbox, "private = [\"*\"]\n");
+    let why = "could not be verified: leaky@1.0.0 is private by your configuration";
+    let answer = check(&sandbox, "npm:leaky@1.0.0").ended_with(1);
+    assert!(answer.stdout.contains(why), "{}", answer.stdout);
+    for command in [&["npm", "install", "leaky"][..], &["npm", "install", "good"]] {
+        let refused = sandbox.hook(command).ended_with(69);
+        refused
+            .says("policy: nothing is installed without an answer of OSV")
+            .says("private by your configuration");
+    }
+    assert!(!sandbox.has_sung());
+    assert!(!sandbox.world.requests().iter().any(|request| request.service == Service::Osv));
+    // The administrator's word is enough.
+    sandbox.administer("config.toml", "private = [\"npm:leaky\"]\n");
+    check(&sandbox, "npm:leaky@1.0.0").ended_with(0);
+    check(&sandbox, "npm:good@1.0.0").ended_with(1);
+    // So is what this machine knows.
+    sandbox.administer("config.toml", "");
+    sandbox.scfw(&["update"]).ended_with(0);
+    let known = check(&sandbox, "npm:leaky@1.0.0").ended_with(1);
+    assert!(known.stdout.contains("GHSA-leak") && !known.stdout.contains("private"), "{}", known.stdout);
+    check(&sandbox, "npm:good@1.0.0").ended_with(0);
+}
+
+#[test]
+fn the_age_of_what_only_the_user_calls_private_is_unknown_where_the_policy_asks_for_it() {
+    for policy in ["minimum_age = 24\n", "unknown_age = \"warn\"\n"] {
+        let mut sandbox = Sandbox::new();
+        sandbox.administer("policy.toml", policy);
+        configure(&sandbox, "private = [\"*\"]\n");
+        let document = json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": [],
+            "targets": [{"name": "good", "version": "1.0.0", "source": "registry",
+                "registry": sandbox.world.registry_url()}]});
+        let verify =
+            |sandbox: &Sandbox| sandbox.hook_with_input(&["verify"], document.to_string().as_bytes());
+        verify(&sandbox).ended_with(69).says("private by your configuration, so nobody was asked");
+        sandbox.administer("config.toml", "private = [\"npm:good\"]\n");
+        verify(&sandbox).ended_with(0);
+        sandbox.administer("config.toml", "");
+        sandbox.administer("policy.toml", "");
+        verify(&sandbox).ended_with(0);
+    }
+}
+
+#[test]
+fn the_users_list_of_advisories_to_ignore_is_no_exemption_where_there_are_none() {
+    for exemptions in ["none", "no-malicious"] {
+        let mut sandbox = under(&format!("exemptions = \"{exemptions}\"\n"));
+        let own = sandbox.path("scfw/osv-ignore.txt");
+        fs::write(&own, ".*").unwrap();
+        let why = format!("policy: osv_ignore is locked, and {} without effect", own.display());
+        let finished = sandbox.hook(&["npm", "install", "leaky"]).ended_with(77);
+        assert_eq!(finished.stderr.matches(&why).count(), 1, "{}", finished.stderr);
+        check(&sandbox, "npm:leaky@1.0.0").ended_with(1).says(&why);
+        sandbox.set("SCFW_OSV_VERIFIER_IGNORE", &own);
+        check(&sandbox, "npm:leaky@1.0.0").ended_with(1).says("SCFW_OSV_VERIFIER_IGNORE without effect");
+        sandbox.unset("SCFW_OSV_VERIFIER_IGNORE");
+        sandbox.administer("osv-ignore.txt", "GHSA-leak");
+        check(&sandbox, "npm:leaky@1.0.0").ended_with(0);
+    }
+}
+
+#[test]
+fn the_users_list_of_advisories_to_ignore_ends_at_the_policys_severity() {
+    let mut sandbox = under("minimum_severity = \"medium\"\n");
+    for (id, severity) in [("GHSA-low", Some("LOW")), ("GHSA-unrated", None)] {
+        sandbox.world.add_advisory(json!({"id": id, "database_specific": {"severity": severity},
+            "affected": [{"package": {"ecosystem": "npm", "name": "leaky"}, "versions": ["1.0.0"]}]}));
+    }
+    configure(&sandbox, "minimum_severity = \"low\"\n");
+    let found = |sandbox: &Sandbox| {
+        let output = check(sandbox, "npm:leaky@1.0.0").stdout;
+        ["GHSA-leak", "GHSA-low", "GHSA-unrated"].map(|id| output.contains(id))
+    };
+    assert_eq!(found(&sandbox), [true; 3]);
+    fs::write(sandbox.path("scfw/osv-ignore.txt"), "GHSA-.*").unwrap();
+    for _online_and_from_the_store in 0..2 {
+        assert_eq!(found(&sandbox), [true, false, true]);
+        check(&sandbox, "npm:leaky@1.0.0")
+            .says("osv-ignore.txt only counts for vulnerabilities below \"medium\"");
+        sandbox.scfw(&["update"]).ended_with(0);
+    }
+    sandbox.administer("osv-ignore.txt", "GHSA-leak GHSA-unrated");
+    assert_eq!(found(&sandbox), [false; 3]);
+}
+
+#[test]
+fn no_manager_is_left_out_of_what_has_to_be_verified() {
+    for policy in
+        ["allow_bypass = false\n", "required_verifiers = [\"OSV\"]\n", "required_routes = [\"bash\"]\n"]
+    {
+        let mut sandbox = under(policy);
+        configure(&sandbox, "managers = []\n");
+        let why = "policy: managers cannot leave out pip and npm (/etc/scfw/policy.toml)";
+        sandbox.hook(&["npm", "install", "leaky"]).ended_with(77).says(why);
+        assert!(!sandbox.has_sung());
+        sandbox.administer("config.toml", "managers = [\"pip\"]\n");
+        sandbox.hook(&["npm", "install", "leaky"]).ended_with(0);
+    }
 }

@@ -46,11 +46,18 @@ pub(super) struct Key {
     pub(super) variables: &'static [&'static str],
 }
 
+impl Key {
+    /// The key that is written so.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let (name, variables) = KEYS.iter().find(|(known, _)| *known == name)?;
+        Some(Self { name, variables })
+    }
+}
+
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let known = KEYS.iter().find(|(name, _)| *name == text);
-        known.map(|(name, variables)| Self { name, variables }).ok_or_else(|| {
+        Self::named(&text).ok_or_else(|| {
             let guess = closest(&text, KEYS.iter().map(|(name, _)| *name))
                 .map(|name| format!("; did you mean `{name}`?"));
             D::Error::custom(format!("`{text}` is no key of config.toml{}", guess.unwrap_or_default()))

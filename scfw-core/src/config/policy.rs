@@ -11,9 +11,10 @@ use toml::Table;
 use super::age::{LONGEST_AGE, MinimumAge, UnknownAge};
 use super::keys::Key;
 use super::layers::{parse, read_trusted};
-use super::{Bypass, ConfigError, OnWarning, Settings, System, Variables};
+use super::{Bypass, ConfigError, IgnoreFile, OnWarning, Settings, System, Variables};
 use crate::advisory::Severity;
 use crate::env;
+use crate::invocation::Manager;
 use crate::package::Pattern;
 
 /// The name of the file within the system's directory.
@@ -112,6 +113,10 @@ impl Policy {
             let message = "minimum_age is a number of hours, and these are more than ten years".to_owned();
             return Err(ConfigError::Invalid { path, message });
         }
+        if policy.exemptions != Exemptible::Any {
+            // To ignore an advisory is to exempt from it whoever asks.
+            policy.locked.extend(Key::named("osv_ignore").filter(|_| !policy.locks("osv_ignore")));
+        }
         policy.file = path.display().to_string();
         Ok(policy)
     }
@@ -144,6 +149,16 @@ impl Policy {
     #[must_use]
     pub fn requires(&self, verifier: &str) -> bool {
         self.required_verifiers.iter().any(|required| required.eq_ignore_ascii_case(verifier))
+    }
+
+    /// Vulnerabilities from here on are shown whatever the user does.
+    pub(crate) const fn minimum_severity(&self) -> Option<Severity> {
+        self.minimum_severity
+    }
+
+    /// Whether how old versions are is not left to the user.
+    pub(crate) fn asks_for_ages(&self) -> bool {
+        self.minimum_age.is_some() || self.unknown_age.is_some() || self.requires("age")
     }
 
     /// Whether only the system's file says what that key of config.toml is.
@@ -217,6 +232,8 @@ impl Policy {
                 .push(format!("minimum_severity cannot be above \"{}\"", floor.to_string().to_lowercase()));
             settings.minimum_severity = Some(floor);
         }
+        overruled.extend(self.tighten_ignoring(settings));
+        overruled.extend(self.tighten_managers(settings));
         overruled.extend(self.tighten_age(settings));
         if let Some(floor) = self.unknown_age.filter(|floor| settings.unknown_age < *floor) {
             if settings.unknown_age == UnknownAge::Allow {
@@ -236,6 +253,33 @@ impl Policy {
             settings.allow_unsupported = false;
         }
         settings.overruled.extend(overruled.iter().map(|what| self.over(what)));
+    }
+
+    /// Says which list of advisories to ignore counts for less than its owner may think.
+    fn tighten_ignoring(&self, settings: &Settings) -> Option<String> {
+        let (own, administrators) = settings.ignore_files();
+        let default = IgnoreFile::new(None, &settings.directories.config);
+        if self.locks("osv_ignore") {
+            let is_unread = default.path != own.path && default.path.exists();
+            return is_unread
+                .then(|| format!("osv_ignore is locked, and {} without effect", default.path.display()));
+        }
+        let floor = self.minimum_severity.filter(|_| own != administrators && own.path.exists())?;
+        let floor = floor.to_string().to_lowercase();
+        Some(format!("{} only counts for vulnerabilities below \"{floor}\"", own.path.display()))
+    }
+
+    /// What has to be verified is verified for every manager: one that is left out would be a bypass.
+    fn tighten_managers(&self, settings: &mut Settings) -> Option<String> {
+        let is_binding = self.allow_bypass == Some(false)
+            || !self.required_verifiers.is_empty()
+            || !self.required_routes.is_empty();
+        let watched = settings.administered.managers.iter().copied();
+        let left_out: Vec<_> =
+            watched.filter(|manager| is_binding && !settings.managers.contains(manager)).collect();
+        settings.managers.extend(&left_out);
+        let names: Vec<_> = left_out.into_iter().map(Manager::name).collect();
+        (!names.is_empty()).then(|| format!("managers cannot leave out {}", names.join(" and ")))
     }
 
     /// The longer of both ages counts for each package; the exceptions of this are the only ones below it.

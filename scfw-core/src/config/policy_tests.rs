@@ -153,10 +153,43 @@ fn a_relative_path_is_one_beside_the_file_that_names_it() {
     let settings = load_in(home.path(), ["", &system, ""], &[]).unwrap();
     let etc = home.path().join("etc");
     assert_eq!(settings.feeds[0].place, FeedPlace::Path(etc.join("advisories")));
-    assert_eq!((settings.osv_ignore, settings.log_file), (etc.join("reviewed.txt"), etc.join("log")));
+    assert_eq!((settings.osv_ignore.path, settings.log_file), (etc.join("reviewed.txt"), etc.join("log")));
     let user = format!("log_file = \"/var/log/own\"\n{feed}");
     let settings = load_in(home.path(), ["", &system, &user], &[]).unwrap();
     assert_eq!(settings.feeds[0].place, FeedPlace::Path(home.path().join("advisories")));
-    assert_eq!(settings.osv_ignore, etc.join("reviewed.txt"));
+    assert_eq!(settings.osv_ignore.path, etc.join("reviewed.txt"));
     assert_eq!(settings.log_file, Path::new("/var/log/own"));
+}
+
+#[test]
+fn a_manager_is_only_left_out_where_nothing_has_to_be_verified() {
+    let own = "managers = [\"pip\"]\n";
+    for policy in
+        ["allow_bypass = false\n", "required_verifiers = [\"OSV\"]\n", "required_routes = [\"bash\"]\n"]
+    {
+        for user in [own, "managers = []\n"] {
+            let settings = load([policy, "", user], &[]).unwrap();
+            assert_eq!(settings.managers.len(), 2, "{policy}");
+            assert!(settings.overruled[0].contains("managers cannot leave out"), "{:?}", settings.overruled);
+        }
+        let settings = load([policy, own, "managers = []\n"], &[]).unwrap();
+        assert_eq!(settings.managers, [Manager::Pip]);
+        let settings = load([policy, own, "managers = [\"npm\", \"pip\"]\n"], &[]).unwrap();
+        assert_eq!(settings.managers, [Manager::Npm, Manager::Pip]);
+        assert!(settings.overruled.is_empty(), "{:?}", settings.overruled);
+    }
+    let settings = load(["on_warning = \"ask\"\n", "", own], &[]).unwrap();
+    assert_eq!(settings.managers, [Manager::Pip]);
+}
+
+#[test]
+fn what_is_private_by_the_system_is_not_so_by_the_users_word_alone() {
+    let system = "private = [\"npm:@corp/*\"]\n";
+    let settings = load(["", system, "private = [\"*\"]\n"], &[]).unwrap();
+    let package = |name| Package::new(Ecosystem::Npm, name, None);
+    assert!(settings.is_private(&package("@corp/a")) && !settings.is_private_by_user(&package("@corp/a")));
+    assert!(settings.is_private(&package("a")) && settings.is_private_by_user(&package("a")));
+    let settings = load(["", system, ""], &[]).unwrap();
+    assert!(settings.is_private(&package("@corp/a")) && !settings.is_private_by_user(&package("@corp/a")));
+    assert!(!settings.is_private_by_user(&package("a")));
 }

@@ -201,9 +201,17 @@ impl Age {
             Some(Ok(history)) => history,
             Some(Err(error)) => return case.unanswered(&error.to_string()),
             None if self.settings.is_private(&case.target.package) => {
-                // Whoever calls a package private answers for it, unless nothing of unknown age is to be installed.
-                let unanswered = case.unanswered("it is private, so nobody was asked");
-                let is_strict = self.settings.unknown_age == UnknownAge::Block;
+                // Whoever calls a package private answers for it, unless nothing of unknown age is to be installed or
+                // the age is the administrator's business.
+                let package = &case.target.package;
+                let by_user =
+                    self.settings.is_private_by_user(package) && self.settings.policy.asks_for_ages();
+                let unanswered = case.unanswered(if by_user {
+                    "it is private by your configuration, so nobody was asked"
+                } else {
+                    "it is private, so nobody was asked"
+                });
+                let is_strict = by_user || self.settings.unknown_age == UnknownAge::Block;
                 return match unanswered {
                     (Answer::Unknown(_), _) if !is_strict => (Answer::Fine, None),
                     unanswered => unanswered,

@@ -11,10 +11,10 @@ use regex::Regex;
 use super::local::{Known, Local};
 use super::{AtOnce, Disclosure, Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
 use crate::advisory::{Advisory, Severity, Version, is_malicious_id};
-use crate::config::Settings;
+use crate::config::{IgnoreFile, Settings};
 use crate::feed::bulk::osv_feed;
 use crate::feed::{Client, osv};
-use crate::package::{Ecosystem, Package, Pattern, Target};
+use crate::package::{Ecosystem, Package, Target};
 
 const NAME: &str = "OSV";
 /// Where a person reads an advisory.
@@ -28,20 +28,13 @@ const MOST_FINDINGS: usize = 1000;
 
 /// Says which advisories are about each target.
 pub(super) struct Osv {
-    base: String,
-    minimum_severity: Option<Severity>,
-    ignored: Ignored,
-    private: Vec<Pattern>,
+    settings: Settings,
+    ignoring: Ignoring,
 }
 
 impl Osv {
     pub(super) fn new(settings: &Settings) -> Result<Self, VerifierError> {
-        Ok(Self {
-            base: settings.osv_api_url.clone(),
-            minimum_severity: settings.minimum_severity,
-            ignored: Ignored::load(settings)?,
-            private: settings.private.clone(),
-        })
+        Ok(Self { settings: settings.clone(), ignoring: Ignoring::load(settings)? })
     }
 }
 
@@ -86,11 +79,11 @@ impl Verifier for Osv {
             // One package may stand in the tree many times; it is asked about once, and a private one never.
             let mut packages: Vec<Package> = Vec::new();
             let mut index_of: HashMap<&Package, usize> = HashMap::new();
-            let is_private = |package| self.private.iter().any(|pattern| pattern.matches(package));
+            let base = &self.settings.osv_api_url;
             let asked: Vec<(usize, usize)> = targets
                 .iter()
                 .enumerate()
-                .filter(|(_, target)| !is_private(&target.package))
+                .filter(|(_, target)| !self.settings.is_private(&target.package))
                 .map(|(index, target)| {
                     let package = *index_of.entry(&target.package).or_insert_with(|| {
                         packages.push(target.package.clone());
@@ -99,16 +92,17 @@ impl Verifier for Osv {
                     (index, package)
                 })
                 .collect();
-            let (mut ids, query_failure) = osv::query(client, &self.base, &packages).await;
+            let (mut ids, query_failure) = osv::query(client, base, &packages).await;
             for ids in &mut ids {
-                ids.retain(|id| is_malicious_id(id) || !self.ignored.matches(id));
+                // How severe it is is not known yet.
+                ids.retain(|id| is_malicious_id(id) || !self.ignoring.leaves_out(id, None));
             }
             let (malicious, other): (BTreeSet<String>, BTreeSet<String>) =
                 ids.iter().flatten().cloned().partition(|id| is_malicious_id(id));
             let wanted = malicious.into_iter().chain(other.into_iter().take(MOST_DETAILS));
             // A finding without details is still a finding, so a failure here takes nothing away.
-            let (advisories, _finding_without_details) = osv::advisories(client, &self.base, wanted).await;
-            let mut outcome = Outcome::default();
+            let (advisories, _finding_without_details) = osv::advisories(client, base, wanted).await;
+            let mut outcome = Outcome { findings: self.unasked(targets), general: Vec::new() };
             for (target, package) in asked {
                 // Malice first: it must not be among what is cut off.
                 let ids = ids.get(package);
@@ -129,15 +123,27 @@ impl Verifier for Osv {
 }
 
 impl Osv {
+    /// Where the policy wants an answer, the user's word is none: what is private by that alone is not verified.
+    fn unasked(&self, targets: &[Target]) -> Vec<(usize, Finding)> {
+        if !self.settings.policy.requires(NAME) {
+            return Vec::new();
+        }
+        let private = targets.iter().map(|target| &target.package).enumerate();
+        let private = private.filter(|(_, package)| self.settings.is_private_by_user(package));
+        private
+            .map(|(index, package)| {
+                let message = format!("{package} is private by your configuration, so OSV.dev was not asked");
+                (index, Finding::unverified(NAME, &message))
+            })
+            .collect()
+    }
+
     /// What the advisories `about` a package of that name say of `package`.
     fn findings(&self, package: &Package, about: &[Advisory]) -> impl Iterator<Item = Finding> {
         let (affecting, others): (Vec<&Advisory>, Vec<&Advisory>) =
             about.iter().partition(|advisory| advisory.affects(package));
-        let affecting: BTreeMap<&str, &Advisory> = affecting
-            .into_iter()
-            .map(|advisory| (advisory.id.as_str(), advisory))
-            .filter(|(id, _)| is_malicious_id(id) || !self.ignored.matches(id))
-            .collect();
+        let affecting: BTreeMap<&str, &Advisory> =
+            affecting.into_iter().map(|advisory| (advisory.id.as_str(), advisory)).collect();
         let of_kind = |malicious| affecting.iter().filter(move |(id, _)| is_malicious_id(id) == malicious);
         let mut findings: Vec<Finding> = of_kind(true)
             .chain(of_kind(false))
@@ -167,8 +173,8 @@ impl Osv {
                 (FindingSeverity::Warning, message)
             }
         } else {
-            if let (Some(minimum), Some(severity)) = (self.minimum_severity, severity)
-                && severity < minimum
+            let is_below = |minimum| severity.is_some_and(|severity| severity < minimum);
+            if self.settings.minimum_severity.is_some_and(is_below) || self.ignoring.leaves_out(id, severity)
             {
                 return None;
             }
@@ -241,6 +247,34 @@ fn shorten(text: &str) -> String {
     format!("{}…", words.trim_end_matches(['.', ',', ';', ':']))
 }
 
+/// Which advisories are ignored.
+#[derive(Debug, Default)]
+struct Ignoring {
+    /// How severe they are or are not.
+    always: Ignored,
+    /// Only those that are known to be below that severity.
+    below: Option<(Severity, Ignored)>,
+}
+
+impl Ignoring {
+    fn load(settings: &Settings) -> Result<Self, VerifierError> {
+        let (own, administrators) = settings.ignore_files();
+        match settings.policy.minimum_severity().filter(|_| own != administrators) {
+            None => Ok(Self { always: Ignored::load(own)?, below: None }),
+            Some(floor) => {
+                Ok(Self { always: Ignored::load(administrators)?, below: Some((floor, Ignored::load(own)?)) })
+            }
+        }
+    }
+
+    fn leaves_out(&self, id: &str, severity: Option<Severity>) -> bool {
+        let is_below = |(floor, ignored): &(Severity, Ignored)| {
+            severity.is_some_and(|severity| severity < *floor) && ignored.matches(id)
+        };
+        self.always.matches(id) || self.below.as_ref().is_some_and(is_below)
+    }
+}
+
 /// `osv-ignore.txt`: ids and regular expressions that match a whole id, separated by white space; `#` begins a
 /// comment. Reports of malice are never ignored.
 #[derive(Debug, Default)]
@@ -250,12 +284,12 @@ struct Ignored {
 }
 
 impl Ignored {
-    fn load(settings: &Settings) -> Result<Self, VerifierError> {
-        let path = settings.osv_ignore.display().to_string();
-        match fs::read_to_string(&settings.osv_ignore) {
+    fn load(file: &IgnoreFile) -> Result<Self, VerifierError> {
+        let path = file.path.display().to_string();
+        match fs::read_to_string(&file.path) {
             Ok(text) => Self::parse(&text, &path),
             Err(error)
-                if !settings.osv_ignore_named
+                if !file.is_named
                     && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
                 Ok(Self::default())
