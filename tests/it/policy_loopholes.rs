@@ -212,6 +212,32 @@ fn the_users_list_of_advisories_to_ignore_ends_at_the_policys_severity() {
 }
 
 #[test]
+fn the_administrators_verifiers_run_in_no_environment_of_the_users() {
+    let mut sandbox = under("required_verifiers = [\"judge\"]\n");
+    let judge = "#!/usr/bin/env python3\nimport json, os, sys\njson.load(sys.stdin)\n\
+        names = sorted(name + '=' + value for name, value in os.environ.items() if not name.startswith('LC_'))\n\
+        print(json.dumps({'findings': [{'target': 0, 'severity': 'critical', 'message': ' '.join(names)}]}))\n";
+    let path = sandbox.administer("verifiers.d/judge", judge);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let silent = "#!/bin/sh\ncat >/dev/null\necho '{\"findings\": []}'\n";
+    let python = sandbox.write("bin/python3", silent);
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = sandbox.project("bin").into_os_string();
+    path.push(":");
+    path.push(sandbox.variable("PATH"));
+    sandbox.set("PATH", path);
+    sandbox.write("modules/json.py", "raise SystemExit(print('{\"findings\": []}'))\n");
+    sandbox.set("PYTHONPATH", sandbox.project("modules"));
+    sandbox.set("SCFW_BYPASS", "0");
+    let answer = check(&sandbox, "npm:good@1.0.0").ended_with(77);
+    let environment = "HOME=/ LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        SCFW_EXTERNAL_VERIFIER=judge";
+    assert!(answer.stdout.contains(environment), "{}", answer.stdout);
+    sandbox.hook(&["npm", "install", "good"]).ended_with(77);
+    assert!(!sandbox.has_sung());
+}
+
+#[test]
 fn no_manager_is_left_out_of_what_has_to_be_verified() {
     for policy in
         ["allow_bypass = false\n", "required_verifiers = [\"OSV\"]\n", "required_routes = [\"bash\"]\n"]

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use self::process::Owner;
 use self::protocol::{answer, document};
 use super::{Finding, Outcome, Verifier, VerifierError, Verifying};
 use crate::config::Settings;
@@ -30,6 +31,8 @@ pub(super) struct External {
     name: String,
     /// Its file, or why it cannot be run.
     program: Result<PathBuf, String>,
+    /// Whose it is decides in which environment it runs.
+    owner: Owner,
     private: Arc<[Pattern]>,
 }
 
@@ -41,10 +44,10 @@ impl External {
         present: &[Cow<'static, str>],
     ) -> Result<Vec<Self>, VerifierError> {
         let [of_administrator, of_user] = settings.shared_directories(DIRECTORY);
-        let mut found = list(&of_administrator)?;
+        let administrators = list(&of_administrator)?;
         let missing = settings.policy.required_verifiers().iter().filter(|required| {
             !present.iter().any(|name| name.eq_ignore_ascii_case(required))
-                && !found.iter().any(|(name, _)| name.eq_ignore_ascii_case(required))
+                && !administrators.iter().any(|(name, _)| name.eq_ignore_ascii_case(required))
         });
         let missing: Vec<_> = missing
             .map(|name| {
@@ -52,13 +55,15 @@ impl External {
                 (name.clone(), Err(reason))
             })
             .collect();
-        found.extend(list(&of_user)?);
-        found.extend(missing);
         let private: Arc<[Pattern]> = settings.private.clone().into();
-        Ok(found
-            .into_iter()
-            .map(|(name, program)| Self { name, program, private: Arc::clone(&private) })
-            .collect())
+        let of = |owner| {
+            let private = Arc::clone(&private);
+            move |(name, program)| Self { name, program, owner, private: Arc::clone(&private) }
+        };
+        let mut found: Vec<Self> = administrators.into_iter().map(of(Owner::Administrator)).collect();
+        found.extend(list(&of_user)?.into_iter().map(of(Owner::User)));
+        found.extend(missing.into_iter().map(of(Owner::Administrator)));
+        Ok(found)
     }
 
     fn unverified(&self, reason: &str) -> Outcome {
@@ -67,7 +72,7 @@ impl External {
     }
 
     fn ask(&self, program: &Path, document: Vec<u8>, targets: usize, deadline: Instant) -> Outcome {
-        let answered = process::run(&self.name, program, document, deadline);
+        let answered = process::run(&self.name, program, self.owner, document, deadline);
         match answered.and_then(|output| answer(&self.name, &output, targets)) {
             Ok(findings) => Outcome { findings, general: Vec::new() },
             Err(reason) => self.unverified(&reason),
@@ -93,6 +98,7 @@ impl Verifier for External {
         let own = Self {
             name: self.name.clone(),
             program: Ok(program.clone()),
+            owner: self.owner,
             private: Arc::clone(&self.private),
         };
         let (sender, receiver) = oneshot::channel();

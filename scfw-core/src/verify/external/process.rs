@@ -21,6 +21,22 @@ const TOO_MUCH: u64 = 1024 * 1024;
 /// The longest pause between two looks at whether it has ended.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
+/// The environment of an administrator's verifier, in which nothing is what a user has made it: a variable such as
+/// `PYTHONPATH`, or another interpreter first on `PATH`, would answer in its place.
+const ADMINISTRATORS: [(&str, &str); 3] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    // Interpreters load what they find below the user's.
+    ("HOME", "/"),
+    ("LANG", "C.UTF-8"),
+];
+
+/// Who has put a verifier there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Administrator,
+    User,
+}
+
 /// A stream that has ended, or has given as much as is read of it.
 enum Ended {
     Output(io::Result<Vec<u8>>),
@@ -32,10 +48,11 @@ enum Ended {
 pub(super) fn run(
     name: &str,
     program: &Path,
+    owner: Owner,
     document: Vec<u8>,
     deadline: Instant,
 ) -> Result<Vec<u8>, String> {
-    let mut child = start(name, program).map_err(|error| format!("could not be started ({error})"))?;
+    let mut child = start(name, program, owner).map_err(|error| format!("could not be started ({error})"))?;
     let result = converse(&mut child, document, deadline);
     // Whatever it has started goes with it, also where all went well.
     if let Ok(id) = i32::try_from(child.id()) {
@@ -45,11 +62,14 @@ pub(super) fn run(
     result
 }
 
-fn start(name: &str, program: &Path) -> io::Result<Child> {
+fn start(name: &str, program: &Path, owner: Owner) -> io::Result<Child> {
     let mut command = Command::new(program);
+    command.env_clear();
+    match owner {
+        Owner::Administrator => command.envs(ADMINISTRATORS),
+        Owner::User => command.envs(disarmed(std::env::vars_os())),
+    };
     command
-        .env_clear()
-        .envs(disarmed(std::env::vars_os()))
         .env(env::SCFW_EXTERNAL_VERIFIER, name)
         .current_dir(program.parent().unwrap_or(Path::new("/")))
         .stdin(Stdio::piped())
