@@ -268,6 +268,21 @@ fn a_policy_keeps_malice_out_of_exemptions_and_shortens_them() {
 }
 
 #[test]
+fn where_a_policy_allows_no_exemption_that_is_said_whatever_its_terms() {
+    let mut sandbox = Sandbox::new();
+    for policy in ["max_exemption_days = 0\n", "exemptions = \"none\"\n"] {
+        sandbox.administer("policy.toml", policy);
+        for terms in [&[][..], &["--expires", "1h"], &["--expires", "1999-01-01"], &["--malicious"]] {
+            let refused =
+                sandbox.scfw(&[&["allow", "npm:leaky", "--reason", "x"], terms].concat()).ended_with(1);
+            refused
+                .says("scfw: policy: exemptions are not allowed (/etc/scfw/policy.toml)")
+                .does_not_say("--expires");
+        }
+    }
+}
+
+#[test]
 fn what_a_policy_requires_an_answer_of_cannot_be_exempted_from_it() {
     let (mut sandbox, _) = sandbox();
     sandbox.administer("policy.toml", "required_verifiers = [\"OSV\"]\n");

@@ -43,13 +43,20 @@ pub(super) fn run(options: &Allow) -> i32 {
     } else if let Some(which) = &options.remove {
         remove(&path, which, &settings.policy)
     } else {
+        let refused = |refusal: String| {
+            output::say(&refusal);
+            status::FAILED
+        };
+        // Whatever the terms are: where no exemption is allowed, no date could be right.
+        if let Some(refusal) = refusal_of_all(&settings.policy) {
+            return refused(refusal);
+        }
         let terms = match terms(options, &settings.policy) {
             Ok(terms) => terms,
             Err(message) => return misuse(&message),
         };
         if let Some(refusal) = refusal(&terms, &settings.policy) {
-            output::say(&refusal);
-            return status::FAILED;
+            return refused(refusal);
         }
         give(&path, &terms, &settings.policy)
     };
@@ -102,11 +109,16 @@ fn longest(policy: &Policy) -> Option<i64> {
     policy.longest_exemption().map(|longest| i64::try_from(longest.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Why `policy` does not allow it.
+/// Why `policy` allows none at all.
+fn refusal_of_all(policy: &Policy) -> Option<String> {
+    let is_refused = policy.exemptible() == Exemptible::None || longest(policy) == Some(0);
+    is_refused.then(|| format!("policy: exemptions are not allowed ({})", policy.file()))
+}
+
+/// Why `policy` does not allow this one.
 fn refusal(terms: &NewExemption, policy: &Policy) -> Option<String> {
     let lasts = terms.expires.map_or(i64::MAX, |expires| expires - terms.created);
     let what = match (policy.exemptible(), longest(policy)) {
-        (Exemptible::None, _) => "exemptions are not allowed".to_owned(),
         (Exemptible::NoMalicious, _) if terms.malicious => {
             "what is critical cannot be exempted (--malicious)".to_owned()
         }
