@@ -6,6 +6,8 @@
 const BEGIN: &str = "# BEGIN SCFW MANAGED BLOCK";
 /// The line that a block ends with.
 const END: &str = "# END SCFW MANAGED BLOCK";
+/// What stands before the folder of the shims, in the shells of the POSIX kind and in fish.
+pub const SHIMS: [&str; 2] = ["__scfw_shims=", "fish_add_path --path --prepend --move "];
 /// The first line within a block of ours; the predecessor's has none.
 const OURS: &str = "# Written by `scfw configure`; `scfw configure --remove` takes it out.";
 /// Recorded where there was no file.
@@ -67,13 +69,25 @@ pub fn has_block(content: &[u8]) -> bool {
 /// settings there.
 #[must_use]
 pub fn exports(content: &[u8]) -> Vec<(String, String)> {
+    lines(content).into_iter().filter_map(export).collect()
+}
+
+/// The folder of the PATH shims that a block puts first on `PATH`, where one does.
+#[must_use]
+pub fn shims(content: &[u8]) -> Option<String> {
+    let mut lines = lines(content).into_iter();
+    lines.find_map(|line| SHIMS.iter().find_map(|before| line.strip_prefix(before)).map(unquoted))
+}
+
+/// The lines within blocks that are text.
+fn lines(content: &[u8]) -> Vec<&str> {
     let mut is_inside = false;
     let mut found = Vec::new();
     for line in content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         match line {
             line if line == BEGIN.as_bytes() => is_inside = true,
             line if line == END.as_bytes() => is_inside = false,
-            line if is_inside => found.extend(std::str::from_utf8(line).ok().and_then(export)),
+            line if is_inside => found.extend(std::str::from_utf8(line).ok()),
             _ => {}
         }
     }
@@ -86,12 +100,16 @@ fn export(line: &str) -> Option<(String, String)> {
         Some(assignment) => assignment.split_once('=')?,
         None => line.strip_prefix("set -gx ")?.split_once(' ')?,
     };
-    let value = if let Some(quoted) = within(value, '\'') {
+    Some((name.to_owned(), unquoted(value)))
+}
+
+/// What a word of a shell stands for, in so far as that needs no shell.
+fn unquoted(value: &str) -> String {
+    if let Some(quoted) = within(value, '\'') {
         quoted.replace(r"'\''", "'").replace(r"\'", "'").replace(r"\\", r"\")
     } else {
         within(value, '"').unwrap_or(value).to_owned()
-    };
-    Some((name.to_owned(), value))
+    }
 }
 
 fn within(value: &str, quote: char) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The start-up files of the shells: which there are, and what the block in them says. How a block is put into a
 //! file is `scfw_core::rc_file`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,14 @@ pub fn exports_preload() -> bool {
     Home::from_environment(&|name| std::env::var_os(name))
         .and_then(|home| home.exports())
         .is_ok_and(|exports| exports.contains_key(env::SCFW_SHIM_HOOK))
+}
+
+/// Whether a block puts the shims in `directory` on `PATH`.
+#[must_use]
+pub fn puts_on_path(directory: &Path) -> bool {
+    Home::from_environment(&|name| std::env::var_os(name))
+        .and_then(|home| home.shims())
+        .is_ok_and(|shims| shims.contains(directory))
 }
 
 /// The files whose block is of another installation than `scfw`, or of the predecessor's.
@@ -192,6 +200,15 @@ impl Home {
         Shell::ALL.into_iter().filter(|shell| self.known(*shell).iter().any(has_block)).collect()
     }
 
+    /// The folders of shims that blocks put on `PATH`.
+    pub fn shims(&self) -> Result<BTreeSet<PathBuf>> {
+        let mut shims = BTreeSet::new();
+        for path in Shell::ALL.iter().flat_map(|shell| self.known(*shell)) {
+            shims.extend(read(&path)?.and_then(|content| rc_file::shims(&content)).map(PathBuf::from));
+        }
+        Ok(shims)
+    }
+
     /// The variables that blocks export, from all files.
     pub fn exports(&self) -> Result<BTreeMap<String, String>> {
         let mut exports = BTreeMap::new();
@@ -262,7 +279,7 @@ impl Integration {
             [
                 None,
                 home.map(|(name, value)| format!("set -gx {name} {value}\n")),
-                shims.as_ref().map(|shims| format!("fish_add_path --path --prepend --move {shims}\n")),
+                shims.as_ref().map(|shims| format!("{}{shims}\n", rc_file::SHIMS[1])),
                 library.as_ref().map(|_| fill(PRELOAD_FISH, &values)),
                 Some(fill(INIT_FISH, &values)),
             ]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use scfw_core::config::{Policy, RequiredRoute};
 
 use crate::locate::locate;
-use crate::rc_files::{exports_preload, is_configured};
+use crate::rc_files::{exports_preload, is_configured, puts_on_path};
 use crate::shell::Shell;
 use crate::shims;
 
@@ -38,9 +38,33 @@ pub fn missing(policy: &Policy, data: &Path) -> Vec<RequiredRoute> {
     let is_missing = |route: &RequiredRoute| match (route, shell(*route)) {
         (_, Some(shell)) => locate(OsStr::new(shell.name())).is_some() && !is_configured(shell),
         (RequiredRoute::Preload, None) => !exports_preload(),
-        (_, None) => !shims::are_there(data),
+        (_, None) => !shims::are_there(data) || !puts_on_path(&shims::directory(data)),
     };
     policy.required_routes.iter().copied().filter(is_missing).collect()
+}
+
+/// The command that sets `missing` up, and nothing else.
+#[must_use]
+pub fn remedy(missing: &[RequiredRoute]) -> String {
+    let is_beside = missing.iter().any(|route| shell(*route).is_none());
+    // Shims and library belong into the blocks that are there, too.
+    let shells: Vec<&str> = Shell::ALL
+        .into_iter()
+        .filter(|own| {
+            missing.iter().any(|route| shell(*route) == Some(*own)) || (is_beside && is_configured(*own))
+        })
+        .map(Shell::name)
+        .collect();
+    let mut command = "scfw configure".to_owned();
+    if !shells.is_empty() {
+        command.push_str(" --shell ");
+        command.push_str(&shells.join(","));
+    }
+    for route in missing.iter().filter(|route| shell(**route).is_none()) {
+        command.push_str(" --");
+        command.push_str(route.name());
+    }
+    command
 }
 
 /// Fails if anything of `removal` is required.

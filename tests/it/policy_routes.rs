@@ -26,7 +26,10 @@ fn what_is_missing_is_named_by_status_and_doctor_until_it_is_set_up() {
     let status = sandbox.scfw(&["status", "--json"]).ended_with(1);
     assert_eq!(json(&status.stdout)["missing_routes"], serde_json::json!(["bash", "zsh", "fish", "shims"]));
     let text = sandbox.scfw(&["status"]).ended_with(1).stdout;
-    assert!(text.contains("policy: shims is required and NOT set up"), "{text}");
+    assert!(
+        text.contains("policy: required and NOT set up: bash, zsh, fish, shims; run scfw configure --shell"),
+        "{text}"
+    );
     let doctor = sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(1);
     let check = policy_of(&json(&doctor.stdout));
     assert_eq!(check["outcome"], "failed");
@@ -99,4 +102,54 @@ fn the_doctor_tests_the_routes_under_locked_feeds_too() {
         report["checks"].as_array().unwrap().iter().filter(|check| check["check"] == "gate").collect();
     assert!(gates.iter().all(|gate| gate["outcome"] == "ok"), "{gates:?}");
     assert!(gates.iter().any(|gate| gate["detail"].as_str().unwrap().contains("malicious one stopped")));
+}
+
+#[test]
+fn required_shims_stay_when_scfw_moves_to_another_folder() {
+    let mut sandbox = under("required_routes = [\"shims\"]\n");
+    sandbox.scfw(&["configure", "--shell", "bash,fish", "--shims"]).ended_with(0);
+    let missing = |sandbox: &Sandbox| {
+        let status = sandbox.scfw(&["status", "--json"]);
+        serde_json::from_str::<Value>(&status.stdout).unwrap()["missing_routes"].clone()
+    };
+    assert_eq!(missing(&sandbox), serde_json::json!([]));
+    let other = sandbox.path("it's other");
+    sandbox.set("SCFW_HOME", &other);
+    assert_eq!(missing(&sandbox), serde_json::json!(["shims"]), "the blocks name another folder");
+    sandbox.scfw(&["configure", "--yes"]).ended_with(0);
+    assert_eq!(missing(&sandbox), serde_json::json!([]));
+    let third = sandbox.path("third");
+    sandbox
+        .scfw(&["configure", "--shell", "bash,fish", "--scfw-home", third.to_str().unwrap()])
+        .ended_with(0);
+    for file in ["home/.bashrc", "home/.config/fish/conf.d/scfw.fish"] {
+        let block = fs::read_to_string(sandbox.path(file)).unwrap();
+        assert!(block.contains("/third/shims'"), "{file}: {block}");
+    }
+    assert!(third.join("shims/npm").exists());
+    // Shims that no block puts on PATH are none.
+    sandbox.set("SCFW_HOME", &third);
+    for shell in ["bash", "zsh", "fish"] {
+        sandbox.scfw(&["disable", "--shell", shell]).ended_with(0);
+    }
+    assert_eq!(missing(&sandbox), serde_json::json!(["shims"]));
+    sandbox.scfw(&["configure", "--shell", "bash"]).ended_with(0);
+    assert_eq!(missing(&sandbox), serde_json::json!([]));
+}
+
+#[test]
+fn only_what_is_missing_is_advised() {
+    let mut sandbox = under("required_routes = [\"bash\", \"zsh\"]\n");
+    let advised = |sandbox: &Sandbox, command: &str| {
+        for text in [sandbox.scfw(&["status"]).stdout, sandbox.scfw(&["doctor", "--offline"]).stdout] {
+            let line = text.lines().find(|line| line.contains("; run scfw configure")).unwrap();
+            assert!(line.ends_with(&format!("; run {command}")), "{line}");
+        }
+    };
+    sandbox.scfw(&["configure", "--shell", "bash"]).ended_with(0);
+    advised(&sandbox, "scfw configure --shell zsh");
+    sandbox.administer("policy.toml", "required_routes = [\"bash\", \"shims\"]\n");
+    advised(&sandbox, "scfw configure --shell bash --shims");
+    sandbox.administer("policy.toml", "required_routes = [\"preload\", \"zsh\"]\n");
+    advised(&sandbox, "scfw configure --shell bash,zsh --preload");
 }

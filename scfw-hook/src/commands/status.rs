@@ -67,6 +67,9 @@ struct Report {
     stale_blocks: Vec<PathBuf>,
     /// The routes that the policy requires and that are not set up.
     missing_routes: Vec<&'static str>,
+    /// The command that sets them up.
+    #[serde(skip)]
+    remedy: String,
     /// How recent the advisories on this machine are; nothing where the configuration is not valid.
     store: Option<StoreAge>,
     routes: Vec<Route>,
@@ -136,10 +139,8 @@ fn report(options: &Status) -> Report {
     let settings = Settings::load(&|name| std::env::var_os(name)).ok();
     let store = settings.as_ref().map(StoreAge::of);
     let chosen = settings.as_ref().map_or(Manager::ALL.to_vec(), |settings| settings.managers.clone());
-    let missing_routes = settings.map_or(Vec::new(), |settings| {
-        let missing = required::missing(&settings.policy, &settings.directories.data);
-        missing.into_iter().map(RequiredRoute::name).collect()
-    });
+    let missing = settings
+        .map_or(Vec::new(), |settings| required::missing(&settings.policy, &settings.directories.data));
     names.retain(|name| {
         invocation::Program::from_name(name).is_none_or(|program| chosen.contains(&program.manager()))
     });
@@ -161,7 +162,8 @@ fn report(options: &Status) -> Report {
         shims,
         preload,
         stale_blocks,
-        missing_routes,
+        remedy: required::remedy(&missing),
+        missing_routes: missing.into_iter().map(RequiredRoute::name).collect(),
         store,
         routes,
     }
@@ -308,10 +310,9 @@ fn text(report: &Report) -> String {
             format!("preload: {} is loaded into what this shell starts", library.display())
         }
     });
-    for route in &report.missing_routes {
-        line(format!(
-            "policy: {route} is required and NOT set up; run scfw configure --yes --shims --preload"
-        ));
+    if !report.missing_routes.is_empty() {
+        let routes = report.missing_routes.join(", ");
+        line(format!("policy: required and NOT set up: {routes}; run {}", report.remedy));
     }
     if let Some(store) = &report.store {
         line(format!("store: {}", store.sentence()));

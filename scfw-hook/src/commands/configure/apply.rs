@@ -31,6 +31,8 @@ pub(super) struct Setup {
     pub(super) home: Home,
     /// `SCFW_HOME` as the blocks of the start-up files set it for every new shell.
     exported_home: Option<PathBuf>,
+    /// Whether they put shims on `PATH`, in whatever folder.
+    pub(super) has_shims: bool,
     /// Whether they load the preload library.
     pub(super) has_preload: bool,
 }
@@ -46,10 +48,11 @@ impl Setup {
         let mut exports = home.exports()?;
         let exported_home = exports.remove(env::SCFW_HOME).map(PathBuf::from);
         Ok(Self {
-            home,
             // An expansion that only a shell could do is none that is known here.
             exported_home: exported_home.filter(|path| path.is_absolute()),
+            has_shims: !home.shims()?.is_empty(),
             has_preload: exports.contains_key(env::SCFW_SHIM_HOOK),
+            home,
         })
     }
 
@@ -96,7 +99,8 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     };
     let directories = setup.settings(scfw_home.as_deref())?.directories;
     let were_there = shims::are_there(&directories.data);
-    let has_shims = wishes.shims.unwrap_or(were_there);
+    // Shells may have lost their blocks, and scfw may move to another folder: neither takes the shims down.
+    let has_shims = wishes.shims.unwrap_or(were_there || setup.has_shims);
     let scfw =
         scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
     let shield = if wishes.preload.unwrap_or(setup.has_preload) { Some(usable_shield()?) } else { None };

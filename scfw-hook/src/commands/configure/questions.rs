@@ -42,7 +42,7 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
     )?;
     let shims = Confirm::new()
         .with_prompt("Put shims on PATH as well, for scripts, editors and agents?")
-        .default(crate::shims::are_there(&settings.directories.data))
+        .default(setup.has_shims || crate::shims::are_there(&settings.directories.data))
         .interact()
         .map_err(io::Error::from)?;
     let preload = ask_about_preload(setup)?;

@@ -193,16 +193,13 @@ fn policy(settings: &Settings) -> Check {
     if policy.file().is_empty() {
         return Check::new("policy", POLICY_NAME, Outcome::Absent, "none");
     }
-    let missing: Vec<&str> =
-        required::missing(policy, &settings.directories.data).into_iter().map(RequiredRoute::name).collect();
+    let missing = required::missing(policy, &settings.directories.data);
     let (outcome, detail) = if missing.is_empty() {
         (Outcome::Ok, "in force".to_owned())
     } else {
-        let routes = missing.join(", ");
-        (
-            Outcome::Failed,
-            format!("required and not set up: {routes}; run scfw configure --yes --shims --preload"),
-        )
+        let routes: Vec<&str> = missing.iter().copied().map(RequiredRoute::name).collect();
+        let (routes, remedy) = (routes.join(", "), required::remedy(&missing));
+        (Outcome::Failed, format!("required and not set up: {routes}; run {remedy}"))
     };
     let overruled = settings.overruled.iter().map(|sentence| sanitise(sentence).into_owned());
     Check { transcript: overruled.collect(), ..Check::new("policy", policy.file(), outcome, detail) }
