@@ -1,5 +1,6 @@
 //! Exemptions at work: findings that the user has taken responsibility for leave the verdict and stay in the report
-//! and the ledger. An exemption is of one package, optionally of one version and of one advisory, and it ends.
+//! and the ledger. An exemption is of one package, optionally of one version and of one advisory, and it ends. What could
+//! not be verified is nothing that the user can have looked into, unless the exemption names where it comes from.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +9,10 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use crate::advisory::is_same_version;
 use crate::config::{Exemptible, Policy, Settings};
 use crate::moment::rfc3339;
-use crate::package::{Ecosystem, Package};
+use crate::package::{Ecosystem, Package, Target};
 use crate::store::{Exemption, NewExemption, Store, StoreError, now};
-use crate::verify::{Finding, FindingSeverity, Verification};
+use crate::text::without_credentials;
+use crate::verify::{Finding, FindingSeverity, SOURCE, Verification};
 
 /// A finding that no longer counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +63,21 @@ impl NewExemption {
             && self.advisory.as_ref().is_none_or(is_advisory)
             && (self.malicious || severity < FindingSeverity::Critical)
     }
+
+    /// Whether it is about `finding` of `target`. Who has looked into a package has not looked into what another address
+    /// gives under its name: that something could not be verified is covered only where the target comes from the very
+    /// address that the exemption names in place of an advisory.
+    fn covers_finding(&self, target: &Target, finding: &Finding) -> bool {
+        let advisory = match (finding.is_unverified, finding.verifier == SOURCE) {
+            (false, _) => finding.advisory.as_deref(),
+            (true, true) => match (&self.advisory, target.url.as_deref().map(without_credentials)) {
+                (Some(named), Some(url)) if without_credentials(named) == url => Some(named.as_str()),
+                _ => return false,
+            },
+            (true, false) => return false,
+        };
+        self.covers(&target.package, advisory, finding.severity)
+    }
 }
 
 /// Takes what is exempted out of the findings of `verification`. Where the exemptions cannot be read there are none,
@@ -87,8 +104,7 @@ pub(crate) fn apply(settings: &Settings, verification: &mut Verification) {
     for (target, findings) in &mut verification.targets {
         let package = &target.package;
         for mut finding in std::mem::take(findings) {
-            let covers =
-                |terms: &NewExemption| terms.covers(package, finding.advisory.as_deref(), finding.severity);
+            let covers = |terms: &NewExemption| terms.covers_finding(target, &finding);
             // An answer that has to be there cannot be done without.
             let is_required = finding.is_unverified && policy.requires(&finding.verifier);
             let covering = exemptions.iter().filter(|exemption| covers(&exemption.terms));

@@ -125,7 +125,7 @@ fn check_shows_what_is_exempted_beside_what_is_found() {
 }
 
 #[test]
-fn lists_and_sources_can_be_exempted_too() {
+fn lists_can_be_exempted_too() {
     let (sandbox, _) = sandbox();
     std::fs::create_dir_all(sandbox.path("scfw/lists")).unwrap();
     let list = "findings:\n  - severity: CRITICAL\n    finding: not ours\n    packages:\n      - {ecosystem: npm, name: good}\n";
@@ -135,14 +135,29 @@ fn lists_and_sources_can_be_exempted_too() {
     sandbox.scfw(&["check", "npm:good@1.0.0"]).ended_with(77);
     allow(&sandbox, &["npm:good", "--reason", "x", "--malicious"]);
     sandbox.scfw(&["check", "npm:good@1.0.0"]).ended_with(0);
-    let document = json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": [],
-        "targets": [{"name": "other", "version": "1.0.0", "source": "git", "url": "git+https://host/other.git"}]});
-    sandbox.hook_with_input(&["verify"], document.to_string().as_bytes()).ended_with(69);
-    allow(&sandbox, &["npm:other", "--reason", "our own repository"]);
-    sandbox
-        .hook_with_input(&["verify"], document.to_string().as_bytes())
-        .ended_with(0)
-        .says("our own repository");
+}
+
+#[test]
+fn an_exempted_package_is_not_exempted_from_coming_from_another_address() {
+    let (sandbox, _) = sandbox();
+    let verify = |source: &str, url: &str, status: i32| {
+        let document = json!({"protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": [],
+            "targets": [{"name": "left-pad", "version": "1.3.0", "source": source, "url": url}]});
+        sandbox.hook_with_input(&["verify"], document.to_string().as_bytes()).ended_with(status)
+    };
+    let poisoned = "https://elsewhere.example/left-pad-1.3.0.tgz";
+    for arguments in [&["npm:left-pad@1.3.0"][..], &["npm:left-pad"], &["npm:left-pad", "--malicious"]] {
+        allow(&sandbox, &[arguments, &["--reason", "reviewed"]].concat());
+        verify("url", poisoned, 69).says("it comes from a bare URL").does_not_say("Exempted");
+        verify("git", "git+https://host.example/left-pad.git#1", 69).does_not_say("Exempted");
+    }
+    // The address itself can be named, and is no other then.
+    let ours = "git+ssh://git@host.example/Ours/left-pad.git#0123456789abcdef";
+    allow(&sandbox, &["npm:left-pad", "--advisory", ours, "--reason", "our own repository"]);
+    verify("git", ours, 0).says("our own repository");
+    verify("git", &ours.replace("0123", "4567"), 69);
+    verify("git", &ours.replace("Ours", "ours"), 69);
+    verify("url", poisoned, 69);
 }
 
 #[test]

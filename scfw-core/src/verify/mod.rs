@@ -27,6 +27,9 @@ pub use lists::ListError;
 pub use local::Local;
 pub(crate) use osv::ADVISORY_URL;
 
+/// The verifier in findings about where a target comes from.
+pub(crate) const SOURCE: &str = "source";
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -263,7 +266,7 @@ fn from_nowhere_known(target: &Target) -> Option<Finding> {
     };
     let url = target.url.as_deref().filter(|url| *url != target.package.name);
     let at = url.map(|url| format!(" ({url})")).unwrap_or_default();
-    Some(Finding::unverified("source", &format!("it comes from {place}{at}, not from a registry")))
+    Some(Finding::unverified(SOURCE, &format!("it comes from {place}{at}, not from a registry")))
 }
 
 /// A verifier with what it has left over: the indices of the targets, and these.

@@ -28,7 +28,8 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw allow npm:left-pad --reason
     scfw allow --list\n  scfw allow --remove 3\n\n\
     An exemption covers the warnings about a package: of every version or of the one named, and all of them or the \
     one of that advisory, by the id that reports show. What is critical, malware above all, it covers only with \
-    --malicious. It ends after 30 days, or when --expires says, which is a year at most; a date means the end of that \
+    --malicious. What could not be verified it does not cover, but for where a package comes from, if --advisory names \
+    that address. It ends after 30 days, or when --expires says, which is a year at most; a date means the end of that \
     day. Each use is shown and written to the ledger.\n\n\
     Exit status: 0, 1 if there is nothing to remove or the store cannot be used, 2 if the command line is wrong.";
 
