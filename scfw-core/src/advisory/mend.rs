@@ -21,7 +21,8 @@ pub(super) fn advisory(document: Value) -> Option<Advisory> {
 
 fn mend_affected(affected: &mut Value) -> Option<()> {
     let fields = affected.as_object_mut()?;
-    is_a::<AffectedPackage>(fields.get("package")?).then_some(())?;
+    // One that names no package, such as a repository's commits, is about none, and takes nothing from the others.
+    fields.get("package").is_none_or(is_a::<Option<AffectedPackage>>).then_some(())?;
     for field in ["database_specific", "ecosystem_specific"] {
         keep_if(fields, field, Value::is_object);
     }
@@ -80,6 +81,16 @@ mod tests {
         assert!(affects("right", "1.5.0") && !affects("right", "2.0.0"), "the other entry is whole");
         let left = Package::new(Ecosystem::Npm, "left", None);
         assert_eq!(advisory.severity_for(&left), Some(Severity::High));
+    }
+
+    #[test]
+    fn an_entry_without_a_package_takes_nothing_from_the_others() {
+        for package in [json!({"ranges": []}), json!({"package": null, "versions": 7})] {
+            let document = json!({"id": "MAL-1", "summary": 7,
+                "affected": [package, {"package": {"ecosystem": "npm", "name": "left"}}]});
+            let left = Package::new(Ecosystem::Npm, "left", Some("1.0.0"));
+            assert!(read(&document).unwrap().affects(&left), "{document}");
+        }
     }
 
     #[test]
