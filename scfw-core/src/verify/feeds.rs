@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::local::{Known, Local, hours};
-use super::osv::{describe, disclosure};
+use super::osv::{describe, disclosure, incomparable};
 use super::{AtOnce, Finding, FindingSeverity, Verifier};
 use crate::advisory::Advisory;
 use crate::config::{ExtraFeed, Settings};
@@ -48,13 +48,14 @@ impl Verifier for Feeds {
             for (index, target) in targets.iter().enumerate() {
                 let key = (target.package.ecosystem, target.package.key());
                 let about = advisories.as_ref().and_then(|advisories| advisories.get(&key));
-                at_once.outcome.findings.extend(
-                    about
-                        .into_iter()
-                        .flatten()
-                        .filter(|advisory| advisory.affects(&target.package))
-                        .map(|advisory| (index, finding(feed, &target.package, advisory))),
-                );
+                let (affecting, others): (Vec<_>, Vec<_>) =
+                    about.into_iter().flatten().partition(|advisory| advisory.affects(&target.package));
+                let source = format!("the feed {}", feed.name);
+                let found = affecting
+                    .into_iter()
+                    .map(|advisory| finding(feed, &target.package, advisory))
+                    .chain(incomparable(NAME, &source, &target.package, others.len()));
+                at_once.outcome.findings.extend(found.map(|finding| (index, finding)));
             }
             let missing = match known {
                 Known::Absent => "is not in the store; \"scfw update\" brings it in".to_owned(),

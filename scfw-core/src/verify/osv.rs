@@ -150,7 +150,7 @@ impl Osv {
             .filter_map(|(id, advisory)| self.finding(package, id, Some(advisory)))
             .take(MOST_FINDINGS)
             .collect();
-        findings.extend(incomparable(package, others.len()));
+        findings.extend(incomparable(NAME, "OSV.dev", package, others.len()));
         findings.into_iter()
     }
 
@@ -194,9 +194,14 @@ impl Osv {
     }
 }
 
-/// That `package` has a version that cannot be compared, where there are `others`: advisories about the package that do
-/// not list exactly that version.
-fn incomparable(package: &Package, others: usize) -> Option<Finding> {
+/// That `package` has a version that cannot be compared, where there are `others`: advisories of `source` about the
+/// package that do not list exactly that version.
+pub(super) fn incomparable(
+    verifier: &'static str,
+    source: &str,
+    package: &Package,
+    others: usize,
+) -> Option<Finding> {
     let version = package.version.as_deref()?;
     if others == 0 || Version::parse(package.ecosystem, version).is_some() {
         return None;
@@ -204,10 +209,10 @@ fn incomparable(package: &Package, others: usize) -> Option<Finding> {
     let plural = if others == 1 { "y" } else { "ies" };
     let message = format!(
         "the version {version} of package {} is none that {} defines, so it was compared exactly, character by character, with what \
-         {others} advisor{plural} of OSV.dev list",
+         {others} advisor{plural} of {source} list",
         package.name, package.ecosystem
     );
-    Some(Finding::unverified(NAME, &message))
+    Some(Finding::unverified(verifier, &message))
 }
 
 /// What a vulnerability's line goes on to say: `High: prototype pollution in foo; fixed in 1.2.4`.
