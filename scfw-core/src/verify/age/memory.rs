@@ -5,12 +5,16 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Case;
 use crate::package::Ecosystem;
 use crate::store::{Published, Store};
+
+/// How long remembering may wait for others that write. Somebody waits for the verdict.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Memory {
     path: PathBuf,
@@ -64,14 +68,20 @@ impl Memory {
             return;
         }
         let Ok(mut store) = Store::open(&self.path) else { return };
+        if store.set_patience(PATIENCE).is_err() {
+            return;
+        }
         for ((ecosystem, registry), of_registry) in by_registry(news, |(case, _)| case) {
             let published = of_registry.into_iter().map(|(case, time)| Published {
                 key: case.key.clone(),
                 version: case.artifact.clone(),
                 time: full_second(time),
             });
-            let _costs_a_request =
-                store.put_publish_times(ecosystem, &registry, &published.collect::<Vec<_>>());
+            let published: Vec<_> = published.collect();
+            // What is not remembered costs a request next time; whoever holds the store holds it for the rest, too.
+            if store.put_publish_times(ecosystem, &registry, &published).is_err() {
+                return;
+            }
         }
     }
 }
