@@ -99,6 +99,13 @@ impl Arming<'_> {
             }
             variables.insert(OsString::from(switch.variable), OsString::from(switch.value));
         }
+        // What the manager starts may run elsewhere.
+        if let Some(home) = variables.get_mut(OsStr::new(env::SCFW_HOME))
+            && !home.is_empty()
+            && let Ok(absolute) = std::path::absolute(&*home)
+        {
+            *home = absolute.into_os_string();
+        }
         let mut set = |name: &str, value: &OsStr| variables.insert(OsString::from(name), value.to_owned());
         set(env::SCFW_GATE_VERIFIER, self.verifier.as_os_str());
         set(env::SCFW_GATE_PIP, self.gates.pip.as_os_str());
@@ -227,6 +234,15 @@ mod tests {
         assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "");
         assert_eq!(armed["SCFW_GATE_NPM_DRY_RUN"], "");
         assert_eq!(armed["PYTHONPATH"], "/g/p q");
+    }
+
+    #[test]
+    fn a_relative_home_is_made_absolute() {
+        let armed = arm(&[("SCFW_HOME", "own/scfw")]);
+        let expected = std::env::current_dir().unwrap().join("own/scfw");
+        assert_eq!(Path::new(&armed["SCFW_HOME"]), expected);
+        assert_eq!(arm(&[("SCFW_HOME", "")])["SCFW_HOME"], "");
+        assert!(!arm(&[]).contains_key("SCFW_HOME"));
     }
 
     #[test]
