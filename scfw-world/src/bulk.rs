@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 
 use scfw_core::package::Ecosystem;
-use serde_json::Value;
+use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -36,8 +36,12 @@ pub(crate) fn answer(osv: &Osv, feeds: &Feeds, request: &Request) -> Response {
 
 /// A file of the export of `ecosystem`.
 fn export(osv: &Osv, ecosystem: Ecosystem, file: &str) -> Option<Vec<u8>> {
+    let filler = filler(ecosystem);
     let mut records: Vec<&Record> = osv.records.values().collect();
     records.retain(|record| record.packages.iter().any(|(of, _)| *of == ecosystem));
+    if records.is_empty() {
+        records.push(&filler);
+    }
     records.sort_unstable_by(|left, right| left.id.cmp(&right.id));
     match file {
         "all.zip" => Some(zip(records.iter().map(|record| (record.id.as_str(), record.document.as_slice())))),
@@ -51,6 +55,14 @@ fn export(osv: &Osv, ecosystem: Ecosystem, file: &str) -> Option<Vec<u8>> {
             records.iter().find(|record| record.id == id).map(|record| record.document.clone())
         }
     }
+}
+
+/// What an export has where there is nothing else, for none is ever empty: an advisory about nothing that anybody
+/// installs.
+fn filler(ecosystem: Ecosystem) -> Record {
+    let record = json!({"id": "GHSA-filler", "modified": "2020-01-01T00:00:00Z", "summary": "A filler",
+        "affected": [{"package": {"ecosystem": ecosystem.osv_name(), "name": "filler"}, "versions": ["0.0.0"]}]});
+    Record::new(&record, record.to_string().into_bytes())
 }
 
 fn feed(records: &[Value]) -> Vec<u8> {

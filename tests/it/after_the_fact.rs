@@ -22,7 +22,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Makes `advisories` what the mirror's export for npm has, and nothing of PyPI's.
+/// Makes `advisories` what the mirror's export for npm has; an empty one would be refused, so it has a filler, too.
 fn publish(sandbox: &Sandbox, advisories: &[Value]) {
     let script = "import json, sys, zipfile\n\
         with zipfile.ZipFile(sys.argv[1], 'w') as archive:\n    \
@@ -30,10 +30,13 @@ fn publish(sandbox: &Sandbox, advisories: &[Value]) {
         archive.writestr(advisory['id'] + '.json', json.dumps(advisory))\n";
     for (ecosystem, advisories) in [("npm", advisories), ("PyPI", &[])] {
         let archive = sandbox.write(format!("mirror/osv/{ecosystem}/all.zip"), "");
-        let arguments = ["-c", script, archive.to_str().unwrap(), &json!(advisories).to_string()];
+        let filler = json!({"id": "GHSA-filler", "modified": "2020-01-01T00:00:00Z",
+            "affected": [{"package": {"ecosystem": ecosystem, "name": "filler"}, "versions": ["0.0.0"]}]});
+        let advisories = json!([advisories, &[filler]].concat());
+        let arguments = ["-c", script, archive.to_str().unwrap(), &advisories.to_string()];
         sandbox.finish(sandbox.command("python3", &arguments)).ended_with(0);
         let datadog = format!("mirror/datadog/samples/{}/manifest.json", ecosystem.to_lowercase());
-        sandbox.write(datadog, "{}");
+        sandbox.write(datadog, r#"{"filler": ["0.0.0"]}"#);
     }
 }
 

@@ -91,7 +91,12 @@ fn killed_at_random(times: usize) {
     for table in ["advisories", "affected"] {
         let rows: i64 =
             connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
-        assert_eq!(usize::try_from(rows).unwrap(), ADVISORIES, "{table}: nothing is left of what was killed");
+        // The world has one for PyPI, where there is nothing else.
+        assert_eq!(
+            usize::try_from(rows).unwrap(),
+            ADVISORIES + 1,
+            "{table}: nothing is left of what was killed"
+        );
     }
 }
 

@@ -167,6 +167,115 @@ fn an_export_that_lost_most_of_its_advisories_is_refused_unless_forced() {
     sandbox.scfw(&["check", "npm:MAL-0000-7"]).ended_with(0);
 }
 
+/// Writes a mirror of npm's part, with `index` (lines of time and id) where there is one.
+fn mirror_npm(sandbox: &Sandbox, advisories: &[Value], manifest: &str, index: Option<&str>) -> String {
+    let script = "import json, sys, zipfile\n\
+        with zipfile.ZipFile(sys.argv[1], 'w') as archive:\n    \
+        for advisory in json.loads(sys.argv[2]):\n        \
+        archive.writestr(advisory['id'] + '.json', json.dumps(advisory))\n";
+    let archive = sandbox.write("own/osv/npm/all.zip", "");
+    let arguments = ["-c", script, archive.to_str().unwrap(), &json!(advisories).to_string()];
+    sandbox.finish(sandbox.command("python3", &arguments)).ended_with(0);
+    sandbox.write("own/datadog/samples/npm/manifest.json", manifest);
+    let csv = sandbox.project("own/osv/npm/modified_id.csv");
+    match index {
+        Some(index) => fs::write(csv, index).unwrap(),
+        None => drop(fs::remove_file(csv)),
+    }
+    sandbox.project("own").to_str().unwrap().to_owned()
+}
+
+fn dated(id: &str, name: &str, modified: &str) -> Value {
+    let mut advisory = advisory(id, name);
+    advisory["modified"] = json!(modified);
+    advisory
+}
+
+#[test]
+fn an_export_of_nothing_is_refused_unless_forced() {
+    let mut sandbox = Sandbox::new();
+    let mut of_another = advisory("MAL-0000-1", "elsewhere");
+    of_another["affected"][0]["package"]["ecosystem"] = json!("PyPI");
+    for advisories in [vec![], vec![of_another]] {
+        let from = mirror_npm(&sandbox, &advisories, "{}", None);
+        let finished = sandbox.scfw(&["update", "--from", &from]).ended_with(1);
+        finished.says("osv/npm/all.zip is empty; ").says("manifest.json is empty; ").says("--force");
+    }
+    sandbox.set("SCFW_OFFLINE", "1");
+    sandbox.scfw(&["check", "npm:good"]).ended_with(1);
+    let from = mirror_npm(&sandbox, &[], "{}", None);
+    sandbox.scfw(&["update", "--force", "--from", &from]).ended_with(0);
+    sandbox.scfw(&["check", "npm:good"]).ended_with(0);
+    let sandbox = updated();
+    let from = mirror_npm(&sandbox, &[], "{}", Some(""));
+    sandbox.scfw(&["update", "--from", &from]).ended_with(1).says("osv/npm could not be brought up to date");
+    sandbox.scfw(&["check", "npm:evil"]).ended_with(77);
+}
+
+#[test]
+fn a_zip_that_lacks_what_its_index_lists_is_refused_unless_forced() {
+    let sandbox = Sandbox::new();
+    let id = |number: usize| format!("MAL-0000-{number}");
+    let all: Vec<Value> =
+        (0..200).map(|number| dated(&id(number), &id(number), "2024-01-01T00:00:00Z")).collect();
+    let index: String = (0..200).map(|number| format!("2024-01-01T00:00:00Z,{}\n", id(number))).collect();
+    let manifest = r#"{"evil": null}"#;
+    let from = mirror_npm(&sandbox, &all[..100], manifest, Some(&index));
+    let finished = sandbox.scfw(&["update", "--from", &from]).ended_with(1);
+    finished.says("lacks 100 of the 200 documents that modified_id.csv lists").says("--force");
+    let from = mirror_npm(&sandbox, &all[..190], manifest, Some(&index));
+    sandbox.scfw(&["update", "--from", &from]).ended_with(0);
+    let from = mirror_npm(&sandbox, &all, manifest, Some(&index));
+    sandbox.scfw(&["update", "--from", &from]).ended_with(0);
+    sandbox.scfw(&["check", "npm:MAL-0000-199"]).ended_with(77);
+}
+
+#[test]
+fn a_state_that_is_older_than_the_stores_is_refused_unless_forced() {
+    let sandbox = Sandbox::new();
+    let old = [dated("MAL-0000-1", "evil", "2024-01-01T00:00:00Z")];
+    let new = [&old[..], &[dated("MAL-0000-2", "worse", "2024-03-01T00:00:00Z")]].concat();
+    let manifest = r#"{"evil": null}"#;
+    let new_index = "2024-03-01T00:00:00Z,MAL-0000-2\n2024-01-01T00:00:00Z,MAL-0000-1\n";
+    for (new_index, old_index) in [(None, None), (Some(new_index), Some("2024-01-01T00:00:00Z,MAL-0000-1\n"))]
+    {
+        let from = mirror_npm(&sandbox, &new, manifest, new_index);
+        sandbox.scfw(&["update", "--from", &from]).ended_with(0);
+        let from = mirror_npm(&sandbox, &old, manifest, old_index);
+        let finished = sandbox.scfw(&["update", "--from", &from]).ended_with(1);
+        finished.says("is of 2024-01-01T00:00:00Z and older than what the store has").says("--force");
+        sandbox.scfw(&["check", "npm:worse"]).ended_with(77);
+        sandbox.scfw(&["update", "--force", "--from", &from]).ended_with(0);
+    }
+    // A time that is still to come does not have everything look old that follows.
+    let wrong = [&old[..], &[dated("MAL-0000-2", "worse", "2999-01-01T00:00:00Z")]].concat();
+    let from = mirror_npm(&sandbox, &wrong, manifest, None);
+    sandbox.scfw(&["update", "--from", &from]).ended_with(0);
+    let now = jiff::Timestamp::now().to_string();
+    let from = mirror_npm(&sandbox, &[dated("MAL-0000-3", "third", &now)], manifest, None);
+    sandbox.scfw(&["update", "--from", &from]).ended_with(0);
+}
+
+#[test]
+fn another_place_says_everything_anew() {
+    let sandbox = Sandbox::new();
+    let time = "2024-01-01T00:00:00Z";
+    let index = format!("{time},MAL-0000-1\n{time},MAL-0000-2\n");
+    let manifest = r#"{"other": null}"#;
+    // One place says that the second is about something else, under the same id and time.
+    let harmless = [dated("MAL-0000-1", "evil", time), dated("MAL-0000-2", "nothing", time)];
+    let from = mirror_npm(&sandbox, &harmless, manifest, Some(&index));
+    sandbox.scfw(&["update", "--from", &from]).ended_with(0);
+    fs::rename(&from, sandbox.project("elsewhere")).unwrap();
+    let honest = [dated("MAL-0000-1", "evil", time), dated("MAL-0000-2", "worse", time)];
+    mirror_npm(&sandbox, &honest, manifest, Some(&index));
+    let moved = sandbox.project("moved");
+    fs::rename(&from, &moved).unwrap();
+    let json = update_json(&sandbox, &["--from", moved.to_str().unwrap()], 0);
+    assert!(how(&json).contains(&"osv/npm whole".to_owned()), "{json}");
+    sandbox.scfw(&["check", "npm:worse"]).ended_with(77);
+}
+
 #[test]
 fn documents_that_are_not_as_the_schema_says_count_for_more_not_less() {
     let sandbox = Sandbox::new();
@@ -178,6 +287,10 @@ fn documents_that_are_not_as_the_schema_says_count_for_more_not_less() {
         {"package": {"ecosystem": "npm", "name": "odd"}}, {"package": {"ecosystem": "npm", "name": 7}}]}));
     sandbox.scfw(&["update"]).ended_with(1).says("1 documents could not be read").says("MAL-0000-2");
     sandbox.scfw(&["check", "npm:odd@9.9.9"]).ended_with(77);
+    sandbox.scfw(&["update", "--background"]).ended_with(1);
+    let status = sandbox.scfw(&["status"]).stdout;
+    assert!(status.contains("1 documents of osv/npm could not be read: MAL-0000-2"), "{status}");
+    assert!(status.contains("nothing in osv/npm is later than 2020-01-01"), "{status}");
 }
 
 /// A mirror in the project folder: what the world serves, as files.
@@ -250,7 +363,9 @@ fn a_zip_that_unpacks_to_too_much_is_refused() {
 fn feeds_of_the_users_own_are_read_from_zips_directories_and_urls() {
     let sandbox = updated();
     let record = advisory("OURS-1", "internal-evil");
-    sandbox.world.serve_feed("by-url", &[record, advisory("MAL-2024-1", "worse")]);
+    let mut picky = advisory("OURS-3", "picky");
+    picky["affected"][0]["ranges"] = json!([{"type": "SEMVER", "events": [{"introduced": "1.0.0"}]}]);
+    sandbox.world.serve_feed("by-url", &[record, advisory("MAL-2024-1", "worse"), picky]);
     sandbox.write("feed/deep/OURS-2.json", advisory("OURS-2", "meh").to_string());
     let url = format!("{}/feeds/by-url.zip", sandbox.world.mirror_url());
     let directory = sandbox.project("feed");
@@ -280,6 +395,8 @@ fn feeds_of_the_users_own_are_read_from_zips_directories_and_urls() {
         meh.stdout
     );
     sandbox.scfw(&["check", "npm:worse"]).ended_with(77);
+    let odd = sandbox.scfw(&["check", "npm:picky@latest-and-greatest"]).ended_with(1);
+    assert!(odd.stdout.contains("what 1 advisory of the feed by-url list"), "{}", odd.stdout);
     let unchanged = update_json(&sandbox, &[], 0);
     assert!(how(&unchanged).contains(&"extra/by-url unchanged".to_owned()), "{unchanged}");
     fs::write(sandbox.path("scfw/config.toml"), "").unwrap();

@@ -38,10 +38,10 @@ impl NewAdvisory {
         Self { id: advisory.id.clone(), modified, document, packages }
     }
 
-    /// Whether it says anything about a package.
+    /// Whether it says anything about a package of `ecosystem`, or of any.
     #[must_use]
-    pub const fn is_about_a_package(&self) -> bool {
-        self.document.is_some()
+    pub fn is_about(&self, ecosystem: Option<Ecosystem>) -> bool {
+        self.packages.iter().any(|(of, _)| ecosystem.is_none_or(|ecosystem| ecosystem == *of))
     }
 
     /// Bytes that it takes, about.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::osv::{Gathered, Gathering};
+use super::osv::{Gathered, Gathering, not_to_come};
 use super::reader::{Archive, read_file};
 use super::{How, Place, UpdateError, Updated, Updater, archive, refuse_loss};
 use crate::config::{ExtraFeed, FeedPlace};
@@ -57,7 +57,7 @@ impl Updater<'_> {
         etag: Option<String>,
     ) -> Result<Updated, UpdateError> {
         let known = self.count(name)?;
-        let mut gathering = Gathering::new(self.store.import(name)?);
+        let mut gathering = Gathering::new(self.store.import(name)?, None);
         let mut take = |file: &str, bytes: &[u8]| gathering.take(file, bytes);
         archive::documents(file, &location, self.reader.progress, &mut take)?;
         let unreadable = finish(gathering, self.force, known, location, etag)?;
@@ -71,7 +71,7 @@ impl Updater<'_> {
         let location = directory.display().to_string();
         let known = self.count(name)?;
         self.reader.progress.begin(&format!("reading {location}"), Some(files.len() as u64), false);
-        let mut gathering = Gathering::new(self.store.import(name)?);
+        let mut gathering = Gathering::new(self.store.import(name)?, None);
         let limit = usize::try_from(archive::LARGEST_DOCUMENT).unwrap_or(usize::MAX);
         for file in files {
             // One that has just gone is not part of the feed any more.
@@ -98,7 +98,7 @@ fn finish(
     refuse_loss(force, &location, known, count)?;
     // What could not be read is read again next time.
     let etag = etag.filter(|_| unreadable.is_empty());
-    import.finish(&FeedState { location, etag, newest: times.into_values().max() })?;
+    import.finish(&FeedState { location, etag, newest: times.into_values().max().map(not_to_come) })?;
     Ok(unreadable)
 }
 

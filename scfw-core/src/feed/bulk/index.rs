@@ -45,8 +45,14 @@ impl Index {
 
     /// How it differs from what is `known`, ids in order.
     pub(super) fn difference(&self, known: &HashMap<String, i64>) -> Difference {
-        let is_newer = |id: &str, modified: i64| known.get(id).is_none_or(|known| modified > *known);
-        let changed = self.0.iter().filter(|(id, modified)| is_newer(id, **modified));
+        // An earlier time is a change, too: the later one may have been a mistake. Fractions of a second are not
+        // everywhere in the document that are in the index.
+        let is_other = |id: &str, modified: i64| {
+            known.get(id).is_none_or(|known| {
+                modified > *known || modified.div_euclid(1_000_000) != known.div_euclid(1_000_000)
+            })
+        };
+        let changed = self.0.iter().filter(|(id, modified)| is_other(id, **modified));
         let mut changed: Vec<String> = changed.map(|(id, _)| id.clone()).collect();
         let mut gone: Vec<String> = known.keys().filter(|id| !self.0.contains_key(*id)).cloned().collect();
         changed.sort_unstable();
@@ -72,17 +78,19 @@ mod tests {
     #[test]
     fn an_index_tells_what_has_changed_and_what_is_gone() {
         let text =
-            b"2024-01-02T00:00:00Z,GHSA-b\n2024-01-01T00:00:00.5Z,GHSA-a\r\n2023-01-01T00:00:00Z,MAL-1\n";
+            b"2024-01-02T00:00:00Z,GHSA-b\n2024-01-01T00:00:00.5Z,GHSA-a\r\n2023-01-01T00:00:00Z,MAL-1\n\
+            2023-01-01T00:00:00Z,MAL-2\n";
         let index = Index::parse(text).unwrap();
         assert_eq!(index.newest(), microseconds("2024-01-02T00:00:00Z"));
         let known = |id: &str, time: &str| (id.to_owned(), microseconds(time).unwrap());
         let known = HashMap::from([
             known("GHSA-a", "2024-01-01T00:00:00Z"),
             known("MAL-1", "2023-01-01T00:00:00.123Z"),
+            known("MAL-2", "2999-01-01T00:00:00Z"),
             known("GHSA-gone", "2024-01-01T00:00:00Z"),
         ]);
         let difference = index.difference(&known);
-        assert_eq!(difference.changed, ["GHSA-a", "GHSA-b"]);
+        assert_eq!(difference.changed, ["GHSA-a", "GHSA-b", "MAL-2"]);
         assert_eq!(difference.gone, ["GHSA-gone"]);
     }
 

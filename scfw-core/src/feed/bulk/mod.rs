@@ -23,7 +23,7 @@ use crate::store::{self, Feed, FeedState, Rebuilt, Store, StoreError};
 use reader::{Content, Reader};
 
 pub use place::Place;
-pub use state::LastUpdate;
+pub use state::{LastUpdate, Unreadable};
 
 /// A feed that had at least so many entries and comes with less than half of them is refused.
 const TOO_MANY_TO_LOSE: u64 = 1000;
@@ -77,6 +77,25 @@ pub enum UpdateError {
         location: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Nothing is in it.
+    #[error("{location} is empty; if that is right, \"scfw update --force\" takes it")]
+    Empty {
+        /// The directory or URL.
+        location: String,
+    },
+    /// The store has later changes.
+    #[error(
+        "{location} is of {found} and older than what the store has, which is of {known}; if that is right, \"scfw update \
+        --force\" takes it"
+    )]
+    Older {
+        /// The directory or URL.
+        location: String,
+        /// When anything in it was last changed.
+        found: jiff::Timestamp,
+        /// When anything in the store's was.
+        known: jiff::Timestamp,
     },
     /// Most of what the feed had is gone.
     #[error(
@@ -333,6 +352,7 @@ impl Updater<'_> {
                 reason: "is no manifest of malicious packages".to_owned(),
             };
             let packages = datadog::Manifest::parse(&bytes, ecosystem).ok_or_else(unusable)?.into_packages();
+            refuse_emptiness(self.force, &location, packages.len() as u64)?;
             refuse_loss(self.force, &location, self.count(name)?, packages.len() as u64)?;
             let mut import = self.store.import(name)?;
             import.add_malicious(ecosystem, &packages)?;
@@ -375,6 +395,33 @@ impl Updater<'_> {
         }
         Ok(())
     }
+}
+
+/// Refuses a feed of nothing: everything would be known to be harmless.
+fn refuse_emptiness(force: bool, location: &str, found: u64) -> Result<(), UpdateError> {
+    if !force && found == 0 {
+        return Err(UpdateError::Empty { location: location.to_owned() });
+    }
+    Ok(())
+}
+
+/// Refuses a state that is older than the one that the store has (times of the latest change, Unix microseconds): who
+/// serves it could hide what has come since then. A day is let pass, for the latest document of all may have gone.
+fn refuse_older(
+    force: bool,
+    location: &str,
+    known: Option<i64>,
+    found: Option<i64>,
+) -> Result<(), UpdateError> {
+    const SLACK: i64 = 24 * 3600 * 1_000_000;
+    let (Some(known), false) = (known, force) else { return Ok(()) };
+    let found = found.unwrap_or_default();
+    if found >= known.saturating_sub(SLACK) {
+        return Ok(());
+    }
+    let [found, known] =
+        [found, known].map(|time| jiff::Timestamp::from_microsecond(time).unwrap_or_default());
+    Err(UpdateError::Older { location: location.to_owned(), found, known })
 }
 
 /// Refuses a feed that has lost most of its `known` entries: it is more likely that something is wrong with it.

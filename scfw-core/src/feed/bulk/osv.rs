@@ -6,11 +6,13 @@ use std::fs::File;
 use super::index::{Difference, Index, microseconds};
 use super::place::Place;
 use super::reader::{Archive, Content};
-use super::{How, UpdateError, Updated, Updater, archive, counts, refuse_loss};
+use super::{
+    How, UpdateError, Updated, Updater, archive, counts, refuse_emptiness, refuse_loss, refuse_older,
+};
 use crate::advisory::Advisory;
 use crate::feed::osv::is_sensible_id;
 use crate::package::Ecosystem;
-use crate::store::{Change, FeedState, Import, NewAdvisory};
+use crate::store::{Change, FeedState, Import, NewAdvisory, now};
 
 /// Largest index, in bytes: about 40 for each document.
 const LARGEST_INDEX: usize = 256 * 1024 * 1024;
@@ -18,6 +20,8 @@ const LARGEST_INDEX: usize = 256 * 1024 * 1024;
 const FEW: usize = 32;
 /// And no more than so many, for they become one transaction.
 const MANY: usize = 2000;
+/// So many documents of the index may be missing in the zip at most, for the two are not made at one moment.
+const MOST_MISSING: usize = 500;
 /// What fetching one document costs, in bytes of a download that would take as long.
 const COST_OF_ONE: u64 = 32 * 1024;
 /// Documents that are gathered before they are written in the order of the store, in bytes and in number.
@@ -46,17 +50,22 @@ impl Updater<'_> {
                 Content::Bytes(bytes, etag) => (Index::parse(&bytes), etag),
                 Content::Absent => (None, None),
             };
-            let state = FeedState { location, etag, newest: index.as_ref().and_then(Index::newest) };
-            if let (Some(index), Some(feed)) = (&index, &feed) {
+            let newest = index.as_ref().and_then(Index::newest);
+            let state = FeedState { location, etag, newest: newest.map(not_to_come) };
+            let before = feed.as_ref().and_then(|feed| feed.newest);
+            // What another place said is no base for what this one says of changes: its documents may be others.
+            let same = feed.as_ref().filter(|feed| feed.location == state.location);
+            if let (Some(index), Some(feed)) = (&index, same) {
                 let known = self.store.snapshot()?.modification_times(feed)?;
                 let difference = index.difference(&known);
+                refuse_older(self.force, &state.location, before, state.newest)?;
                 if let Some(updated) = self.changes(name, &base, index, &difference, &state)? {
                     return Ok(updated);
                 }
             }
             match self.reader.open(&base.join("all.zip"), None)? {
                 Archive::File(zip, _) => {
-                    let updated = self.whole(name, zip, index.as_ref(), state);
+                    let updated = self.whole(name, ecosystem, zip, index.as_ref(), state, before);
                     self.reader.discard(&base.join("all.zip"), updated.as_ref().map(drop));
                     return updated;
                 }
@@ -87,6 +96,7 @@ impl Updater<'_> {
                 return Ok(None);
             }
         }
+        refuse_emptiness(self.force, &state.location, index.0.len() as u64)?;
         refuse_loss(self.force, &state.location, self.count(name)?, index.0.len() as u64)?;
         let places = difference.changed.iter().map(|id| base.join(&format!("{id}.json"))).collect();
         let documents =
@@ -98,7 +108,7 @@ impl Updater<'_> {
             let Some(document) = document else { return Ok(None) };
             match Advisory::parse_leniently(&document) {
                 Ok(advisory) if advisory.id == *id => {
-                    let modified = index.0.get(id).copied().max(modified(&advisory)).unwrap_or_default();
+                    let modified = index.0.get(id).copied().unwrap_or_default();
                     changes.push(Change::Put(NewAdvisory::new(&advisory, modified)));
                 }
                 _ => unreadable.push(id.clone()),
@@ -114,30 +124,59 @@ impl Updater<'_> {
         self.updated(name, how, unreadable).map(Some)
     }
 
-    /// Brings all documents of `zip` in.
+    /// Brings all documents of `zip` in. `before` is the time of the latest change that the store knows.
     fn whole(
         &mut self,
         name: &str,
+        ecosystem: Ecosystem,
         zip: File,
         index: Option<&Index>,
         mut state: FeedState,
+        before: Option<i64>,
     ) -> Result<Updated, UpdateError> {
         let known = self.count(name)?;
-        let mut gathering = Gathering::new(self.store.import(name)?);
+        let mut gathering = Gathering::new(self.store.import(name)?, Some(ecosystem));
         let location = format!("{}/all.zip", state.location);
         archive::documents(zip, &location, self.reader.progress, &mut |file, bytes| {
             gathering.take(file, bytes)
         })?;
         let (import, gathered) = gathering.end()?;
+        refuse_emptiness(self.force, &location, gathered.count)?;
         refuse_loss(self.force, &location, known, gathered.count)?;
+        let newest = gathered.times.values().copied().max().map(not_to_come);
+        refuse_older(self.force, &location, before, newest)?;
+        if let Some(index) = index {
+            refuse_gaps(self.force, &location, index, &gathered)?;
+        }
         // An index and a zip that are of different moments: the rest comes with the next update.
         if index.is_none_or(|index| index.difference(&gathered.times).len() > 0) {
             state.etag = None;
         }
-        state.newest = state.newest.max(gathered.times.values().copied().max());
+        state.newest = state.newest.max(newest);
         import.finish(&state)?;
         self.updated(name, How::Whole, gathered.unreadable)
     }
+}
+
+/// Refuses a zip without much of what its index has: it is cut, or older.
+fn refuse_gaps(force: bool, location: &str, index: &Index, gathered: &Gathered) -> Result<(), UpdateError> {
+    let missing = index.0.keys().filter(|id| !gathered.times.contains_key(*id)).count();
+    // What cannot be read is there, and named.
+    let missing = missing.saturating_sub(gathered.unreadable.len());
+    if !force && missing > (index.0.len() / 100).clamp(FEW, MOST_MISSING) {
+        let reason = format!(
+            "lacks {missing} of the {} documents that modified_id.csv lists: it is cut, or older than that; if that is \
+             right, \"scfw update --force\" takes it",
+            index.0.len()
+        );
+        return Err(UpdateError::Unusable { location: location.to_owned(), reason });
+    }
+    Ok(())
+}
+
+/// `time` (Unix microseconds), or now where that is still to come: a mistake would have all that follows look old.
+pub(super) fn not_to_come(time: i64) -> i64 {
+    time.min(now().saturating_mul(1_000_000))
 }
 
 /// When `advisory` says that it was last changed, in Unix microseconds.
@@ -148,6 +187,7 @@ fn modified(advisory: &Advisory) -> Option<i64> {
 /// Documents on their way into an import: gathered in memory, within bounds, and written in the order of the index.
 pub(super) struct Gathering<'a> {
     import: Import<'a>,
+    ecosystem: Option<Ecosystem>,
     waiting: Vec<NewAdvisory>,
     size: usize,
     gathered: Gathered,
@@ -158,15 +198,16 @@ pub(super) struct Gathering<'a> {
 pub(super) struct Gathered {
     /// Each document by id, with the time of its last change in Unix microseconds.
     pub(super) times: HashMap<String, i64>,
-    /// How many advisories there are that are about a package.
+    /// How many advisories there are that are about a package of the ecosystem in question.
     pub(super) count: u64,
     /// The files that could not be read.
     pub(super) unreadable: Vec<String>,
 }
 
 impl<'a> Gathering<'a> {
-    pub(super) fn new(import: Import<'a>) -> Self {
-        Self { import, waiting: Vec::new(), size: 0, gathered: Gathered::default() }
+    /// Of advisories those count that are about a package of `ecosystem`, or of any.
+    pub(super) fn new(import: Import<'a>, ecosystem: Option<Ecosystem>) -> Self {
+        Self { import, ecosystem, waiting: Vec::new(), size: 0, gathered: Gathered::default() }
     }
 
     pub(super) fn take(&mut self, file: &str, document: &[u8]) -> Result<(), UpdateError> {
@@ -176,7 +217,7 @@ impl<'a> Gathering<'a> {
         };
         let modified = modified(&advisory).unwrap_or_default();
         let new = NewAdvisory::new(&advisory, modified);
-        self.gathered.count += u64::from(new.is_about_a_package());
+        self.gathered.count += u64::from(new.is_about(self.ecosystem));
         self.gathered.times.insert(advisory.id, modified);
         self.size += new.size();
         self.waiting.push(new);

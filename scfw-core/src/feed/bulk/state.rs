@@ -1,6 +1,7 @@
 //! What the last update came to, in a file beside the store: for `scfw status`, and so that a background update that
 //! fails is not tried again with every install.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -13,6 +14,9 @@ use crate::store::now;
 const FILE_NAME: &str = "update.json";
 /// Longest account of what went wrong, in characters.
 const LONGEST_ERROR: usize = 1000;
+/// Documents that could not be read and are named, and the longest such name, in characters.
+const MOST_NAMED: usize = 5;
+const LONGEST_NAME: usize = 200;
 
 /// What the last update came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,18 @@ pub struct LastUpdate {
     pub time: i64,
     /// What went wrong; nothing where nothing did.
     pub error: Option<String>,
+    /// The documents that could not be read and are left out, by feed.
+    #[serde(default)]
+    pub unreadable: BTreeMap<String, Unreadable>,
+}
+
+/// Documents of a feed that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// How many there are.
+    pub count: usize,
+    /// The first of them.
+    pub named: Vec<String>,
 }
 
 impl LastUpdate {
@@ -40,7 +56,17 @@ impl LastUpdate {
                 .collect(),
         };
         let error = errors.join("; ").chars().take(LONGEST_ERROR).collect();
-        Self { time: now(), error: Some(error).filter(|error: &String| !error.is_empty()) }
+        let feeds = outcome.iter().flat_map(|report| &report.feeds);
+        let unreadable = feeds.filter_map(|(name, outcome)| {
+            let all = &outcome.as_ref().ok()?.unreadable;
+            let named = all.iter().take(MOST_NAMED).map(|name| name.chars().take(LONGEST_NAME).collect());
+            (!all.is_empty()).then(|| (name.clone(), Unreadable { count: all.len(), named: named.collect() }))
+        });
+        Self {
+            time: now(),
+            unreadable: unreadable.collect(),
+            error: Some(error).filter(|error: &String| !error.is_empty()),
+        }
     }
 
     /// It is a note for later, so an update that has done its work does not fail for it.
