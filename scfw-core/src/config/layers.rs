@@ -129,7 +129,7 @@ fn place(table: &mut Table, directory: &Path) {
         if let Value::String(path) = value
             && let Some(placed) = directory.join(&*path).to_str()
         {
-            *path = placed.to_owned();
+            placed.clone_into(path);
         }
     };
     for key in ["osv_ignore", "log_file"] {
