@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::invocation::Manager;
 use crate::package::{Package, Publication, Source, Target, Told, publish_time, registry_base};
+use crate::text::without_credentials;
 
 /// The protocol that this build speaks.
 pub const PROTOCOL: u32 = 1;
@@ -117,7 +118,10 @@ impl Document {
 impl RawTarget {
     fn into_target(self, manager: Manager) -> Result<Target, DocumentError> {
         // A repository or archive without a name is known by where it comes from.
-        let name = self.name.or_else(|| self.url.clone()).ok_or(DocumentError::Name)?;
+        let name = self
+            .name
+            .or_else(|| self.url.as_deref().map(|url| without_credentials(url).into_owned()))
+            .ok_or(DocumentError::Name)?;
         let sensible = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME;
         let is_named = self.source == Source::Registry;
         if (is_named && !sensible(&name)) || self.version.as_deref().is_some_and(|version| !sensible(version))
@@ -139,7 +143,7 @@ impl RawTarget {
         Ok(Target {
             package: Package { ecosystem: manager.ecosystem(), name, version: self.version },
             source: self.source,
-            url: self.url,
+            url: self.url.map(|url| without_credentials(&url).into_owned()),
             required_by: self.required_by,
             accepted: self.accepted,
             publication,

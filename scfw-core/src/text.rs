@@ -63,13 +63,18 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// `url` without the user name and password that it may carry.
+/// `url` without the user name and password that it may carry, and without its query, which may hold a token or a
+/// signature and reads `[…]`.
 #[must_use]
 pub fn without_credentials(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority_end].rfind('@') {
-        Some(at) => Cow::Owned(format!("{scheme}://{}", &rest[at + 1..])),
+    let start = rest[..authority_end].rfind('@').map_or(0, |at| at + 1);
+    let fragment = rest.find('#').unwrap_or(rest.len());
+    let query = rest[..fragment].find('?').map(|at| at + 1).filter(|at| *at < fragment);
+    match query {
+        Some(at) => Cow::Owned(format!("{scheme}://{}[…]{}", &rest[start..at], &rest[fragment..])),
+        None if start > 0 => Cow::Owned(format!("{scheme}://{}", &rest[start..])),
         None => Cow::Borrowed(url),
     }
 }
@@ -78,8 +83,8 @@ pub fn without_credentials(url: &str) -> Cow<'_, str> {
 const SECRET_OPTIONS: [&str; 8] =
     ["_auth", "_authToken", "_password", "otp", "proxy", "https-proxy", "key", "cert"];
 
-/// `arguments` of a manager without what must not be kept: the user name and password of a URL, and the values of
-/// options that hold secrets, which read `[…]`.
+/// `arguments` of a manager without what must not be kept: user names, passwords and queries of URLs, and the
+/// values of options that hold secrets, which read `[…]`.
 #[must_use]
 pub fn arguments_without_credentials(arguments: &[String]) -> Vec<String> {
     let mut kept = Vec::with_capacity(arguments.len());
@@ -114,13 +119,13 @@ mod tests {
 
     #[test]
     fn credentials_are_taken_out_of_urls() {
-        assert_eq!(
-            without_credentials("https://user:t0ken@host/simple/?a=b@c"),
-            "https://host/simple/?a=b@c"
-        );
+        assert_eq!(without_credentials("https://user:t0ken@host/simple/?a=b@c"), "https://host/simple/?[…]");
         assert_eq!(without_credentials("https://host/@scope/pkg"), "https://host/@scope/pkg");
         assert_eq!(without_credentials("git+ssh://git@host/a.git#x@y"), "git+ssh://host/a.git#x@y");
         assert_eq!(without_credentials("not a url"), "not a url");
+        assert_eq!(without_credentials("https://host/a?token=t0ken#egg=a"), "https://host/a?[…]#egg=a");
+        assert_eq!(without_credentials("https://u:p@host?token=t0ken"), "https://host?[…]");
+        assert_eq!(without_credentials("https://host/a?#b?c"), "https://host/a?#b?c");
     }
 
     #[test]
@@ -134,6 +139,7 @@ mod tests {
             ("install --//host/:_authToken=secret a", "install --//host/:_authToken=[…] a"),
             ("install --_authToken secret a", "install --_authToken […] a"),
             ("install --otp=123456 --proxy u:p@host:80 a", "install --otp=[…] --proxy […] a"),
+            ("install a@https://host/a.tgz?token=secret", "install a@https://host/a.tgz?[…]"),
             ("install --otp --save a@1.0.0", "install --otp --save a@1.0.0"),
             ("install a==1 --no-proxy -r x", "install a==1 --no-proxy -r x"),
         ] {

@@ -38,12 +38,17 @@ pub fn print(text: &str) {
     let _unheard = stdout().lock().write_all(text.as_bytes());
 }
 
+/// Writes `text` to standard output, all of it, for commands whose exit status depends on it.
+pub fn print_all(text: &str) -> io::Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 /// Writes a document to standard output, for scripts. A terminal that it is shown on has nothing to act on.
 pub fn print_json(document: &impl Serialize) -> io::Result<()> {
     let json = serde_json::to_string_pretty(document)?;
-    let mut out = stdout().lock();
-    out.write_all(escape_json(&json).as_bytes())?;
-    out.write_all(b"\n")
+    print_all(&format!("{}\n", escape_json(&json)))
 }
 
 /// Whether standard error may carry colours: a terminal, and `NO_COLOR` unset or empty.

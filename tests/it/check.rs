@@ -3,7 +3,7 @@
 use scfw_core::package::Ecosystem;
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Sandbox};
+use crate::support::{Finished, Sandbox, binary};
 
 /// A world with a malicious, a vulnerable and a half malicious package, and the id of the first advisory.
 fn sandbox() -> (Sandbox, String) {
@@ -123,6 +123,62 @@ fn purls_are_read() {
 }
 
 #[test]
+fn what_names_no_package_or_no_single_version_is_a_mistake_and_not_clean() {
+    let (sandbox, _) = sandbox();
+    // As pip and pip freeze write it.
+    for query in ["pypi:half-evil==1.0", "pypi:half-evil[extra]==1.0", "pypi:Half_Evil[a,b]@1.0"] {
+        sandbox.scfw(&["check", query]).ended_with(77);
+    }
+    for query in [
+        "pypi:half-evil>", "pypi:half-evil>=0", "pypi:half-evil@>=0", "pypi:half-evil@==1.0",
+        "pypi:half-evil@latest", "npm:evil@latest", "npm:evil@^1.0.0", "npm:evil@1.x", "npm:@scope/*",
+    ] {
+        for command in [&["check"][..], &["allow", "--reason", "read"]] {
+            let finished = sandbox.scfw(&[command, &[query]].concat()).ended_with(2).says(query);
+            assert_eq!(finished.stdout, "");
+        }
+    }
+    let list = sandbox.scfw_with_input(&["check", "--stdin"], b"npm:innocent\npypi:half-evil>=0\n");
+    list.ended_with(2).says("names no package");
+    // The example of the help.
+    let example = "pip list --format freeze | sed 's/^/pypi:/' | scfw check --stdin";
+    assert!(sandbox.scfw(&["check", "--help"]).stdout.contains(example));
+    sandbox.world.malicious(Ecosystem::PyPi, "pip", None);
+    let line = example.replace("scfw", binary("scfw").to_str().unwrap());
+    sandbox.bare("sh", &["-c", &line]).ended_with(77);
+}
+
+/// Runs a line in bash, in which `scfw` is ours.
+fn bash(sandbox: &Sandbox, line: &str) -> Finished {
+    let scfw = binary("scfw").display().to_string();
+    sandbox.bare("bash", &["-c", &format!("scfw() {{ '{scfw}' \"$@\"; }}; {line}")])
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_never_a_milder_one() {
+    let (sandbox, _) = sandbox();
+    for format in ["text", "json"] {
+        let check = |package: &str, behind: &str| {
+            bash(&sandbox, &format!("scfw check --format {format} {package} {behind}"))
+        };
+        check("npm:evil@1.0.0", ">/dev/full").ended_with(77).says("the report could not be written");
+        for package in ["npm:@scope/leaky@1.1.0", "npm:innocent"] {
+            check(package, ">/dev/full").ended_with(69).says("the report could not be written");
+        }
+        // A reader that has left is no failure.
+        for (package, status) in [("npm:evil@1.0.0", 77), ("npm:@scope/leaky@1.1.0", 1), ("npm:innocent", 0)]
+        {
+            // The pipe has lost its reader before scfw is started.
+            let line = format!(
+                "mkfifo -m 600 gone$$; exec 3<>gone$$ 4>gone$$ 3<&-; scfw check --format {format} {package} >&4"
+            );
+            let finished = bash(&sandbox, &line);
+            assert_eq!((finished.status, finished.stderr.as_str()), (status, ""), "{package}");
+        }
+    }
+}
+
+#[test]
 fn several_packages_are_answered_in_order_and_the_worst_decides() {
     let (sandbox, _) = sandbox();
     let packages = ["npm:z", "npm:evil", "pypi:a", "npm:@scope/leaky@1.0.0", "npm:z", "npm:b@1.0.0"];
@@ -181,14 +237,14 @@ fn standard_output_carries_no_escape_bytes() {
     sandbox.set("FORCE_COLOR", "1");
     let hostile = "npm:ev\u{1b}[31mil\u{9b}\u{202e}@1\u{1b}[0m";
     for format in ["text", "json"] {
-        let finished = sandbox.scfw(&["check", "--format", format, "npm:evil", "npm:show", hostile]);
+        let finished = sandbox.scfw(&["check", "--format", format, "npm:evil", "npm:show"]);
         let finished = finished.ended_with(77);
         assert!(finished.stdout.contains("GHSA-show"), "{format}: {}", finished.stdout);
         let unsafe_characters = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}'];
         assert!(!finished.stdout.contains(unsafe_characters), "{format}: {:?}", finished.stdout);
     }
-    let json = check_json(&sandbox, &[hostile], 0);
-    assert_eq!(json[0]["query"], hostile, "escaped, it is the same text");
-    let finished = sandbox.scfw(&["check", "\u{1b}[31mred"]).ended_with(2);
-    assert!(!finished.stderr.contains('\u{1b}'), "{:?}", finished.stderr);
+    for query in [hostile, "\u{1b}[31mred"] {
+        let finished = sandbox.scfw(&["check", query]).ended_with(2);
+        assert!(!finished.stderr.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", finished.stderr);
+    }
 }

@@ -103,13 +103,13 @@ fn an_exemption_of_one_version_leaves_the_others_to_the_gate() {
 #[test]
 fn check_shows_what_is_exempted_beside_what_is_found() {
     let (sandbox, _) = sandbox();
-    allow(&sandbox, &["npm:leaky@1.0", "--advisory", "ghsa-NPM-1", "--reason", "no"]);
+    allow(&sandbox, &["npm:leaky@1.0.1", "--advisory", "ghsa-NPM-1", "--reason", "no"]);
     allow(&sandbox, &["pkg:npm/leaky@1.0.0", "--advisory", "GHSA-npm-2", "--reason", "we do not call it"]);
     let checked = json_of(&sandbox, &["check", "--format", "json", "npm:leaky@1.0.0", "npm:other@1.0.0"], 1);
     assert_eq!(checked[0]["verdict"], "warn");
     let ids =
         |list: &Value| list.as_array().unwrap().iter().map(|one| one["advisory"].clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&checked[0]["findings"]), ["GHSA-npm-1"], "1.0 is no version of npm's");
+    assert_eq!(ids(&checked[0]["findings"]), ["GHSA-npm-1"], "1.0.1 is another version");
     assert_eq!(ids(&checked[0]["exempted"]), ["GHSA-npm-2"]);
     let exempted = &checked[0]["exempted"][0];
     assert_eq!((&exempted["exemption"], &exempted["reason"]), (&json!(2), &json!("we do not call it")));

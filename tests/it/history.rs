@@ -130,15 +130,16 @@ fn nothing_hostile_and_no_secret_comes_out() {
     let mut document = document();
     document["argv"] = json!([
         "install", "\u{1b}]0;x\u{7}", "--index-url=https://user:hunter2@host/",
-        "--//host/:_authToken=hunter2"
+        "https://host/a.tgz?token=hunter2", "--//host/:_authToken=hunter2"
     ]);
     document["targets"][0]["name"] = json!("go\u{9b}31mod");
+    document["targets"][0]["url"] = json!("https://user:hunter2@host/a.tgz?signature=hunter2");
     let mut command = sandbox.command(binary("scfw-hook"), &["verify"]);
     command.current_dir(&directory).stdin(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
-    let shown = text(&sandbox, &["--package", "npm:go\u{9b}31mod"]);
+    let shown = text(&sandbox, &[]);
     assert!(shown.contains("    in ") && shown.contains("a[2Jb scfw: fine\n"), "{shown:?}");
     let json = sandbox.scfw(&["history", "--format", "json"]).ended_with(0).stdout;
     for output in [&shown, &json] {

@@ -5,6 +5,10 @@ use std::str::FromStr;
 use packageurl::PackageUrl;
 
 use super::{Ecosystem, Package};
+use crate::screen::requirement::split_name;
+
+/// Longest name and version that are taken, in bytes: npm's limit for names.
+const LONGEST_NAME: usize = 214;
 
 /// Why a query names no package.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -18,30 +22,120 @@ pub enum QueryError {
     /// A purl that its specification does not allow.
     #[error("{0:?} is not a valid purl")]
     Purl(String),
+    /// A name that its ecosystem does not allow.
+    #[error(
+        "{0:?} names no package, for none of its ecosystem can be called so; write pypi:NAME[@VERSION], \
+         npm:NAME[@VERSION] or a purl, with the whole name"
+    )]
+    Name(String),
+    /// A range or a tag where the version stands.
+    #[error(
+        "{0:?} names no single version: write it out, such as 1.2.3, and not as a range or a tag, or leave it out"
+    )]
+    Version(String),
 }
 
 impl Package {
-    /// Reads `pypi:name@version`, `npm:@scope/name@version` or a purl, each with or without a version.
+    /// Reads `pypi:name@version`, `pypi:name==version`, `npm:@scope/name@version` or a purl, each with or without a
+    /// version. Extras of a Python package are passed over, for they do not change which package it is. What no
+    /// package can be called, and a range or a tag in the place of a version, are errors: nothing is known about those,
+    /// and that would read like nothing being wrong.
     pub fn from_query(query: &str) -> Result<Self, QueryError> {
         let query = query.trim();
         if query.starts_with("pkg:") {
-            return from_purl(query);
+            return sound(from_purl(query)?, query);
         }
         let (ecosystem, rest) = query.split_once(':').ok_or_else(|| QueryError::Form(query.to_owned()))?;
         let ecosystem = Ecosystem::parse(ecosystem).ok_or_else(|| QueryError::Ecosystem(query.to_owned()))?;
-        // The first `@` of a scope is no separator.
-        let separator =
-            rest.char_indices().skip(1).find(|(_, character)| *character == '@').map(|(at, _)| at);
-        let (name, version) = match separator {
-            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
-            None => (rest, None),
+        let (name, version) = match ecosystem {
+            Ecosystem::PyPi => split_requirement(rest),
+            // The first `@` of a scope is no separator.
+            Ecosystem::Npm => match rest.char_indices().skip(1).find(|(_, character)| *character == '@') {
+                Some((at, _)) => (&rest[..at], Some(&rest[at + 1..])),
+                None => (rest, None),
+            },
         };
-        let is_sensible = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
-        if !is_sensible(name) || version.is_some_and(|version| !is_sensible(version)) {
-            return Err(QueryError::Form(query.to_owned()));
-        }
-        Ok(Self::new(ecosystem, name, version))
+        sound(Self::new(ecosystem, name, version), query)
     }
+}
+
+/// Name and version in `name[extras]@version` and `name[extras]==version`.
+fn split_requirement(text: &str) -> (&str, Option<&str>) {
+    let (name, version) = match text.find(['@', '=']) {
+        Some(at) => {
+            let (name, rest) = text.split_at(at);
+            match rest.strip_prefix("==").or_else(|| rest.strip_prefix('@')) {
+                Some(version) => (name, Some(version)),
+                None => (text, None),
+            }
+        }
+        None => (text, None),
+    };
+    let extras = name.split_once('[').filter(|(_, extras)| {
+        let in_extras = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | ',' | ' ')
+        };
+        extras.strip_suffix(']').is_some_and(|extras| extras.chars().all(in_extras))
+    });
+    (extras.map_or(name, |(name, _)| name), version)
+}
+
+/// `package`, if there can be such a one.
+fn sound(package: Package, query: &str) -> Result<Package, QueryError> {
+    let is_name = match package.ecosystem {
+        Ecosystem::PyPi => split_name(&package.name).is_some_and(|(_, rest)| rest.is_empty()),
+        Ecosystem::Npm => is_npm_name(&package.name),
+    };
+    if package.name.is_empty() || package.version.as_deref() == Some("") {
+        return Err(QueryError::Form(query.to_owned()));
+    }
+    if !is_name {
+        return Err(QueryError::Name(query.to_owned()));
+    }
+    match &package.version {
+        Some(version) if !is_one_version(package.ecosystem, version) => {
+            Err(QueryError::Version(query.to_owned()))
+        }
+        _ => Ok(package),
+    }
+}
+
+/// Whether npm's registry can hold a package of this name, old ones included (npm's documentation of
+/// `package.json`): letters of both cases, and what needs no escape in a URL. A `*` is taken for a pattern.
+fn is_npm_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        let in_part = |character: char| {
+            character.is_ascii_alphanumeric()
+                || matches!(character, '-' | '_' | '.' | '~' | '!' | '(' | ')' | '\'')
+        };
+        !part.is_empty() && part.len() <= LONGEST_NAME && !part.starts_with('.') && part.chars().all(in_part)
+    };
+    match name.strip_prefix('@') {
+        Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| is_part(scope) && is_part(name)),
+        None => is_part(name),
+    }
+}
+
+/// Whether `version` names one version and not a range or a tag. npm's have three numbers, for with fewer it reads
+/// a range; old ones of `PyPI` can be any word, of which those without a digit are rather tags.
+fn is_one_version(ecosystem: Ecosystem, version: &str) -> bool {
+    let in_version = |character: char| {
+        character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '+' | '!')
+    };
+    let is_word = !version.is_empty() && version.len() <= LONGEST_NAME && version.chars().all(in_version);
+    is_word
+        && match ecosystem {
+            Ecosystem::PyPi => version.contains(|character: char| character.is_ascii_digit()),
+            Ecosystem::Npm => {
+                let numbers: Vec<&str> =
+                    version.strip_prefix('v').unwrap_or(version).splitn(3, '.').collect();
+                let is_number =
+                    |part: &&str| !part.is_empty() && part.chars().all(|digit| digit.is_ascii_digit());
+                numbers.len() == 3
+                    && numbers[..2].iter().all(is_number)
+                    && numbers[2].starts_with(|first: char| first.is_ascii_digit())
+            }
+        }
 }
 
 fn from_purl(query: &str) -> Result<Package, QueryError> {
@@ -78,8 +172,57 @@ mod tests {
         for query in
             ["requests", "npm:", "npm:@", "npm:a@", "npm:a b", "cargo:serde", "pkg:", "pkg:cargo/serde", ""]
         {
-            assert!(query == "npm:@" || Package::from_query(query).is_err(), "{query}");
+            assert!(Package::from_query(query).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn python_requirements_with_one_version_are_read() {
+        let flask = |version| Ok(Package::new(Ecosystem::PyPi, "flask", version));
+        for query in ["pypi:flask==1.0", "pypi:flask@1.0", "pypi:flask[async]==1.0", "pypi:flask[a, b]@1.0"] {
+            assert_eq!(Package::from_query(query), flask(Some("1.0")), "{query}");
+        }
+        assert_eq!(Package::from_query("pypi:flask[async]"), flask(None));
+        for version in ["1!2.0", "1.0.post1", "2004d", "r1234", "0.1-alpha_2", "1.0+local.1", "v1"] {
+            assert_eq!(Package::from_query(&format!("pypi:flask=={version}")), flask(Some(version)));
+        }
+    }
+
+    #[test]
+    fn what_no_package_is_called_is_an_error() {
+        for query in [
+            "pypi:adcontrol>", "pypi:flask>=1", "pypi:flask=1", "pypi:flask;x", "pypi:-flask", "pypi:flask-",
+            "pypi:flask[x", "pypi:flask[x]y", "pypi:internal-*", "pypi:@a/b", "npm:@corp/*", "npm:@corp",
+            "npm:@corp/", "npm:@/a", "npm:@a/b/c", "npm:a/b", "npm:.hidden", "npm:a:b", "npm:a#b", "npm:é",
+            "pkg:npm/a%2Fb", "pkg:npm/%40corp/%2A",
+        ] {
+            assert!(matches!(Package::from_query(query), Err(QueryError::Name(_))), "{query}");
+        }
+        for name in ["JSONStream", "a.b_c-d", "@Scope/x.y", "1", "_old", "crazy!(name)~'"] {
+            let package = Package::new(Ecosystem::Npm, name, Some("1.0.0"));
+            assert_eq!(Package::from_query(&format!("npm:{name}@1.0.0")), Ok(package));
+        }
+    }
+
+    #[test]
+    fn ranges_and_tags_are_no_versions() {
+        for version in [
+            ">=0", "==0.12.2", "=1.0.0", "^1.0.0", "~1.0.0", "1.0.0 || 2.0.0", "1.0.0 - 2.0.0", "*", "1.0.*",
+            "latest", "1.0.0,<2", "https://a/b.tgz", "file:a", "npm:b@1.0.0",
+        ] {
+            for ecosystem in ["npm", "pypi"] {
+                let read = Package::from_query(&format!("{ecosystem}:flask@{version}"));
+                assert!(matches!(read, Err(QueryError::Version(_))), "{ecosystem} {version:?}: {read:?}");
+            }
+        }
+        for version in ["1", "1.0", "1.x", "1.0.x", "x", "next-13", "v2"] {
+            let read = Package::from_query(&format!("npm:a@{version}"));
+            assert!(matches!(read, Err(QueryError::Version(_))), "{version:?}");
+        }
+        for version in ["1.0.0", "1.0.0-rc.1+build", "1.0.0beta", "v1.0.0"] {
+            assert!(Package::from_query(&format!("npm:a@{version}")).is_ok(), "{version}");
+        }
+        assert!(matches!(Package::from_query("pkg:pypi/a@%3E%3D1"), Err(QueryError::Version(_))));
     }
 
     proptest! {

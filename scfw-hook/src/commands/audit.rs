@@ -4,7 +4,7 @@
 mod interpreter;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Write, stdout};
+use std::io::stdout;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,20 +12,17 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 use scfw_core::config::Settings;
 use scfw_core::inventory::{Inventory, npm, pip};
-use scfw_core::policy::Verdict;
 use scfw_core::report;
 use scfw_core::screen::npm_root;
 use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
-use super::{fail, misuse};
+use super::{concluded, fail, misuse};
 use crate::ask::ask;
 use crate::locate::locate;
 use crate::spinner::Spinner;
 use crate::{output, status};
 
-/// Exit status where there are warnings and nothing critical.
-const WARNINGS: i32 = 1;
 /// Things that could not be read, named on standard error; the reports name more of them.
 const SHOWN_UNREAD: usize = 20;
 
@@ -102,19 +99,12 @@ pub(super) fn run(options: &Options) -> i32 {
     output::say_trouble(&verification);
     let audit = inventory.audit(verification);
     let printed = match options.format {
-        Format::Text => print(&report::audit_text(&audit, output::has_colour_on(&stdout()))),
+        Format::Text => output::print_all(&report::audit_text(&audit, output::has_colour_on(&stdout()))),
         Format::Json => output::print_json(&report::audit_json(&audit)),
         Format::Sarif => output::print_json(&report::sarif(&audit)),
         Format::CycloneDx => output::print_json(&report::cyclonedx(&audit)),
     };
-    if let Err(error) = printed {
-        return fail(&error, WARNINGS);
-    }
-    match audit.verdict() {
-        Verdict::Allow => status::OK,
-        Verdict::Block => status::BLOCKED,
-        Verdict::Warn => WARNINGS,
-    }
+    concluded(printed, audit.verdict())
 }
 
 /// The path of the named executable, or of the first of `names` that is there; an exit status where there is none.
@@ -188,8 +178,4 @@ fn name_unread(inventory: &Inventory) {
     if rest > 0 {
         output::say(&format!("{rest} more could not be verified; --format json names them"));
     }
-}
-
-fn print(text: &str) -> std::io::Result<()> {
-    stdout().lock().write_all(text.as_bytes())
 }

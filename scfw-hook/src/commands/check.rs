@@ -1,6 +1,6 @@
 //! `scfw check`: packages looked up without installing anything.
 
-use std::io::{Read, Write, stdin, stdout};
+use std::io::{Read, stdin, stdout};
 
 use scfw_core::config::Settings;
 use scfw_core::package::{Package, Publication, Target};
@@ -8,13 +8,11 @@ use scfw_core::policy::Verdict;
 use scfw_core::report;
 use scfw_core::verify::{verifiers, verify};
 
-use super::{Check, Format, fail, misuse};
+use super::{Check, Format, concluded, fail, misuse};
 use crate::{output, status};
 
 /// The largest list of packages that is read from standard input, in bytes.
 const LARGEST_INPUT: u64 = 64 * 1024 * 1024;
-/// Exit status where there are warnings and nothing critical.
-const WARNINGS: i32 = 1;
 
 pub(super) fn run(options: &Check) -> i32 {
     let mut queries = options.packages.clone();
@@ -54,18 +52,11 @@ pub(super) fn run(options: &Check) -> i32 {
         Format::Text => print_text(&report::packages_text(&verification, output::has_colour_on(&stdout()))),
         Format::Json => output::print_json(&report::json(&verification, &queries)),
     };
-    if let Err(error) = printed {
-        return fail(&error, WARNINGS);
-    }
-    match Verdict::of(&verification) {
-        Verdict::Allow => status::OK,
-        Verdict::Block => status::BLOCKED,
-        Verdict::Warn => WARNINGS,
-    }
+    concluded(printed, Verdict::of(&verification))
 }
 
 fn print_text(report: &str) -> std::io::Result<()> {
     // For `check` the report is the answer, so it goes to standard output.
     let report = if report.is_empty() { "No findings.\n" } else { report };
-    stdout().lock().write_all(report.as_bytes())
+    output::print_all(report)
 }

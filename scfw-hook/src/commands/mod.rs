@@ -20,9 +20,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scfw_core::config::{ConfigError, Directories};
+use scfw_core::policy::Verdict;
 
 use crate::shell::Shell;
 use crate::{alerts, output, runs, status as exit_status};
+
+/// Exit status of `check` and `audit` where there are warnings and nothing critical.
+const WARNINGS: i32 = 1;
 
 /// Keeps malicious packages out of pip and npm installs
 #[derive(Debug, Parser)]
@@ -44,7 +48,7 @@ enum Command {
     /// Look packages up without installing anything
     #[command(after_help = "Examples:\n  scfw check npm:express pypi:requests@2.31.0\n  \
         scfw check --format json pkg:npm/%40scope/name@1.0.0\n  \
-        cut -d= -f1 names.txt | sed 's/^/pypi:/' | scfw check --stdin\n\n\
+        pip list --format freeze | sed 's/^/pypi:/' | scfw check --stdin\n\n\
         Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be verified is a warning.")]
     Check(Check),
     /// Verify everything that is installed
@@ -327,6 +331,23 @@ fn name_unreported_runs() {
         if let Err(error) = run.forget() {
             output::say(&format!("the note about it could not be removed ({error})"));
         }
+    }
+}
+
+/// The exit status of a command whose report is its answer. A report that could not be written must not pass for a
+/// milder one; a reader that has seen enough and left is no failure.
+fn concluded(printed: std::io::Result<()>, verdict: Verdict) -> i32 {
+    let status = match verdict {
+        Verdict::Allow => exit_status::OK,
+        Verdict::Block => exit_status::BLOCKED,
+        Verdict::Warn => WARNINGS,
+    };
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            output::say(&format!("the report could not be written ({error})"));
+            if verdict == Verdict::Block { status } else { exit_status::UNVERIFIED }
+        }
+        _ => status,
     }
 }
 
