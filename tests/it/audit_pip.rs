@@ -9,7 +9,7 @@ use scfw_world::Wheel;
 use serde_json::{Value, json};
 
 use crate::support::formats::{is_cyclonedx, is_sarif};
-use crate::support::{Finished, PIP_VERSIONS, Sandbox};
+use crate::support::{Finished, PIP_VERSIONS, Sandbox, binary};
 
 /// The build backend of the world's source distributions, which can make editable wheels as well.
 const BACKEND: &str = concat!(
@@ -215,6 +215,33 @@ fn every_format_is_what_its_schema_says() {
     );
     assert_eq!(leak["recommendation"], "Upgrade leaky to 1.2 or later.");
     assert_eq!(bill, document(&sandbox, &[], "cyclonedx", 77), "reproducible");
+}
+
+#[test]
+fn a_wheel_cannot_hide_behind_a_project_that_is_there() {
+    let mut sandbox = Sandbox::new();
+    let root = environment(&mut sandbox);
+    let library = root.join("lib").read_dir().unwrap().next().unwrap().unwrap().path().join("site-packages");
+    sandbox.write("other/setup.py", "");
+    sandbox.write("other/pyproject.toml", "[project]\nname = \"other\"\n");
+    let record = library.join("evil-1.0.dist-info");
+    fs::create_dir_all(&record).unwrap();
+    fs::write(record.join("METADATA"), "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n\n").unwrap();
+    fs::write(record.join("pyproject.toml"), "[project]\nname = \"evil\"\n").unwrap();
+    sandbox.world.malicious(Ecosystem::PyPi, "evil", None);
+    let own = sandbox.project("other").display().to_string();
+    let process = format!("/proc/self/cwd/{}", record.strip_prefix("/").unwrap().display());
+    for url in [own, record.display().to_string(), process] {
+        let origin = format!(r#"{{"url": "file://{url}", "dir_info": {{"editable": true}}}}"#);
+        fs::write(record.join("direct_url.json"), origin).unwrap();
+        sandbox.scfw(&["audit", "pip"]).ended_with(77);
+    }
+    // Nor may the reader of the report be told less than that.
+    let scfw = binary("scfw").display().to_string();
+    for format in ["text", "json", "sarif", "cyclonedx"] {
+        let line = format!("'{scfw}' audit pip --format {format} >/dev/full");
+        sandbox.bare("bash", &["-c", &line]).ended_with(77).says("the report could not be written");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod distribution;
 mod metadata;
+mod source;
 #[cfg(test)]
 mod tests;
 

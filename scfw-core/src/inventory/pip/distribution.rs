@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::metadata::Metadata;
+use super::source::is_source;
 use super::{Identity, PATH_FILE_LENGTH, is_name};
 use crate::files;
 use crate::inventory::Licence;
@@ -74,7 +75,7 @@ pub(super) fn read(path: &Path, mut unread: impl FnMut(&Path, &str)) -> Option<D
     match files::read_installed(&origin, DIRECT_URL_LENGTH) {
         Ok(None) => {}
         Ok(Some(bytes)) => {
-            if !distribution.take_origin(&bytes) {
+            if !distribution.take_origin(&bytes, path.parent().unwrap_or(path)) {
                 unread(&origin, "is no record of a direct URL");
             }
         }
@@ -118,8 +119,8 @@ fn identity(stem: &str) -> Identity {
 
 impl Distribution {
     /// Takes over where it came from (PEP 610), and says whether that could be read. A place on this machine counts
-    /// only where there is such a thing, for a wheel can bring a record of its own.
-    fn take_origin(&mut self, bytes: &[u8]) -> bool {
+    /// only where that project is, outside `site`, for a wheel can bring a record of its own.
+    fn take_origin(&mut self, bytes: &[u8], site: &Path) -> bool {
         let Ok(record) = serde_json::from_slice::<Value>(bytes) else { return false };
         let Some(url) = record["url"].as_str() else { return false };
         let shown = without_credentials(url).into_owned();
@@ -128,24 +129,14 @@ impl Distribution {
             let at = record["vcs_info"]["commit_id"].as_str().map(|commit| format!("@{commit}"));
             self.direct = Some((Source::Git, format!("{scheme}+{shown}{}", at.unwrap_or_default())));
         } else if let Some(path) = local_path(url) {
-            if self.is_source(&path) {
+            let name = self.declared.0.as_deref().unwrap_or_default();
+            if is_source(&path, name, site) {
                 self.own_folder = Some(path);
             }
         } else {
             self.direct = Some((Source::Url, shown));
         }
         true
-    }
-
-    /// Whether `path` is what it can have been installed from: a project's folder, or an archive with its name.
-    fn is_source(&self, path: &Path) -> bool {
-        if path.is_dir() {
-            return ["pyproject.toml", "setup.py", "setup.cfg"].iter().any(|file| path.join(file).is_file());
-        }
-        let key = |name: &str| Ecosystem::PyPi.normalise(name);
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = self.declared.0.as_deref().unwrap_or_default();
-        path.is_file() && key(&file_name).starts_with(&format!("{}-", key(name)))
     }
 }
 

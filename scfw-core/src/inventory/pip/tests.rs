@@ -95,7 +95,7 @@ fn a_project_in_development_is_the_users_own_in_both_places() {
     let site = Site::new();
     site.wheel("mine", "1.0", "");
     let project = site.path("project");
-    site.write("project/pyproject.toml", "");
+    site.write("project/pyproject.toml", "[project]\nname = \"Mine\"\n");
     site.write("project/src/mine.egg-info/PKG-INFO", "Name: mine\nVersion: 1.0\n");
     site.write("project/src/other.egg-info/PKG-INFO", "Name: other\nVersion: 1.0\n");
     site.write("site-packages/__editable__.mine-1.0.pth", format!("{}/src\n", project.display()));
@@ -131,8 +131,19 @@ fn where_a_package_came_from() {
 #[test]
 fn a_wheel_cannot_call_itself_the_users_own() {
     let site = Site::new();
-    for (number, url) in
-        ["file:///", "file:///etc/passwd", "file:///not/there", "file:", "file://x"].iter().enumerate()
+    // A project that is there, and one that the wheel has brought.
+    let other = site.write("other/pyproject.toml", "[project]\nname = \"other\"\n");
+    site.write("other/setup.py", "");
+    let brought = site.write("site-packages/a6/pyproject.toml", "[project]\nname = \"a6\"\n");
+    let [other, brought] =
+        [other, brought].map(|file| format!("file://{}", file.parent().unwrap().display()));
+    let process = brought.replace("file://", "file:///proc/self/root");
+    for (number, url) in [
+        "file:///", "file:///etc/passwd", "file:///not/there", "file:", "file://x", &other, &brought,
+        &process,
+    ]
+    .iter()
+    .enumerate()
     {
         site.wheel(&format!("a{number}"), "1.0", "");
         let origin = format!(r#"{{"url": "{url}", "dir_info": {{"editable": true}}}}"#);
