@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scfw_core::invocation::Program;
+use scfw_core::text::arguments_without_credentials;
 
 /// A call of a program that is to be routed.
 #[derive(Debug, Clone, Copy)]
@@ -57,10 +58,10 @@ impl<'a> Call<'a> {
         OsStr::from_bytes(self.name.to_bytes())
     }
 
-    /// Which program that is, by the file name.
+    /// Which program that is, by the file's name.
     #[must_use]
     pub fn program(&self) -> Option<Program> {
-        Program::from_name(Path::new(self.name()).file_name()?.to_str()?)
+        Program::from_path(Path::new(self.name()))
     }
 
     /// The arguments as text, for classifying; invalid UTF-8 is replaced there and there only.
@@ -69,14 +70,30 @@ impl<'a> Call<'a> {
         self.arguments.iter().map(|argument| argument.to_string_lossy()).collect()
     }
 
-    /// The whole command line as text, for messages.
+    /// The name and the arguments as text, without what must not be kept.
     #[must_use]
-    pub fn command_line(&self) -> String {
-        let mut line = self.name.to_string_lossy().into_owned();
-        for argument in self.texts() {
-            line.push(' ');
-            line.push_str(&argument);
-        }
-        line
+    pub fn command(&self) -> Vec<String> {
+        let arguments: Vec<String> = self.texts().into_iter().map(Cow::into_owned).collect();
+        let mut words = vec![self.name.to_string_lossy().into_owned()];
+        words.extend(arguments_without_credentials(&arguments));
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_is_noted_holds_no_secrets() {
+        let arguments = [
+            c"install", c"--//host/:_authToken", c"secret", c"--proxy=u:secret@host",
+            c"https://u:secret@host/a?secret",
+        ];
+        let command = Call::typed(c"npm", &arguments).command();
+        assert_eq!(
+            command,
+            ["npm", "install", "--//host/:_authToken", "[…]", "--proxy=[…]", "https://host/a?[…]"]
+        );
     }
 }

@@ -161,7 +161,7 @@ impl Run<'_> {
             return status::UNVERIFIED;
         };
         // Without its note a run is as safe; only a gate that never reports would go unmentioned.
-        let run = runs::begin(data, &self.call.command_line())
+        let run = runs::begin(data, &self.call.command())
             .inspect_err(|error| output::say(&format!("this run could not be noted ({error})")))
             .ok();
         let arming = Arming {

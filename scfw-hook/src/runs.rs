@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use scfw_core::env;
-use scfw_core::text::{sanitise, without_credentials};
+use scfw_core::text::sanitise;
 
 use crate::status;
 
@@ -30,10 +30,10 @@ impl Unreported {
     }
 }
 
-/// Notes that this process is about to become the run `command_line`. Returns the note's path. A process that is such
+/// Notes that this process is about to become the run `command`, which holds no secrets. Returns the note's path. A process that is such
 /// a run already, because a version manager's shim came back to one of ours, keeps its note; one that was started by
 /// a run, as pip starts another for what a build requires, belongs to that, for its verdict does too.
-pub fn begin(data: &Path, command_line: &str) -> io::Result<PathBuf> {
+pub fn begin(data: &Path, command: &[String]) -> io::Result<PathBuf> {
     if let Some(present) = present()
         && let Some(process) = process_of_run(&present)
         && (if process == std::process::id().cast_signed() { present.is_file() } else { is_alive(process) })
@@ -47,7 +47,6 @@ pub fn begin(data: &Path, command_line: &str) -> io::Result<PathBuf> {
     let working_directory =
         std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
     let mut note = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    let command: Vec<_> = command_line.split(' ').map(without_credentials).collect();
     writeln!(note, "{} (in {working_directory})", command.join(" "))?;
     Ok(path)
 }
@@ -152,17 +151,14 @@ mod tests {
     #[test]
     fn a_note_that_stays_is_reported_once_its_process_is_gone() {
         let data = tempfile::tempdir().unwrap();
-        let note = begin(data.path(), "pip install https://user:secret@host/x\u{1b}[2J").unwrap();
+        let note =
+            begin(data.path(), &["pip".to_owned(), "install".to_owned(), "x\u{1b}[2J".to_owned()]).unwrap();
         assert!(unreported(data.path()).is_empty(), "this process is alive");
         // No process has the highest number there is.
         fs::rename(&note, note.with_file_name("run-2147483647-1")).unwrap();
         let found = unreported(data.path());
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].description.starts_with("pip install https://host/x[2J (in /"),
-            "{}",
-            found[0].description
-        );
+        assert!(found[0].description.starts_with("pip install x[2J (in /"), "{}", found[0].description);
         found[0].forget().unwrap();
         assert!(unreported(data.path()).is_empty());
     }

@@ -18,12 +18,14 @@ fn recognise_at<W: Words>(name: &[u8], words: &W, index: usize) -> Option<usize>
     // Almost every call ends here.
     let [b'l' | b'n' | b'p', ..] = name else { return None };
     let follow = match name {
-        b"npm" | b"npm-cli.js" => !prints_only(words, index + 1),
+        b"npm" | b"npm-cli.js" | b"npm-cli" => !prints_only(words, index + 1),
         // Alone it starts a shell, with the packages that its configuration names.
-        b"npx" | b"npx-cli.js" => words.get(index + 1).is_none() || !prints_only(words, index + 1),
+        b"npx" | b"npx-cli.js" | b"npx-cli" => {
+            words.get(index + 1).is_none() || !prints_only(words, index + 1)
+        }
         b"node" | b"nodejs" => {
             let script = node_script(words, index + 1)?;
-            return recognise_at(base_name(words.get(script)?), words, script);
+            return recognise_at(script_name(words.get(script)?), words, script);
         }
         _ if is_loader(name) && index == 0 => {
             let program = loaded_program(words)?;
@@ -163,7 +165,10 @@ fn node_script<W: Words>(words: &W, start: usize) -> Option<usize> {
     while let Some(word) = words.get(index) {
         let is_option = matches!(word, [b'-', _, ..]) && word != b"--";
         if !is_option && word != b"--" {
-            let is_ours = matches!(base_name(word), b"npm" | b"npx" | b"npm-cli.js" | b"npx-cli.js");
+            let is_ours = matches!(
+                script_name(word),
+                b"npm" | b"npx" | b"npm-cli.js" | b"npx-cli.js" | b"npm-cli" | b"npx-cli"
+            );
             if is_ours || !may_be_value {
                 return is_ours.then_some(index);
             }
@@ -172,6 +177,13 @@ fn node_script<W: Words>(words: &W, start: usize) -> Option<usize> {
         index += 1;
     }
     None
+}
+
+/// The last component of the path of node's script; npm itself for the file that its folder stands for.
+fn script_name(script: &[u8]) -> &[u8] {
+    let name = base_name(script);
+    let folder = || script.get(..script.len() - name.len()).unwrap_or_default();
+    if matches!(name, b"index.js" | b"index") && base_name(folder()) == b"npm" { b"npm" } else { name }
 }
 
 /// `ld-linux-x86-64.so.2`, `ld-musl-aarch64.so.1`, `ld.so`: the loader, run as a program.

@@ -2,6 +2,7 @@
 //! to bring to it.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use proptest::prelude::*;
 use scfw_core::invocation::{Invocation, Program, classify};
@@ -47,6 +48,13 @@ fn programs_are_followed_wherever_they_stand() {
         ("node --max-old-space-size=100 /usr/bin/npx cowsay", Some(2)),
         ("node -r ./setup.js --title x npm-cli.js ci", Some(5)),
         ("nodejs npx-cli.js cowsay", Some(1)),
+        ("node /usr/lib/node_modules/npm/bin/npm-cli install x", Some(1)),
+        ("node /usr/lib/node_modules/npm/bin/npx-cli cowsay", Some(1)),
+        ("node -r x /usr/lib/node_modules/npm/index.js install x", Some(3)),
+        ("node npm/index install x", Some(1)),
+        ("node /usr/lib/node_modules/npm/. install x", Some(1)),
+        ("node /usr/lib/node_modules/other/index.js install x", None),
+        ("node index.js install x", None),
         ("/lib64/ld-linux-x86-64.so.2 /usr/bin/python3 -m pip install x", Some(1)),
         ("/lib/ld-musl-aarch64.so.1 --library-path /a -- /usr/bin/node npm-cli.js ci", Some(5)),
         ("ld.so --argv0 python3 /usr/bin/python3.11 -m pip install x", Some(3)),
@@ -77,10 +85,21 @@ fn names_are_those_of_scfw_core() {
     for name in [
         "pip", "pip3", "pip3.11", "pip2.7", "python", "python3", "python3.13t", "pypy3", "npm", "npx",
         "pip3.", "pip.3", "pipt", "pip3t", "python-config", "pypi", "npmx", "python3-config", "pip3.1.",
-        "pip3..1", "npm-cli.js", "npx-cli.js",
+        "pip3..1", "npm-cli.js", "npx-cli.js", "npm-cli", "npx-cli", "npm-cli.", "index.js",
     ] {
         let is_followed = followed(&format!("{name} -m pip install x")).is_some();
         assert_eq!(is_followed, Program::from_name(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn scripts_of_node_are_those_of_scfw_core() {
+    for script in [
+        "npm", "a/npm", "npm/bin/npm-cli.js", "npm/bin/npm-cli", "npx-cli", "npm/index.js", "/a/npm/index",
+        "index.js", "a/index.js", "npm/lib/cli.js", "npm/", "npm/.", "npm/a/index.js", "server.js",
+    ] {
+        let program = Program::from_path(Path::new(script));
+        assert_eq!(followed(&format!("node {script} install x")), program.map(|_| 1), "{script}");
     }
 }
 

@@ -6,6 +6,7 @@ mod pip;
 mod python;
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -68,12 +69,24 @@ impl Program {
         }
     }
 
+    /// The program behind a path: by its file name, or npm where that is what npm's folder stands for (`npm/index.js`).
+    /// node finds its scripts without their `.js` as well.
+    #[must_use]
+    pub fn from_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let is_in_npm = || path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "npm");
+        if matches!(name, "index.js" | "index") && is_in_npm() {
+            return Some(Self::Npm);
+        }
+        Self::from_name(name)
+    }
+
     /// The program behind a file name, without a directory.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
-            "npm" | "npm-cli.js" => Some(Self::Npm),
-            "npx" | "npx-cli.js" => Some(Self::Npx),
+            "npm" | "npm-cli.js" | "npm-cli" => Some(Self::Npm),
+            "npx" | "npx-cli.js" | "npx-cli" => Some(Self::Npx),
             _ => {
                 let versioned = |stem: &str| name.strip_prefix(stem).is_some_and(is_version_suffix);
                 if versioned("pip") {
@@ -193,6 +206,14 @@ mod tests {
         ] {
             assert_eq!(Program::from_name(name), None, "{name}");
         }
-        assert_eq!(Program::from_name("npx"), Some(Program::Npx));
+        for name in ["npx", "npx-cli", "npx-cli.js"] {
+            assert_eq!(Program::from_name(name), Some(Program::Npx), "{name}");
+        }
+        for path in ["npm", "lib/npm/bin/npm-cli", "lib/npm/index.js", "npm/index", "lib/npm/"] {
+            assert_eq!(Program::from_path(Path::new(path)), Some(Program::Npm), "{path}");
+        }
+        for path in ["index.js", "lib/index.js", "npm/lib/index.js", "npm/cli.js", "/", ""] {
+            assert_eq!(Program::from_path(Path::new(path)), None, "{path}");
+        }
     }
 }
