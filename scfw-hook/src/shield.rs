@@ -11,11 +11,19 @@ use anyhow::{Context, Result, bail};
 use scfw_core::env;
 
 use crate::router::own_program;
+use crate::shell::Shell;
 
 /// The library's file.
 pub const LIBRARY: &str = "libscfw_shim.so";
 /// The loader's list of libraries, by `ld.so(8)` separated by colons or spaces.
 pub const PRELOAD: &str = "LD_PRELOAD";
+
+/// Options of `AddressSanitizer`'s runtime, separated by colons.
+const ASAN_OPTIONS: &str = "ASAN_OPTIONS";
+/// The one that says whether it has to be the first library of a program.
+const LINK_ORDER: &str = "verify_asan_link_order";
+/// How the files of the sanitizers' runtimes begin.
+const SANITIZERS: [&str; 6] = ["libasan.", "libhwasan.", "liblsan.", "libtsan.", "libubsan.", "libclang_rt."];
 
 /// The library and the program that it hands calls to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,15 +56,18 @@ impl Shield {
         Ok(Self { library, hook })
     }
 
-    /// What has to be set where `present` is the loader's list so far, which is kept behind ours.
+    /// What has to be set where `present` is the loader's list so far, which is kept: behind ours, and before it
+    /// where it has a sanitizer's runtime, which ends every program in which another library comes first.
     #[must_use]
     pub fn variables(&self, present: Option<&OsStr>) -> [(&'static str, OsString); 2] {
-        let mut list = self.library.clone().into_os_string();
-        for other in entries(present).filter(|other| *other != self.library.as_os_str()) {
-            list.push(":");
-            list.push(other);
-        }
-        [(PRELOAD, list), (env::SCFW_SHIM_HOOK, self.hook.clone().into_os_string())]
+        let own = self.library.as_os_str();
+        let others = entries(present).filter(|other| *other != own);
+        let list: Vec<&OsStr> = if entries(present).any(is_sanitizer) {
+            others.chain([own]).collect()
+        } else {
+            [own].into_iter().chain(others).collect()
+        };
+        [(PRELOAD, list.join(OsStr::new(":"))), (env::SCFW_SHIM_HOOK, self.hook.clone().into_os_string())]
     }
 
     /// Makes sure that programs start under the library, or tells why they cannot.
@@ -86,6 +97,7 @@ impl Shield {
         self.probe()?;
         let mut again = Command::new(std::env::current_exe()?);
         let again = again.args(std::env::args_os().skip(1)).envs(self.variables(list.as_deref()));
+        let again = again.env(ASAN_OPTIONS, tolerant(std::env::var_os(ASAN_OPTIONS)));
         Err(again.exec()).context("scfw could not be started under the preload library")
     }
 
@@ -103,12 +115,11 @@ impl Shield {
         if !self.is_in(list.as_deref()) {
             return Ok(());
         }
-        let others: Vec<&OsStr> =
-            entries(list.as_deref()).filter(|entry| *entry != self.library.as_os_str()).collect();
+        let others = others(list.as_deref());
         let mut again = Command::new(std::env::current_exe()?);
         again.args(std::env::args_os().skip(1)).env_remove(env::SCFW_SHIM_HOOK).env_remove(PRELOAD);
-        if !others.is_empty() {
-            again.env(PRELOAD, others.join(OsStr::new(":")));
+        if let Some(others) = others {
+            again.env(PRELOAD, others);
         }
         Err(again.exec())
     }
@@ -118,6 +129,58 @@ impl Shield {
     pub fn is_in(&self, list: Option<&OsStr>) -> bool {
         entries(list).any(|entry| entry == self.library.as_os_str())
     }
+}
+
+/// The line that takes the library out of a running `shell`, whose loader's list is `present`. None where it is not in
+/// there.
+#[must_use]
+pub fn leaving_line(shell: Shell, present: Option<&OsStr>) -> Option<String> {
+    if !entries(present).any(is_library) {
+        return None;
+    }
+    let hook = env::SCFW_SHIM_HOOK;
+    Some(match (shell, others(present)) {
+        (Shell::Bash | Shell::Zsh, None) => format!("unset {PRELOAD} {hook}"),
+        (Shell::Fish, None) => format!("set -e {PRELOAD} {hook}"),
+        (Shell::Bash | Shell::Zsh, Some(others)) => {
+            format!("unset {hook}; export {PRELOAD}={}", shell.quote(Path::new(&others)))
+        }
+        (Shell::Fish, Some(others)) => {
+            format!("set -e {hook}; set -gx {PRELOAD} {}", shell.quote(Path::new(&others)))
+        }
+    })
+}
+
+/// The loader's list without the library; none where nothing else is in it.
+fn others(list: Option<&OsStr>) -> Option<OsString> {
+    let others: Vec<&OsStr> = entries(list).filter(|entry| !is_library(entry)).collect();
+    (!others.is_empty()).then(|| others.join(OsStr::new(":")))
+}
+
+/// Whether an entry is the library, of this installation or another.
+fn is_library(entry: &OsStr) -> bool {
+    Path::new(entry).file_name().is_some_and(|name| name == LIBRARY)
+}
+
+/// Whether an entry is the runtime of a sanitizer, by the names of GCC and of LLVM.
+fn is_sanitizer(entry: &OsStr) -> bool {
+    let name = Path::new(entry).file_name().unwrap_or_default().as_bytes();
+    SANITIZERS.iter().any(|sanitizer| name.starts_with(sanitizer.as_bytes()))
+}
+
+/// The options of `AddressSanitizer` with which a program that was linked to it starts behind the library; what is set
+/// stays.
+fn tolerant(options: Option<OsString>) -> OsString {
+    let mut options = options.unwrap_or_default();
+    let has_choice = options.as_bytes().windows(LINK_ORDER.len()).any(|part| part == LINK_ORDER.as_bytes());
+    if !has_choice {
+        if !options.is_empty() {
+            options.push(":");
+        }
+        options.push(LINK_ORDER);
+        options.push("=0");
+    }
+    options
 }
 
 fn entries(list: Option<&OsStr>) -> impl Iterator<Item = &OsStr> {
@@ -139,5 +202,37 @@ mod tests {
         assert_eq!(list("/a.so::/p/lib/scfw/libscfw_shim.so"), "/p/lib/scfw/libscfw_shim.so:/a.so");
         assert!(shield.is_in(Some(&list("/a.so"))) && !shield.is_in(Some(OsStr::new("/a.so"))));
         assert!(!shield.is_in(None));
+        let own = "/p/lib/scfw/libscfw_shim.so";
+        for sanitizer in ["libasan.so.8", "/usr/lib/libtsan.so.2", "/l/libclang_rt.asan-x86_64.so"] {
+            assert_eq!(list(&format!("/a.so {sanitizer}")), *format!("/a.so:{sanitizer}:{own}"));
+            assert_eq!(list(&format!("{own}:{sanitizer}")), *format!("{sanitizer}:{own}"));
+        }
+        assert_eq!(list("/libasan/a.so"), *format!("{own}:/libasan/a.so"));
+    }
+
+    #[test]
+    fn a_running_shell_is_left_by_a_line_of_its_own_language() {
+        let line = |shell, list: &str| leaving_line(shell, Some(OsStr::new(list)));
+        let own = "/elsewhere/libscfw_shim.so";
+        assert_eq!(line(Shell::Bash, own).unwrap(), "unset LD_PRELOAD SCFW_SHIM_HOOK");
+        assert_eq!(line(Shell::Fish, own).unwrap(), "set -e LD_PRELOAD SCFW_SHIM_HOOK");
+        assert_eq!(
+            line(Shell::Zsh, &format!("/a.so:{own} /b.so")).unwrap(),
+            "unset SCFW_SHIM_HOOK; export LD_PRELOAD='/a.so:/b.so'"
+        );
+        assert_eq!(
+            line(Shell::Fish, &format!("{own}:/a.so")).unwrap(),
+            "set -e SCFW_SHIM_HOOK; set -gx LD_PRELOAD '/a.so'"
+        );
+        assert_eq!(line(Shell::Bash, "/a.so"), None);
+        assert_eq!(leaving_line(Shell::Bash, None), None);
+    }
+
+    #[test]
+    fn the_options_of_a_sanitizer_stay() {
+        let options = |present: &str| tolerant(Some(present.into()));
+        assert_eq!(options("detect_leaks=0"), "detect_leaks=0:verify_asan_link_order=0");
+        assert_eq!(options("verify_asan_link_order=1"), "verify_asan_link_order=1");
+        assert_eq!(tolerant(None), "verify_asan_link_order=0");
     }
 }

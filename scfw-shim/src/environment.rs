@@ -92,6 +92,15 @@ pub(crate) fn loads_library(list: &[u8]) -> bool {
     entries(list).any(|entry| is_own(&entry))
 }
 
+/// Whether a loader's list loads the runtime of a sanitizer, by the names of GCC and of LLVM.
+pub(crate) fn has_sanitizer(list: &[u8]) -> bool {
+    let names: [&[u8]; 6] =
+        [b"libasan.", b"libhwasan.", b"liblsan.", b"libtsan.", b"libubsan.", b"libclang_rt."];
+    entries(list)
+        .filter_map(|entry| entry.rsplit(|byte| *byte == b'/').next())
+        .any(|file| names.iter().any(|name| file.starts_with(name)))
+}
+
 fn is_own(entry: &&[u8]) -> bool {
     entry.strip_suffix(LIBRARY).is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
 }

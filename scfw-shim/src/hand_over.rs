@@ -42,6 +42,12 @@ pub(crate) unsafe fn with_environment(
         call.push(CALL).push(b"=").push_number(index).push(b":").push(path.to_bytes());
         let mut lists = Text::new(list_room);
         let lists = match ours[1] {
+            // A sanitizer's runtime ends a program in which it does not come first.
+            Some(own) if environment::has_sanitizer(list) && !environment::loads_library(list) => {
+                let own = environment::value_of(own, PRELOAD).map(CStr::to_bytes).unwrap_or_default();
+                lists.push(PRELOAD).push(b"=").push(list).push(b":").push(own);
+                lists.finish()
+            }
             // Ours goes first, and the others stay.
             Some(own) if !list.is_empty() && !environment::loads_library(list) => {
                 lists.push(own.to_bytes()).push(b":").push(list);

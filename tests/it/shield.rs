@@ -79,6 +79,42 @@ fn what_a_command_starts_is_verified_and_the_command_itself_untouched() {
     assert_eq!(sandbox.scfw(&show).stdout, format!("{}:libm.so.6:libdl.so.2\n", library().display()));
 }
 
+/// The runtime of `AddressSanitizer`, which wants to come first.
+fn sanitizer() -> String {
+    let asked = std::process::Command::new("cc").arg("-print-file-name=libasan.so").output().unwrap();
+    let path = PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim());
+    assert!(path.is_absolute(), "the compiler has no AddressSanitizer (test.sh installs what is missing)");
+    fs::canonicalize(path).unwrap().display().to_string()
+}
+
+#[test]
+fn programs_with_a_sanitizer_start_and_what_they_start_is_verified() {
+    let mut sandbox = sandbox();
+    let linked = sandbox.compile("cc", "entry.c", &["-fsanitize=address", "-DENTRY_execvp"], "linked");
+    let linked = linked.display().to_string();
+    sandbox.scfw(&["shield", &linked, "sh", "sh", "-c", "exit 42"]).ended_with(42);
+    sandbox.scfw(&["shield", &linked, "npm", "npm", "install", "evil"]).ended_with(77).says("was blocked");
+    sandbox.set("ASAN_OPTIONS", "detect_leaks=0");
+    let show = ["shield", "printenv", "ASAN_OPTIONS", "LD_PRELOAD"];
+    assert_eq!(
+        sandbox.scfw(&show).stdout,
+        format!("detect_leaks=0:verify_asan_link_order=0\n{}\n", library().display())
+    );
+
+    // Loaded into programs that know nothing of it, it is the loader's first library or ends them.
+    let runtime = sanitizer();
+    sandbox.set("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=1");
+    sandbox.set("LD_PRELOAD", &runtime);
+    let show = sandbox.scfw(&["shield", "printenv", "LD_PRELOAD"]).ended_with(0);
+    assert_eq!((show.stdout, show.stderr), (format!("{runtime}:{}\n", library().display()), String::new()));
+    let pip = ["python3", "-m", "pip", "install", "--target", "out", "evil"];
+    sandbox.scfw(&[&["shield"][..], &pip].concat()).ended_with(77).says("was blocked");
+    // The list without ours in the environment that a program gives.
+    let bare = format!("LD_PRELOAD={runtime}");
+    sandbox.scfw(&[&["shield", "env", &bare][..], &pip].concat()).ended_with(77).says("was blocked");
+    assert!(!sandbox.has_sung());
+}
+
 #[test]
 fn without_its_library_nothing_is_started() {
     let sandbox = sandbox();
@@ -139,7 +175,9 @@ fn the_block_exports_it_for_what_the_shells_start() {
     fs::write(sandbox.path("home/.bashrc"), before).unwrap();
     let configured = sandbox.scfw(&["configure", "--yes", "--preload"]).ended_with(0);
     assert!(configured.stdout.contains(&library), "{}", configured.stdout);
-    for present in ["", "libm.so.6", "libm.so.6 libdl.so.2"] {
+    let sanitizer = sanitizer();
+    sandbox.set("ASAN_OPTIONS", "detect_leaks=0");
+    for present in ["", "libm.so.6", "libm.so.6 libdl.so.2", &sanitizer] {
         sandbox.set("LD_PRELOAD", present);
         for (shell, file) in FILES {
             let load = if shell == "fish" {
@@ -150,7 +188,11 @@ fn the_block_exports_it_for_what_the_shells_start() {
             let options: &[&str] = if shell == "zsh" { &["-f", "-u"] } else { &[] };
             let run =
                 |line: &str| sandbox.bare(shell, &[options, &["-c", &format!("{load}{line}")]].concat());
-            let expected = if present.is_empty() { library.clone() } else { format!("{library}:{present}") };
+            let expected = match present {
+                "" => library.clone(),
+                present if present == sanitizer => format!("{sanitizer}:{library}"),
+                present => format!("{library}:{present}"),
+            };
             let shown = run("printenv LD_PRELOAD").ended_with(0);
             assert_eq!((shown.stdout, shown.stderr), (format!("{expected}\n"), String::new()), "{shell}");
             if present.is_empty() {
@@ -163,14 +205,26 @@ fn the_block_exports_it_for_what_the_shells_start() {
     }
     assert!(!sandbox.has_sung());
     sandbox.unset("LD_PRELOAD");
+    sandbox.unset("ASAN_OPTIONS");
 
     // Configured again, it stays; it goes when it is asked to, and with everything else.
     sandbox.scfw(&["configure", "--shims"]).ended_with(0);
     assert!(fs::read_to_string(sandbox.path("home/.zshrc")).unwrap().contains("LD_PRELOAD"));
-    sandbox.scfw(&["configure", "--no-preload"]).ended_with(0);
+    let removed = sandbox.scfw(&["configure", "--no-preload"]).ended_with(0);
+    assert!(!removed.stdout.contains("unset"), "{}", removed.stdout);
     assert!(!fs::read_to_string(sandbox.path("home/.zshrc")).unwrap().contains("LD_PRELOAD"));
-    sandbox.scfw(&["configure", "--preload"]).ended_with(0);
-    sandbox.scfw(&["configure", "--remove"]).ended_with(0);
+    // The shell in which it is removed has it in its environment, and the line that is shown takes it out.
+    for option in ["--no-preload", "--remove"] {
+        sandbox.scfw(&["configure", "--preload"]).ended_with(0);
+        sandbox.set("LD_PRELOAD", format!("{library}:libm.so.6"));
+        sandbox.set("SCFW_SHIM_HOOK", binary("scfw-hook"));
+        let removed = sandbox.scfw(&["configure", option]).ended_with(0);
+        let line = removed.stdout.split("first run: ").nth(1).unwrap().lines().next().unwrap();
+        let left = sandbox.bare("bash", &["-c", &format!("{line}; printenv LD_PRELOAD SCFW_SHIM_HOOK")]);
+        assert_eq!(left.stdout, "libm.so.6\n", "{option}: {}", removed.stdout);
+        sandbox.unset("LD_PRELOAD");
+        sandbox.unset("SCFW_SHIM_HOOK");
+    }
     assert_eq!(fs::read_to_string(sandbox.path("home/.bashrc")).unwrap(), before);
 }
 

@@ -19,7 +19,7 @@ use crate::rc_files::{Change, Home, Integration};
 use crate::replace::Transaction;
 use crate::required::{Removal, refuse_removal};
 use crate::shell::{Shell, scfw_program, scripts_directory};
-use crate::shield::Shield;
+use crate::shield::{PRELOAD, Shield, leaving_line};
 use crate::{output, shims, status};
 
 /// A secret may stand in it.
@@ -147,6 +147,9 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     if lacks_key(setup, wishes.scfw_home.as_deref()) {
         output::say("logging to Datadog's API is on and has no key: give --dd-api-key, or set DD_API_KEY");
     }
+    if wishes.preload == Some(false) {
+        suggest_leaving_preload();
+    }
     suggest_new_shell(&changes);
     Ok(status::OK)
 }
@@ -169,6 +172,7 @@ pub(super) fn remove(setup: &Setup) -> Result<i32> {
     remove_shims(&directories.data);
     remove_scripts(&directories.data);
     tell(&changes);
+    suggest_leaving_preload();
     suggest_new_shell(&changes);
     for directory in [&directories.config, &directories.data] {
         // One that is empty holds no data; this removes no other.
@@ -293,11 +297,27 @@ fn tell(changes: &[Change]) {
 /// A shell reads its files when it starts.
 fn suggest_new_shell(changes: &[Change]) {
     if changes.iter().any(Change::is_needed) {
-        let own = std::env::var_os("SHELL").map(PathBuf::from).unwrap_or_default();
-        let is_own = |shell: &&Shell| own.file_name().is_some_and(|name| name == shell.name());
-        let shell = Shell::ALL.iter().find(is_own).unwrap_or(&Shell::Bash);
-        output::print(&format!("open a new shell, or run: exec {}\n", shell.name()));
+        output::print(&format!("open a new shell, or run: exec {}\n", own_shell().name()));
     }
+}
+
+/// What is in the environment of a running shell, its start-up files do not take out again, and a new one that it
+/// starts inherits it.
+fn suggest_leaving_preload() {
+    let present = std::env::var_os(PRELOAD);
+    if let Some(line) = leaving_line(own_shell(), present.as_deref()) {
+        output::print(&format!(
+            "this shell still loads the preload library into what it starts, a new shell included; first run: {line}\n\
+             programs that are running keep it until they end\n"
+        ));
+    }
+}
+
+/// The user's shell, as far as the environment tells.
+fn own_shell() -> Shell {
+    let own = std::env::var_os("SHELL").map(PathBuf::from).unwrap_or_default();
+    let is_own = |shell: &Shell| own.file_name().is_some_and(|name| name == shell.name());
+    Shell::ALL.into_iter().find(is_own).unwrap_or(Shell::Bash)
 }
 
 fn say_of(path: &Path, what: &str) {
