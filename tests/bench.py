@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -214,6 +215,23 @@ class Bench:
                 )
         return tuple(statistics.median(measured) for measured in times)
 
+    def dead_sinks(self, *command):
+        """Medians of a command through the hook, without a sink and with two dead ones, one of which hangs."""
+        with socket.create_server(("127.0.0.1", 0)) as hanging:
+            dead = {
+                "SCFW_DD_AGENT_LOG_PORT": "1",
+                "SCFW_DD_LOG_LEVEL": "ALLOW",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}",
+            }
+            times = ([], [])
+            environment = self.environment
+            for _ in range(self.runs + 1):
+                for sinks, measured in zip(({}, dead), times):
+                    self.environment = dict(environment, **sinks)
+                    measured.append(self.once((self.hook, *command)))
+            self.environment = environment
+        return tuple(statistics.median(measured[1:]) for measured in times)
+
     def block(self, *command):
         self.once((self.hook, *command), status=77)
         return statistics.median(self.once((self.hook, *command), status=77) for _ in range(self.runs))
@@ -242,6 +260,10 @@ def main():
             without, cold, warm = bench.ages(registry)
             rows.append((f"ages of {LOCKED} locked packages, cold", without, cold, f"{cold - without:+.2f} s", "+3 s"))
             rows.append((f"ages of {LOCKED} locked packages, warm", without, warm, f"{(warm - without) * 1e3:+.1f} ms", "none"))
+            for command in (["pip", "install", "--target", "out", "requests"], ["npm", "install", "express"]):
+                without, dead = bench.dead_sinks(*command)
+                name = f"{' '.join(command)} (dead sinks)"
+                rows.append((name, without, dead, f"{dead / without:.3f} x", "noise"))
             blocked = bench.block("npm", "install", "passports-js")
             rows.append(("npm install passports-js (blocked)", None, blocked, f"{blocked * 1e3:.1f} ms", "20 ms"))
             update, memory, (clean, found) = bench.store(str((options.binaries / "scfw").resolve()), options.feeds)
@@ -253,11 +275,11 @@ def main():
     finally:
         server.terminate()
         server.wait()
-    print(f"\n{'command':42} {'bare':>10} {'scfw':>10} {'cost':>10}   budget   (medians of {options.runs})")
+    print(f"\n{'command':54} {'bare':>10} {'scfw':>10} {'cost':>10}   budget   (medians of {options.runs})")
     for name, bare, routed, cost, budget in rows:
         shown = "" if bare is None else f"{bare * 1e3:.1f} ms"
         through = "" if routed is None else f"{routed * 1e3:.1f} ms"
-        print(f"{name:42} {shown:>10} {through:>10} {cost:>10}   {budget}")
+        print(f"{name:54} {shown:>10} {through:>10} {cost:>10}   {budget}")
 
 
 if __name__ == "__main__":

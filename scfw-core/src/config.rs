@@ -8,6 +8,7 @@ mod datadog;
 mod feeds;
 mod keys;
 mod layers;
+mod otlp;
 mod policy;
 #[cfg(test)]
 mod policy_tests;
@@ -23,15 +24,17 @@ use crate::advisory::Severity;
 use crate::env;
 use crate::invocation::Manager;
 use crate::package::{Package, Pattern};
+use crate::telemetry::{ATTRIBUTES_FILE_NAME, AttributeSources};
 
 pub(crate) use layers::System;
 
 use administered::Administered;
 pub use administered::IgnoreFile;
 pub use age::{MinimumAge, UnknownAge};
-pub use datadog::{ApiKey, Datadog};
+pub use datadog::{ApiKey, Datadog, is_site};
 pub use feeds::{ExtraFeed, FeedPlace};
 pub use layers::SYSTEM_DIRECTORY;
+pub use otlp::Otlp;
 pub use policy::{Exemptible, POLICY_NAME, Policy, RequiredRoute, WarningPolicy};
 
 /// Base of the public OSV API.
@@ -121,6 +124,10 @@ pub struct Settings {
     pub managers: Vec<Manager>,
     /// Logging to Datadog.
     pub datadog: Datadog,
+    /// Logging to an OpenTelemetry Collector.
+    pub otlp: Otlp,
+    /// The user's own attributes for every record.
+    pub log_attributes: AttributeSources,
     /// Base of the OSV API.
     pub osv_api_url: String,
     /// Base of OSV's bulk export.
@@ -212,6 +219,8 @@ struct File {
     managers: Option<Vec<Manager>>,
     #[serde(default)]
     datadog: datadog::Table,
+    #[serde(default)]
+    otlp: otlp::Table,
     osv_api_url: Option<String>,
     osv_bulk_url: Option<String>,
     datadog_dataset_url: Option<String>,
@@ -304,6 +313,14 @@ impl Settings {
         let is_on = |name| Ok(text(variable, name)?.is_some_and(|value| is_true(&value)));
         // Where the list is locked, the user's own is none.
         let ignoring = if policy.locks("osv_ignore") { &system.directory } else { &directories.config };
+        let attributes_file = path(env::SCFW_DD_LOG_ATTRIBUTES_FILE);
+        let log_attributes = AttributeSources {
+            inline: variable(env::SCFW_DD_LOG_ATTRIBUTES)
+                .filter(|text| !text.is_empty())
+                .map(|text| text.to_string_lossy().into_owned()),
+            is_file_named: attributes_file.is_some(),
+            file: attributes_file.unwrap_or_else(|| directories.config.join(ATTRIBUTES_FILE_NAME)),
+        };
         Ok(Self {
             on_warning_always: on_warning.map(|value| parse_on_warning(&value)).transpose()?,
             on_warning_unasked: file.on_warning.unwrap_or(OnWarning::Block),
@@ -314,6 +331,8 @@ impl Settings {
             environment: environment.unwrap_or_else(|| "dev".to_owned()),
             managers: file.managers.unwrap_or_else(|| Manager::ALL.to_vec()),
             datadog: Datadog::resolve(file.datadog, variable)?,
+            otlp: Otlp::resolve(file.otlp, variable),
+            log_attributes,
             osv_api_url: osv_api_url.unwrap_or_else(|| OSV_API_URL.to_owned()),
             osv_bulk_url: osv_bulk_url.unwrap_or_else(|| OSV_BULK_URL.to_owned()),
             feeds: feeds::resolve(file.feeds).map_err(&invalid)?,

@@ -30,12 +30,34 @@ variables! {
     SCFW_DD_AGENT_LOG_PORT = "SCFW_DD_AGENT_LOG_PORT";
     /// `1`: decisions are sent to Datadog's API for logs; `0`: they are not.
     SCFW_DD_API_LOGGER_ENABLED = "SCFW_DD_API_LOGGER_ENABLED";
-    /// `ALLOW`, `BLOCK` or `ABORT`: the least that is sent to Datadog.
+    /// `ALLOW`, `ABORT` or `BLOCK` (the default): the least that is sent to Datadog.
     SCFW_DD_LOG_LEVEL = "SCFW_DD_LOG_LEVEL";
     /// The API key for Datadog's API.
     DD_API_KEY = "DD_API_KEY";
     /// The Datadog site, for example `datadoghq.eu`.
     DD_SITE = "DD_SITE";
+    /// Base of Datadog's API for logs, instead of the one of the site; `/api/v2/logs` is below it.
+    SCFW_DD_INTAKE_URL = "SCFW_DD_INTAKE_URL";
+    /// A JSON object with attributes of your own for every record.
+    SCFW_DD_LOG_ATTRIBUTES = "SCFW_DD_LOG_ATTRIBUTES";
+    /// A file with such an object, instead of `dd_logger/log_attributes.json` in the configuration directory.
+    SCFW_DD_LOG_ATTRIBUTES_FILE = "SCFW_DD_LOG_ATTRIBUTES_FILE";
+    /// Base of an OpenTelemetry Collector; records are sent to `/v1/logs` below it.
+    OTEL_EXPORTER_OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /// Where records are sent, as it is; goes before `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
+    /// Headers for the collector: `name=value,name=value`, percent-encoded.
+    OTEL_EXPORTER_OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
+    /// The same for logs alone; goes before `OTEL_EXPORTER_OTLP_HEADERS`.
+    OTEL_EXPORTER_OTLP_LOGS_HEADERS = "OTEL_EXPORTER_OTLP_LOGS_HEADERS";
+    /// Anything but `http/protobuf`: the collector of the two variables above is none for scfw.
+    OTEL_EXPORTER_OTLP_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL";
+    /// The same for logs alone; goes before `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL";
+    /// `none`: nothing is sent to a collector that a variable names.
+    OTEL_LOGS_EXPORTER = "OTEL_LOGS_EXPORTER";
+    /// `true`: nothing is sent to a collector that a variable names.
+    OTEL_SDK_DISABLED = "OTEL_SDK_DISABLED";
     /// Base of the OSV API; `/v1/querybatch` and `/v1/vulns/<id>` are below it.
     SCFW_OSV_API_URL = "SCFW_OSV_API_URL";
     /// Base of OSV's bulk export; `<ecosystem>/all.zip`, `<ecosystem>/modified_id.csv` and `<ecosystem>/<id>.json` are below it.

@@ -117,11 +117,10 @@ impl Document {
 
 impl RawTarget {
     fn into_target(self, manager: Manager) -> Result<Target, DocumentError> {
+        // The gates take credentials out, and whatever else may write a document need not.
+        let url = self.url.map(|url| without_credentials(&url).into_owned());
         // A repository or archive without a name is known by where it comes from.
-        let name = self
-            .name
-            .or_else(|| self.url.as_deref().map(|url| without_credentials(url).into_owned()))
-            .ok_or(DocumentError::Name)?;
+        let name = self.name.or_else(|| url.clone()).ok_or(DocumentError::Name)?;
         let sensible = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME;
         let is_named = self.source == Source::Registry;
         if (is_named && !sensible(&name)) || self.version.as_deref().is_some_and(|version| !sensible(version))
@@ -143,7 +142,7 @@ impl RawTarget {
         Ok(Target {
             package: Package { ecosystem: manager.ecosystem(), name, version: self.version },
             source: self.source,
-            url: self.url.map(|url| without_credentials(&url).into_owned()),
+            url,
             required_by: self.required_by,
             accepted: self.accepted,
             publication,

@@ -63,25 +63,63 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// `url` without the user name and password that it may carry, and without its query, which may hold a token or a
-/// signature and reads `[…]`.
+/// `text` without what URLs in it must not show: user names and passwords (RFC 3986, section 3.2.1), and queries, which
+/// may hold a token or a signature and read `[…]`.
 #[must_use]
-pub fn without_credentials(url: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let start = rest[..authority_end].rfind('@').map_or(0, |at| at + 1);
-    let fragment = rest.find('#').unwrap_or(rest.len());
-    let query = rest[..fragment].find('?').map(|at| at + 1).filter(|at| *at < fragment);
-    match query {
-        Some(at) => Cow::Owned(format!("{scheme}://{}[…]{}", &rest[start..at], &rest[fragment..])),
-        None if start > 0 => Cow::Owned(format!("{scheme}://{}", &rest[start..])),
-        None => Cow::Borrowed(url),
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    match without_user_information(text) {
+        Cow::Borrowed(text) => without_queries(text),
+        Cow::Owned(text) => Cow::Owned(without_queries(&text).into_owned()),
     }
 }
 
-/// Options of pip and npm whose value is a secret, or can hold one in another form than a URL, without the dashes.
-const SECRET_OPTIONS: [&str; 8] =
-    ["_auth", "_authToken", "_password", "otp", "proxy", "https-proxy", "key", "cert"];
+fn without_queries(text: &str) -> Cow<'_, str> {
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(scheme_end) = rest.find("://") {
+        let url_end = rest[scheme_end..].find(char::is_whitespace).map_or(rest.len(), |end| scheme_end + end);
+        let fragment = rest[scheme_end..url_end].find('#').map_or(url_end, |at| scheme_end + at);
+        let query = rest[scheme_end..fragment].find('?').map(|at| scheme_end + at + 1);
+        if let Some(query) = query.filter(|query| *query < fragment) {
+            clean.extend([&rest[..query], "[…]", &rest[fragment..url_end]]);
+        } else {
+            clean.push_str(&rest[..url_end]);
+        }
+        rest = &rest[url_end..];
+    }
+    clean.push_str(rest);
+    if clean == text { Cow::Borrowed(text) } else { Cow::Owned(clean) }
+}
+
+fn without_user_information(text: &str) -> Cow<'_, str> {
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(scheme_end) = rest.find("://") {
+        let (scheme, behind) = rest.split_at(scheme_end + 3);
+        let ends = |character: char| matches!(character, '/' | '?' | '#') || character.is_whitespace();
+        let authority_end = behind.find(ends).unwrap_or(behind.len());
+        let host = behind[..authority_end].rfind('@').map_or(0, |at| at + 1);
+        clean.push_str(scheme);
+        clean.push_str(&behind[host..authority_end]);
+        rest = &behind[authority_end..];
+    }
+    if clean.len() + rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    clean.push_str(rest);
+    Cow::Owned(clean)
+}
+
+/// How options of pip and npm end whose value is a secret, or can hold one in another form than a URL: npm's
+/// `_authToken` and `otp`, pip's `proxy`, whose value has a password without any scheme before it.
+const SECRET_OPTIONS: [&str; 9] =
+    ["auth", "token", "password", "passwd", "secret", "otp", "proxy", "key", "cert"];
+
+/// Whether the value of an option, which is without its dashes, is a secret.
+fn is_for_secrets(option: &str) -> bool {
+    let name = option.to_ascii_lowercase().replace(['-', '_'], "");
+    SECRET_OPTIONS.iter().any(|word| name.ends_with(word)) && name != "noproxy"
+}
 
 /// `arguments` of a manager without what must not be kept: user names, passwords and queries of URLs, and the
 /// values of options that hold secrets, which read `[…]`.
@@ -93,8 +131,7 @@ pub fn arguments_without_credentials(arguments: &[String]) -> Vec<String> {
         let name = argument.split('=').next().unwrap_or_default();
         // npm's are per registry too: --//registry.example/:_authToken=…
         let option = name.strip_prefix("--").map(|name| name.rsplit(':').next().unwrap_or_default());
-        let names_secret = option
-            .is_some_and(|option| SECRET_OPTIONS.iter().any(|secret| secret.eq_ignore_ascii_case(option)));
+        let names_secret = option.is_some_and(is_for_secrets);
         kept.push(match (names_secret, is_secret && !argument.starts_with('-')) {
             (true, _) if name.len() < argument.len() => format!("{name}=[…]"),
             (false, true) => "[…]".to_owned(),
@@ -126,6 +163,10 @@ mod tests {
         assert_eq!(without_credentials("https://host/a?token=t0ken#egg=a"), "https://host/a?[…]#egg=a");
         assert_eq!(without_credentials("https://u:p@host?token=t0ken"), "https://host?[…]");
         assert_eq!(without_credentials("https://host/a?#b?c"), "https://host/a?#b?c");
+        assert_eq!(
+            without_credentials("-i=https://a:b@one/x https://c@two\thttps://three:4"),
+            "-i=https://one/x https://two\thttps://three:4"
+        );
     }
 
     #[test]

@@ -4,20 +4,26 @@ use std::io::{Write, stderr};
 use std::path::Path;
 
 use scfw_core::after_the_fact::text;
+use scfw_core::config::Settings;
 use scfw_core::store::{Alert, Store, StoreError};
 
 use crate::output;
+use crate::record::record_alerts;
 
-/// Tells what is waiting in the store of the data directory `data`. Whatever needs the store says what is wrong with it,
-/// so that is not said here.
+/// Tells what is waiting in the store of the data directory `data`. Whatever needs the store or the settings says what
+/// is wrong with them, so that is not said here.
 pub fn tell_from(data: &Path) {
-    if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
-        tell(&mut store);
+    if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data))
+        && store.has_untold_alerts().is_ok_and(|has| has)
+        // Without them nobody else could be told; the next command will.
+        && let Ok(settings) = Settings::load(&|name| std::env::var_os(name))
+    {
+        tell(&mut store, &settings);
     }
 }
 
-/// Tells what is waiting in `store`.
-pub fn tell(store: &mut Store) {
+/// Tells what is waiting in `store`, and records that.
+pub fn tell(store: &mut Store, settings: &Settings) {
     if !store.has_untold_alerts().is_ok_and(|has| has) {
         return;
     }
@@ -27,7 +33,9 @@ pub fn tell(store: &mut Store) {
     if show(&alerts).is_err() {
         // Nobody has read it, so it stays to be told.
         let _told_again_or_not = store.put_back(&alerts);
+        return;
     }
+    record_alerts(&alerts, store, settings);
 }
 
 fn show(alerts: &[Alert]) -> std::io::Result<()> {

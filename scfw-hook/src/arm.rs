@@ -77,6 +77,8 @@ pub struct Arming<'a> {
     pub executable: &'a Path,
     /// Whether a manager too old or too new for its gate runs all the same.
     pub allow_unsupported: bool,
+    /// Variables with secrets of scfw's, which the manager and what it runs have no use for.
+    pub withheld: &'a [&'a str],
 }
 
 impl Arming<'_> {
@@ -84,6 +86,9 @@ impl Arming<'_> {
     #[must_use]
     pub fn environment(&self, environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
         let mut variables: BTreeMap<OsString, OsString> = environment.collect();
+        for name in self.withheld {
+            variables.remove(OsStr::new(name));
+        }
         let is_armed = variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER));
         for switch in &SWITCHES {
             let value = take_all(&mut variables, switch.is_spelling);
@@ -122,15 +127,24 @@ impl Arming<'_> {
         variables.insert(OsString::from("PYTHONPATH"), python_path);
         let node_options = with_require(variables.get(OsStr::new("NODE_OPTIONS")), &self.gates.npm);
         variables.insert(OsString::from("NODE_OPTIONS"), node_options);
-        variables
-            .into_iter()
-            .map(|(mut name, value)| {
-                name.push("=");
-                name.push(value);
-                c_string(&name)
-            })
-            .collect()
+        encode(variables)
     }
+}
+
+/// `environment` without the variables in `withheld`, and otherwise as it is.
+#[must_use]
+pub fn without(withheld: &[&str], environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
+    encode(environment.filter(|(name, _)| withheld.iter().all(|withheld| name != withheld)))
+}
+
+/// Variables as `execve` takes them.
+fn encode(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<CString> {
+    let encode = |(mut name, value): (OsString, OsString)| {
+        name.push("=");
+        name.push(value);
+        c_string(&name)
+    };
+    variables.into_iter().map(encode).collect()
 }
 
 /// Takes every variable out whose name is `wanted`; the last of their values counts.
@@ -196,6 +210,7 @@ mod tests {
             run: Some(Path::new("/runs/run-1-1")),
             executable: Path::new("/bin/pip"),
             allow_unsupported: false,
+            withheld: &["DD_API_KEY"],
         };
         let variables = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         arming
@@ -217,6 +232,7 @@ mod tests {
             ("PYTHONPATH", "/a:/b"),
             ("NODE_OPTIONS", "--max-old-space-size=100"),
             ("EMPTY", ""),
+            ("DD_API_KEY", "secret"),
         ]);
         assert_eq!(armed["PIP_EXISTS_ACTION"], SWITCHES[0].value);
         assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "=w");
@@ -226,6 +242,7 @@ mod tests {
         assert_eq!(armed["PYTHONPATH"], "/g/p q:/a:/b");
         assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/npm-gate.cjs" --max-old-space-size=100"#);
         assert_eq!(armed["EMPTY"], "");
+        assert!(!armed.contains_key("DD_API_KEY"));
     }
 
     #[test]

@@ -1,67 +1,163 @@
-//! The record of a decision: the line in the file log and the run in the ledger. Everything that was decided about an
-//! installation goes through [`record`], after the decision: nothing that fails here changes it, and each failure is
-//! said in a sentence.
+//! The record of what happened: the line in the file log, and in one transaction the run in the ledger and the rows in
+//! the outbox of every sink. Everything that was decided goes through [`record`], after the decision: nothing that
+//! fails here changes it, and each failure is said in a sentence.
 
-use std::path::Path;
 use std::time::Duration;
 
 use scfw_core::config::Settings;
 use scfw_core::package::Target;
-use scfw_core::store::{NewRun, Purpose, Store, StoreError, now};
-use scfw_core::telemetry::{Action, Event, Record, file};
-use scfw_core::text::arguments_without_credentials;
+use scfw_core::store::{Alert, NewRun, Purpose, Store, StoreError, now};
+use scfw_core::telemetry::{Action, Command, Event, Scene, SinkKind, file, wanted_by};
+use scfw_core::text::{arguments_without_credentials, sanitise};
+use scfw_core::verify::Verification;
 
 use crate::router::describe;
-use crate::{alerts, output, runs};
+use crate::{alerts, output, runs, sender};
 
 /// How long an installation waits for others that write the ledger. A write takes a millisecond, so that is many.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Records `event`, which was decided about a run with that purpose, and tells what is waiting in the store.
-pub fn record(event: &Event<'_>, purpose: Purpose, settings: &Settings) {
-    let record = Record::new(event);
-    // A build that may go on is part of an installation whose line comes with the whole set.
-    if (purpose != Purpose::Build || event.action != Action::Allow)
-        && let Err(error) = file::append(&settings.log_file, &record)
-    {
-        output::say(&format!("{} could not be written ({error})", settings.log_file.display()));
+/// A record as it is written.
+struct Written {
+    id: String,
+    /// In JSON.
+    text: String,
+    /// Those that are to get it.
+    sinks: Vec<SinkKind>,
+}
+
+/// A decision about a command, for the ledger.
+struct Decision<'a> {
+    action: Action,
+    purpose: Purpose,
+    command: Command<'a>,
+    verification: Option<&'a Verification>,
+}
+
+/// Records `event`, sees to it that somebody delivers the record, and tells what is waiting in the store.
+pub fn record(event: &Event<'_>, settings: &Settings) {
+    let Some(written) = write(&scene(settings), event, settings) else { return };
+    let decision = Decision::of(event);
+    if decision.is_none() && written.sinks.is_empty() {
+        return;
     }
-    if let Err(error) = write(event, &record, purpose, &settings.directories.data) {
-        // The verification may have said the same already.
-        let trouble = event.verification.and_then(|verification| verification.local.trouble.as_deref());
-        if trouble.is_some_and(|trouble| trouble.starts_with(&error.to_string())) {
-            output::say("for the same reason, this run is missing in \"scfw history\"");
-        } else {
-            output::say(&format!("{}; this run is missing in \"scfw history\"", describe(&error)));
-        }
+    match store(decision.as_ref(), &written, settings) {
+        Ok(()) if written.sinks.is_empty() => {}
+        Ok(()) => sender::ensure(settings),
+        Err(error) => say_missing(&error, decision.as_ref(), &written.sinks),
     }
 }
 
-fn write(event: &Event<'_>, record: &Record, purpose: Purpose, data: &Path) -> Result<(), StoreError> {
-    let mut store = Store::open(&Store::path_in(data))?;
-    store.set_patience(PATIENCE)?;
-    let run = NewRun {
-        id: NewRun::new_id(),
-        time: now(),
-        action: event.action,
-        purpose,
-        manager: event.manager.name().to_owned(),
-        arguments: arguments_without_credentials(event.arguments),
-        directory: record.directory().to_owned(),
-        executable: event.executable.to_owned(),
-        record: serde_json::to_string(record).unwrap_or_default(),
+/// Records that the user was told of `told`.
+pub fn record_alerts(told: &[Alert], store: &mut Store, settings: &Settings) {
+    let scene = scene(settings);
+    let written: Vec<Written> =
+        told.iter().filter_map(|alert| write(&scene, &Event::Alert { alert }, settings)).collect();
+    let queued: Vec<_> =
+        written.iter().map(|written| (written.text.as_str(), written.sinks.as_slice())).collect();
+    let Some(sinks) = written.iter().map(|written| &written.sinks).find(|sinks| !sinks.is_empty()) else {
+        return;
     };
-    let targets: Vec<&Target> = event
-        .verification
-        .iter()
-        .flat_map(|verification| &verification.targets)
-        .map(|(target, _)| target)
-        .collect();
-    store.record(&run, &targets)?;
+    match store.queue_all(&queued) {
+        Ok(()) => sender::ensure(settings),
+        Err(error) => say_missing(&error, None, sinks),
+    }
+}
+
+/// Here and now, with what is wrong with the user's attributes said.
+fn scene(settings: &Settings) -> Scene {
+    let scene = Scene::here(settings);
+    for error in &scene.errors {
+        output::say(&sanitise(&error.to_string()));
+    }
+    scene
+}
+
+/// Makes the record of `event`, and appends it to the file log.
+fn write(scene: &Scene, event: &Event<'_>, settings: &Settings) -> Option<Written> {
+    let record = scene.record(event);
+    let text = match serde_json::to_string(&record) {
+        Ok(text) => text,
+        Err(error) => {
+            output::say(&format!("the record of this could not be made ({error})"));
+            return None;
+        }
+    };
+    // A build that may go on is part of an installation whose record comes with the whole set, and what a dry run lets
+    // pass is not installed. Both are for the ledger alone.
+    let is_private =
+        matches!(event, Event::Run { action: Action::Allow, purpose: Purpose::Build | Purpose::DryRun, .. });
+    if is_private {
+        return Some(Written { id: record.id, text, sinks: Vec::new() });
+    }
+    if let Err(error) = file::append(&settings.log_file, &text) {
+        let path = settings.log_file.to_string_lossy();
+        output::say(&format!("{} could not be written ({error})", sanitise(&path)));
+    }
+    let sinks = wanted_by(&record, settings);
+    Some(Written { id: record.id, text, sinks })
+}
+
+fn store(decision: Option<&Decision<'_>>, written: &Written, settings: &Settings) -> Result<(), StoreError> {
+    let mut store = Store::open(&Store::path_in(&settings.directories.data))?;
+    store.set_patience(PATIENCE)?;
+    let Some(decision) = decision else { return store.queue(&written.text, &written.sinks) };
+    store.record(&decision.run(written), &decision.targets(), &written.sinks)?;
     if !runs::is_inner() {
-        alerts::tell(&mut store);
+        alerts::tell(&mut store, settings);
     }
     // What is recorded stays recorded; the next run trims again.
     let _next_time = store.trim_log();
     Ok(())
+}
+
+/// Says that the store does not have a record, and what that means.
+fn say_missing(error: &StoreError, decision: Option<&Decision<'_>>, sinks: &[SinkKind]) {
+    let titles: Vec<&str> = sinks.iter().map(|sink| sink.title()).collect();
+    let lost = match (decision, titles.join(", ")) {
+        (Some(_), titles) if titles.is_empty() => "this run is missing in \"scfw history\"".to_owned(),
+        (Some(_), titles) => format!("this run is missing in \"scfw history\" and does not reach {titles}"),
+        (None, titles) => format!("the record of this does not reach {titles}"),
+    };
+    // The verification may have said the same already.
+    let verification = decision.and_then(|decision| decision.verification);
+    let trouble = verification.and_then(|verification| verification.local.trouble.as_deref());
+    if trouble.is_some_and(|trouble| trouble.starts_with(&error.to_string())) {
+        output::say(&format!("for the same reason, {lost}"));
+    } else {
+        output::say(&format!("{}; {lost}", describe(error)));
+    }
+}
+
+impl<'a> Decision<'a> {
+    /// What `event` is in the ledger; nothing where it is not about a command.
+    fn of(event: &Event<'a>) -> Option<Self> {
+        let (action, purpose, command, verification) = match *event {
+            Event::Run { action, purpose, command, verification } => (action, purpose, command, verification),
+            Event::Bypass { command } => (Action::Allow, Purpose::Install, command, None),
+            Event::Policy { command: Some(command), .. } => (Action::Block, Purpose::Install, command, None),
+            _ => return None,
+        };
+        Some(Self { action, purpose, command, verification })
+    }
+
+    fn targets(&self) -> Vec<&Target> {
+        let targets = self.verification.iter().flat_map(|verification| &verification.targets);
+        targets.map(|(target, _)| target).collect()
+    }
+
+    /// The ledger does not leave this machine, so directories stay what they are.
+    fn run(&self, written: &Written) -> NewRun {
+        NewRun {
+            id: written.id.clone(),
+            time: now(),
+            action: self.action,
+            purpose: self.purpose,
+            manager: self.command.manager.name().to_owned(),
+            arguments: arguments_without_credentials(self.command.arguments),
+            directory: std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default(),
+            executable: self.command.executable.to_owned(),
+            record: written.text.clone(),
+        }
+    }
 }

@@ -12,16 +12,16 @@ use scfw_core::env;
 use scfw_core::invocation::{Install, Invocation, Program, PythonModule, classify};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::store::Purpose;
-use scfw_core::telemetry::{Action, Event};
+use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::Verification;
 
-use crate::arm::{Arming, Gates, PYTHON_BOOTSTRAP};
+use crate::arm::{self, Arming, Gates, PYTHON_BOOTSTRAP};
 use crate::call::Call;
 use crate::exec::exec;
 use crate::locate::{Located, is_shim, locate};
 use crate::record::record;
-use crate::{output, preload, runs, screening, status};
+use crate::{output, preload, runs, screening, sender, status};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
 #[must_use]
@@ -78,12 +78,14 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         ));
         return status::UNVERIFIED;
     }
+    sender::start(&settings);
     match settings.bypass {
         Bypass::Off => {}
         Bypass::On => {
             output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
-            run.record(Action::Allow, None, None);
-            return hand_over(call, Some(located), None);
+            run.record(&Ending::Bypassed);
+            let environment = arm::without(run.withheld(), std::env::vars_os());
+            return hand_over(call, Some(located), Some(&environment));
         }
         Bypass::Refused => {
             let refusal = format!(
@@ -92,7 +94,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
                 settings.policy.file()
             );
             output::say(&refusal);
-            run.record(Action::Block, None, Some(&refusal));
+            run.record(&Ending::Refused(&refusal));
             return status::BLOCKED;
         }
     }
@@ -113,7 +115,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
             if let Some(verification) = screened.blocked {
                 output::say_trouble(&verification);
                 output::write(&format!("{}{BLOCKED}\n", report::text(&verification, output::has_colour())));
-                run.record(Action::Block, Some(&verification), None);
+                run.record(&Ending::Blocked(&verification));
                 return status::BLOCKED;
             }
             for unread in screened.unread {
@@ -129,6 +131,16 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         }
     }
     run.arm(located)
+}
+
+/// What can become of a command without a gate.
+enum Ending<'a> {
+    /// It is let pass unverified, as the user wishes.
+    Bypassed,
+    /// A rule of the policy, in this sentence, does not let it be run like this at all.
+    Refused(&'a str),
+    /// It is blocked for what was found.
+    Blocked(&'a Verification),
 }
 
 /// An install on its way.
@@ -170,6 +182,7 @@ impl Run<'_> {
             run: run.as_deref(),
             executable: self.executable,
             allow_unsupported: self.settings.allow_unsupported,
+            withheld: self.withheld(),
         };
         let environment = arming.environment(std::env::vars_os());
         let failed = match self.install.module {
@@ -183,18 +196,29 @@ impl Run<'_> {
         failed
     }
 
-    fn record(&self, action: Action, verification: Option<&Verification>, refusal: Option<&str>) {
+    /// The variables that the manager does not get: where it is scfw that logs to Datadog's API, the key is scfw's and no
+    /// package's.
+    fn withheld(&self) -> &'static [&'static str] {
+        if self.settings.datadog.api_logger { &[env::DD_API_KEY] } else { &[] }
+    }
+
+    /// Records what became of the command where no gate does that.
+    fn record(&self, ending: &Ending<'_>) {
         let arguments: Vec<String> = self.call.texts().iter().map(|text| text.clone().into_owned()).collect();
-        let event = Event {
-            action,
-            manager: self.install.manager,
-            executable: &self.executable.to_string_lossy(),
-            arguments: &arguments,
-            environment: &self.settings.environment,
-            verification,
-            refusal,
+        let executable = self.executable.to_string_lossy();
+        let command =
+            Command { manager: self.install.manager, executable: &executable, arguments: &arguments };
+        let event = match *ending {
+            Ending::Bypassed => Event::Bypass { command },
+            Ending::Refused(rule) => Event::Policy { rule, command: Some(command) },
+            Ending::Blocked(verification) => Event::Run {
+                action: Action::Block,
+                purpose: Purpose::Install,
+                command,
+                verification: Some(verification),
+            },
         };
-        record(&event, Purpose::Install, self.settings);
+        record(&event, self.settings);
     }
 }
 

@@ -140,7 +140,9 @@ fn process_of(name: &str) -> Option<i32> {
     process.parse().ok()
 }
 
-fn is_alive(process: i32) -> bool {
+/// Whether a process of that number is there.
+#[must_use]
+pub fn is_alive(process: i32) -> bool {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), None) != Err(nix::errno::Errno::ESRCH)
 }
 

@@ -9,7 +9,7 @@ use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
 use scfw_core::policy::{Decision, decide, missing};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::store::{Purpose, Store};
-use scfw_core::telemetry::{Action, Event};
+use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::{Verification, verifiers, verify};
 
@@ -72,16 +72,12 @@ fn answer() -> i32 {
         Phase::Install if is_dry_run() => Purpose::DryRun,
         Phase::Install => Purpose::Install,
     };
-    let event = Event {
-        action,
+    let command = Command {
         manager: document.manager,
         executable: &std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default(),
         arguments: &document.arguments,
-        environment: &settings.environment,
-        verification: Some(&verification),
-        refusal: None,
     };
-    record(&event, purpose, &settings);
+    record(&Event::Run { action, purpose, command, verification: Some(&verification) }, &settings);
     if verification.local.is_refresh_due {
         start_in_background(&settings);
     }

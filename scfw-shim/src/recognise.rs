@@ -19,9 +19,10 @@ fn recognise_at<W: Words>(name: &[u8], words: &W, index: usize) -> Option<usize>
     let [b'l' | b'n' | b'p', ..] = name else { return None };
     let follow = match name {
         b"npm" | b"npm-cli.js" | b"npm-cli" => !prints_only(words, index + 1),
-        // Alone it starts a shell, with the packages that its configuration names.
+        // Alone, and with an option that it does not know, it starts a shell, with the packages that its configuration
+        // names.
         b"npx" | b"npx-cli.js" | b"npx-cli" => {
-            words.get(index + 1).is_none() || !prints_only(words, index + 1)
+            matches!(words.get(index + 1), None | Some(b"-V")) || !prints_only(words, index + 1)
         }
         b"node" | b"nodejs" => {
             let script = node_script(words, index + 1)?;

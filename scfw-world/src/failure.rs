@@ -7,6 +7,8 @@ use crate::{Service, http::Response};
 pub enum Failure {
     /// Answers every request with this HTTP status and a short body.
     Status(u16),
+    /// Answers 429 and asks to be left alone for so many seconds.
+    Busy(u32),
     /// Takes the request and never answers, until the client closes the connection or the world ends.
     Hang,
     /// Promises the whole answer, sends half of it and closes the connection.
@@ -51,9 +53,7 @@ impl Flood {
                 unit: r#""one-name-of-many":["1.0.0"],"#,
                 closing: r#""one-name-of-many":null}"#,
             },
-            Service::Index | Service::Registry | Service::Bulk | Service::Elsewhere => {
-                Self { opening: r#"{"versions":["#, unit: r#""1.0.0","#, closing: r#""1.0.0"]}"# }
-            }
+            _ => Self { opening: r#"{"versions":["#, unit: r#""1.0.0","#, closing: r#""1.0.0"]}"# },
         }
     }
 }
@@ -63,6 +63,9 @@ impl Failure {
     pub(crate) fn outcome(self, service: Service, response: Response) -> Outcome {
         match self {
             Self::Status(status) => Outcome::Send(Response::text(status, "this service is out of order\n")),
+            Self::Busy(seconds) => {
+                Outcome::Send(Response::text(429, "later\n").with_header("Retry-After", seconds.to_string()))
+            }
             Self::Hang => Outcome::Hang,
             Self::Truncated => Outcome::SendHalf(response),
             Self::Garbage => {

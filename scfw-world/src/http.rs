@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read as _, Write as _};
 use std::net::TcpStream;
 
-use flate2::read::GzDecoder;
+use flate2::read::{GzDecoder, ZlibDecoder};
 
 use crate::Service;
 use crate::encoding::percent_decode;
@@ -24,7 +24,7 @@ pub struct Request {
     pub path: String,
     /// The headers in the order they came, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body; one that was sent gzipped is inflated.
+    /// The body; one that was sent compressed is inflated.
     pub body: Vec<u8>,
     /// Whether the client would go on with this connection.
     pub(crate) keep_alive: bool,
@@ -100,11 +100,15 @@ impl Request {
         if body.len() as u64 != length {
             return Err(Refusal::Gone);
         }
-        if self.header("content-encoding") != Some("gzip") {
-            return Ok(body);
-        }
         let mut inflated = Vec::new();
-        GzDecoder::new(body.as_slice())
+        let bytes = body.as_slice();
+        let mut decoder: Box<dyn io::Read> = match self.header("content-encoding") {
+            Some("gzip") => Box::new(GzDecoder::new(bytes)),
+            Some("deflate") => Box::new(ZlibDecoder::new(bytes)),
+            _ => return Ok(body),
+        };
+        decoder
+            .by_ref()
             .take(MAXIMUM_BODY + 1)
             .read_to_end(&mut inflated)
             .map_err(|_| Refusal::Status(400))?;
@@ -185,10 +189,13 @@ impl Response {
 pub(crate) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        202 => "Accepted",
         206 => "Partial Content",
         302 => "Found",
         304 => "Not Modified",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         411 => "Length Required",

@@ -29,6 +29,7 @@ mod pypi;
 mod python;
 mod sdist;
 mod server;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod wheel;
@@ -49,6 +50,7 @@ pub use crate::failure::Failure;
 pub use crate::http::Request;
 pub use crate::npm_package::NpmPackage;
 pub use crate::sdist::{Sdist, SdistStyle};
+pub use crate::telemetry::{Agent, AgentMood};
 pub use crate::wheel::Wheel;
 
 /// The services of a world, told apart by the first segment of a request's path.
@@ -65,6 +67,10 @@ pub enum Service {
     Bulk,
     /// The Datadog data set, below `/datadog`.
     Datadog,
+    /// Datadog's intake for logs, below `/intake`.
+    Intake,
+    /// An OpenTelemetry Collector, below `/otlp`.
+    Collector,
     /// None of them: whatever else is asked for, which is never found.
     Elsewhere,
 }
@@ -78,6 +84,8 @@ impl Service {
             Some("osv") if segments.next() == Some("v1") => Self::Osv,
             Some("osv" | "feeds") => Self::Bulk,
             Some("datadog") => Self::Datadog,
+            Some("intake") => Self::Intake,
+            Some("otlp") => Self::Collector,
             _ => Self::Elsewhere,
         }
     }
@@ -91,6 +99,8 @@ struct State {
     osv: osv::Osv,
     datadog: datadog::DataSet,
     feeds: bulk::Feeds,
+    intake: telemetry::Intake,
+    collector: telemetry::Collector,
     failures: HashMap<Service, Failure>,
     requests: Vec<Request>,
 }
@@ -103,6 +113,12 @@ impl State {
             Service::Osv => self.osv.answer(&request),
             Service::Bulk => bulk::answer(&self.osv, &self.feeds, &request),
             Service::Datadog => self.datadog.answer(&request),
+            // One that fails has kept nothing.
+            Service::Intake | Service::Collector if self.failures.contains_key(&request.service) => {
+                Response::text(500, "out of order\n")
+            }
+            Service::Intake => self.intake.answer(&request),
+            Service::Collector => self.collector.answer(&request),
             Service::Elsewhere => Response::text(404, "not found\n"),
         };
         let outcome = match self.failures.get(&request.service) {
@@ -172,6 +188,40 @@ impl World {
     #[must_use]
     pub fn datadog_url(&self) -> String {
         format!("{}/datadog", self.base)
+    }
+
+    /// The base of Datadog's intake, with `api/v2/logs` below it.
+    #[must_use]
+    pub fn intake_url(&self) -> String {
+        format!("{}/intake", self.base)
+    }
+
+    /// The base of the OpenTelemetry Collector, with `v1/logs` below it.
+    #[must_use]
+    pub fn collector_url(&self) -> String {
+        format!("{}/otlp", self.base)
+    }
+
+    /// The logs that the intake has taken, in their order.
+    #[must_use]
+    pub fn intake_logs(&self) -> Vec<Value> {
+        self.state().intake.logs.clone()
+    }
+
+    /// Makes the intake take this key, and no longer every other.
+    pub fn accept_key(&self, key: &str) {
+        self.state().intake.keys.push(key.to_owned());
+    }
+
+    /// Makes the intake refuse requests with more than `most` logs.
+    pub fn intake_takes(&self, most: usize) {
+        self.state().intake.most = Some(most);
+    }
+
+    /// The requests that the collector has taken, each an `ExportLogsServiceRequest` in Protocol Buffers.
+    #[must_use]
+    pub fn collector_requests(&self) -> Vec<Vec<u8>> {
+        self.state().collector.requests.clone()
     }
 
     /// Adds a wheel to the index, in the place of one with the same name and version.

@@ -50,11 +50,12 @@ fn an_exempted_warning_is_shown_and_does_not_stop_an_install() {
     let runs = json_of(&sandbox, &["history", "--format", "json"], 0);
     let exempted = &runs[0]["exempted"][0];
     assert_eq!(runs[0]["action"], "ALLOW");
-    assert_eq!((&exempted["package"], &exempted["exemption"]), (&json!("leaky-1.0.0"), &json!(1)));
+    let leaky = json!({"ecosystem": "PyPI", "name": "leaky", "version": "1.0.0", "source": null});
+    assert_eq!((&exempted["package"], &exempted["exemption"]), (&leaky, &json!(1)));
     assert_eq!((&exempted["reason"], &exempted["advisory"]), (&json!("read it"), &json!("GHSA-PyPI-1")));
     assert_eq!(runs[0]["findings"], json!([]), "{runs}");
-    assert_eq!(sandbox.log()[1]["exempted_findings"].as_array().unwrap().len(), 2);
-    assert_eq!(sandbox.log()[1]["warning"], false);
+    assert_eq!(sandbox.log()[2]["exempted_findings"].as_array().unwrap().len(), 2);
+    assert_eq!(sandbox.log()[2]["warning"], false);
     let text = sandbox.scfw(&["history"]).ended_with(0).stdout;
     assert!(
         text.contains("    exempted: An OSV.dev disclosure exists for package leaky-1.0.0 (read it)\n"),

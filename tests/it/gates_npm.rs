@@ -90,7 +90,9 @@ fn clean(version: &str) {
     let log = sandbox.log();
     assert_eq!(log.len(), 1, "{log:?}");
     assert_eq!(log[0]["action"], "ALLOW");
-    assert!(log[0]["install_targets"].as_array().unwrap().contains(&json!("@scope/below@1.2.0")));
+    let targets = log[0]["install_targets"].as_array().unwrap();
+    let below = targets.iter().find(|target| target["name"] == "@scope/below").unwrap();
+    assert_eq!((&below["ecosystem"], &below["version"]), (&json!("npm"), &json!("1.2.0")));
     assert!(sandbox.list("../scfw/runs").is_empty(), "an attached gate takes its note away");
 }
 

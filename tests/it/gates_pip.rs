@@ -62,10 +62,10 @@ fn clean(version: &str) {
     let log = sandbox.log();
     assert_eq!(log.len(), 1, "{log:?}");
     assert_eq!(log[0]["action"], "ALLOW");
-    let mut targets: Vec<&str> =
-        log[0]["install_targets"].as_array().unwrap().iter().map(|target| target.as_str().unwrap()).collect();
-    targets.sort_unstable();
-    assert_eq!(targets, ["below-1.2", "top-1.0"]);
+    let targets = log[0]["install_targets"].as_array().unwrap();
+    let targets: Vec<_> =
+        targets.iter().map(|target| (target["name"].as_str(), target["version"].as_str())).collect();
+    assert_eq!(targets, [(Some("below"), Some("1.2")), (Some("top"), Some("1.0"))]);
     assert!(sandbox.list("../scfw/runs").is_empty(), "an attached gate takes its note away");
 }
 

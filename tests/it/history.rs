@@ -69,7 +69,7 @@ fn installs_blocks_and_dry_runs_are_kept_with_all_that_belongs_to_them() {
     assert_eq!((&below["ecosystem"], &below["version"]), (&json!("npm"), &json!("1.2.0")));
     assert_eq!(below["source"], "registry");
     assert!(below["url"].as_str().unwrap().contains("/@scope/below/"), "{below}");
-    assert_eq!(runs[2]["findings"][0]["severity"], "critical");
+    assert_eq!(runs[2]["findings"][0]["severity"], "CRITICAL");
     let text = text(&sandbox, &[]);
     for line in [
         "  allowed: npm install top\n", "  allowed (dry run): npm", "  blocked: npm",

@@ -182,7 +182,7 @@ fn installs_go_on_while_an_update_runs() {
                     executable: String::new(),
                     record: "{}".to_owned(),
                 };
-                Store::open(&path).unwrap().record(&run, &[&target]).unwrap();
+                Store::open(&path).unwrap().record(&run, &[&target], &[]).unwrap();
                 count += 1;
             }
             count

@@ -113,16 +113,18 @@ fn a_record_has_the_predecessors_fields() {
     assert_eq!(
         fields,
         [
-            "action", "created", "cwd", "ecosystem", "env", "executable", "hostname", "install_targets",
-            "log_version", "msg", "package_manager", "relevant_findings", "service", "source", "username",
-            "verified", "version", "warning",
+            "action", "created", "cwd", "ecosystem", "env", "event", "executable", "hostname", "id",
+            "install_targets", "log_version", "msg", "package_manager", "relevant_findings", "service",
+            "source", "username", "verified", "version", "warning",
         ]
     );
     assert_eq!(record["msg"], "Command 'npm install' was blocked");
     assert_eq!(record["ecosystem"], "npm");
     assert_eq!(record["env"], "ci");
-    assert_eq!(record["install_targets"], json!(["evil@1.0.0"]));
-    assert_eq!(record["relevant_findings"][0]["severity"], "critical");
+    let package = json!({"ecosystem": "npm", "name": "evil", "version": "1.0.0", "source": null});
+    assert_eq!(record["install_targets"], json!([package]));
+    assert_eq!(record["relevant_findings"][0]["severity"], "CRITICAL");
+    assert_eq!(record["relevant_findings"][0]["package"], package);
     assert!(record["created"].as_f64().unwrap() > 1.7e9);
 }
 

@@ -25,8 +25,22 @@ pub struct Datadog {
     pub api_key: Option<ApiKey>,
     /// The site that the API belongs to.
     pub site: String,
-    /// The least that is sent; none: everything.
+    /// The API's base where it is not the site's own.
+    pub intake_url: Option<String>,
+    /// The least that is sent; none: what was blocked.
     pub log_level: Option<Action>,
+}
+
+/// Whether `site` is the name of a host (RFC 1123), so that nothing but a host can be made of it.
+#[must_use]
+pub fn is_site(site: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    site.len() <= 230 && site.split('.').all(is_label)
 }
 
 /// A secret: neither `Debug` nor `Display` shows more than its last characters.
@@ -100,8 +114,16 @@ impl Datadog {
             api_logger: api_logger.or(table.api_logger).unwrap_or(false),
             api_key,
             site: text(variable, env::DD_SITE)?.or(table.site).unwrap_or_else(|| SITE.to_owned()),
+            intake_url: text(variable, env::SCFW_DD_INTAKE_URL)?,
             log_level: log_level.or(table.log_level),
         })
+    }
+
+    /// The base of the API for logs; nothing where the site is no name of a host.
+    #[must_use]
+    pub fn intake_url(&self) -> Option<String> {
+        let of_site = || is_site(&self.site).then(|| format!("https://http-intake.logs.{}", self.site));
+        self.intake_url.clone().or_else(of_site)
     }
 }
 
@@ -156,6 +178,19 @@ mod tests {
         assert_eq!((settings.agent_port, settings.api_logger), (NonZeroU16::new(1), false));
         assert_eq!(settings.api_key.unwrap().reveal(), "other");
         assert_eq!((settings.site.as_str(), settings.log_level), ("us.example", Some(Action::Abort)));
+    }
+
+    #[test]
+    fn the_intake_is_a_host_of_the_site_and_of_nobody_else() {
+        let intake = |variables: &[(&str, &str)]| load("", variables).unwrap().datadog.intake_url();
+        assert_eq!(intake(&[]).as_deref(), Some("https://http-intake.logs.datadoghq.com"));
+        let europe = Some("https://http-intake.logs.datadoghq.eu");
+        assert_eq!(intake(&[(env::DD_SITE, "datadoghq.eu")]).as_deref(), europe);
+        for site in ["evil.example/", "a b", "u@evil.example", "evil.example:1", ".eu", "x..y", "-x", "eü"] {
+            assert_eq!(intake(&[(env::DD_SITE, site)]), None, "{site}");
+        }
+        let proxy = [(env::DD_SITE, "x/y"), (env::SCFW_DD_INTAKE_URL, "http://proxy.example")];
+        assert_eq!(intake(&proxy).as_deref(), Some("http://proxy.example"));
     }
 
     #[test]

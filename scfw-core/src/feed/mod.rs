@@ -169,7 +169,7 @@ pub(crate) fn host_of(url: &str) -> String {
 }
 
 /// The last cause of an error, which is the one that tells something: `Connection refused`.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -4,7 +4,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::{Store, StoreError};
 use crate::package::{Ecosystem, Source, Target};
-use crate::telemetry::Action;
+use crate::telemetry::{Action, SinkKind};
 
 /// What an allowed run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +110,13 @@ pub struct RunQuery {
 pub(super) const TARGET: &str = "run_targets.number, ecosystem, name, version, source, run_targets.url";
 
 impl Store {
-    /// Writes a run with its targets, both or neither.
-    pub fn record(&mut self, run: &NewRun, targets: &[&Target]) -> Result<(), StoreError> {
+    /// Writes a run with its targets, and puts its record into the outbox of each of `sinks`; all of that or nothing.
+    pub fn record(
+        &mut self,
+        run: &NewRun,
+        targets: &[&Target],
+        sinks: &[SinkKind],
+    ) -> Result<(), StoreError> {
         self.write(|transaction| {
             let number = insert_run(transaction, run)?;
             let mut statement = transaction.prepare_cached(
@@ -130,7 +135,7 @@ impl Store {
                     target.url
                 ])?;
             }
-            Ok(())
+            super::outbox::queue(transaction, &run.record, sinks)
         })
     }
 

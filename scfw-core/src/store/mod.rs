@@ -10,6 +10,7 @@ mod error;
 mod exemptions;
 mod import;
 mod ledger;
+mod outbox;
 mod publish_times;
 mod rebuild;
 
@@ -28,13 +29,14 @@ pub use error::StoreError;
 pub use exemptions::{Exemption, NewExemption};
 pub use import::{Change, FeedState, Import, NewAdvisory};
 pub use ledger::{NewRun, Purpose, Run, RunQuery, RunTarget};
+pub use outbox::{LONGEST_WAIT, MOST_BYTES, MOST_RECORDS, SinkState, Waiting};
 pub use publish_times::Published;
 pub use rebuild::{Rebuilt, rebuild};
 
 /// The name of the store within the data directory.
 pub const FILE_NAME: &str = "store.db";
 /// The scripts that lead from one version of the schema to the next, the first from nothing.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 /// The version of the schema (`PRAGMA user_version`).
 #[expect(clippy::cast_possible_wrap, reason = "there are not that many")]
 const SCHEMA: i64 = MIGRATIONS.len() as i64;

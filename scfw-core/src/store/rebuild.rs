@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::{Store, StoreError};
 
 /// The tables that are carried over, with their columns, those first that others refer to.
-const KEPT: [(&str, &str); 4] = [
+const KEPT: [(&str, &str); 6] = [
     (
         "exemptions",
         "number, ecosystem, name, key, version, advisory, reason, malicious, created, expires, author",
@@ -18,6 +18,8 @@ const KEPT: [(&str, &str); 4] = [
     ("runs", "number, id, time, action, purpose, manager, arguments, directory, executable, record"),
     ("run_targets", "number, run, ecosystem, name, key, version, source, url"),
     ("alerts", "target, advisory, summary, url, told"),
+    ("outbox", "number, sink, time, bytes, record"),
+    ("sinks", "name, attempts, not_before, delivered, error, failed, dropped, told"),
 ];
 
 /// What became of a damaged store.

@@ -246,10 +246,10 @@ fn the_ledger_is_asked_by_package_time_and_number() {
     let mut store = place.store();
     let (left, right) = (target("left", "1.0.0"), target("right", "2.0.0"));
     let runs = [run(10, Action::Allow), run(20, Action::Block), run(30, Action::Allow)];
-    store.record(&runs[0], &[&left, &right]).unwrap();
-    store.record(&runs[1], &[&left]).unwrap();
-    store.record(&runs[2], &[&left]).unwrap();
-    assert!(store.record(&runs[2], &[&right]).is_err(), "an id is there once");
+    store.record(&runs[0], &[&left, &right], &[]).unwrap();
+    store.record(&runs[1], &[&left], &[]).unwrap();
+    store.record(&runs[2], &[&left], &[]).unwrap();
+    assert!(store.record(&runs[2], &[&right], &[]).is_err(), "an id is there once");
     let found = |query: &RunQuery| -> Vec<i64> {
         store.runs(query).unwrap().iter().map(|run| run.run.time).collect()
     };
@@ -273,9 +273,9 @@ fn a_build_is_not_shown_beside_the_install_that_it_was_part_of() {
     let mut store = place.store();
     let build = |time| NewRun { purpose: Purpose::Build, ..run(time, Action::Allow) };
     let (left, right) = (target("left", "1.0.0"), target("right", "1.0.0"));
-    store.record(&build(10), &[&left]).unwrap();
-    store.record(&build(10), &[&right]).unwrap();
-    store.record(&run(20, Action::Allow), &[&left]).unwrap();
+    store.record(&build(10), &[&left], &[]).unwrap();
+    store.record(&build(10), &[&right], &[]).unwrap();
+    store.record(&run(20, Action::Allow), &[&left], &[]).unwrap();
     let found = store.runs(&RunQuery::default()).unwrap();
     let shown: Vec<_> = found.iter().map(|run| (run.run.purpose, run.targets[0].name.as_str())).collect();
     assert_eq!(shown, [(Purpose::Install, "left"), (Purpose::Build, "right")]);
@@ -294,9 +294,9 @@ fn an_alert_is_given_to_one_of_many_and_once() {
     let (left, right) = (target("left", "1.0.0"), target("right", "1.0.0"));
     let dry = NewRun { purpose: Purpose::DryRun, ..run(15, Action::Allow) };
     let own = Target { source: Source::Path, ..right.clone() };
-    store.record(&run(10, Action::Allow), &[&left, &own]).unwrap();
-    store.record(&dry, &[&right]).unwrap();
-    store.record(&run(20, Action::Block), &[&left, &right]).unwrap();
+    store.record(&run(10, Action::Allow), &[&left, &own], &[]).unwrap();
+    store.record(&dry, &[&right], &[]).unwrap();
+    store.record(&run(20, Action::Block), &[&left, &right], &[]).unwrap();
     let installed = store.installed().unwrap();
     assert_eq!(installed.len(), 1, "nothing that was blocked, tried or the user's own: {installed:?}");
     let (first, second) = (alert(&installed[0], "MAL-1"), alert(&installed[0], "MAL-2"));
@@ -333,7 +333,7 @@ fn others_have_their_turn_while_a_feed_comes_in() {
             let mut waits = Vec::new();
             while !is_done.load(Ordering::Relaxed) || waits.is_empty() {
                 let start = std::time::Instant::now();
-                store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")]).unwrap();
+                store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")], &[]).unwrap();
                 assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
                 waits.push(start.elapsed());
             }
@@ -361,7 +361,7 @@ fn what_is_no_store_is_damaged_and_a_newer_one_is_left_alone() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let error = Store::open(&place.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
     for garbage in
         [&b"not a database, but long enough to look like one"[..], b"SQLite format 3\0 and then nothing"]
     {
@@ -393,7 +393,7 @@ fn a_damaged_store_is_rebuilt_with_its_ledger_and_exemptions() {
     let place = Place::new();
     let mut store = place.store();
     let many: Vec<_> = (0..2000).map(|number| advisory(&format!("A-{number}"), "left")).collect();
-    store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")]).unwrap();
+    store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")], &[]).unwrap();
     store.add_exemption(&exemption("left", None, None)).unwrap();
     bring_in(&mut store, "osv/npm", &many);
     store.empty_log().unwrap();
@@ -431,7 +431,7 @@ fn processes_that_write_once_keep_the_log_short() {
     let mut longest = 0;
     for _process in 0..100 {
         let mut store = Store::open(&path).unwrap();
-        store.record(&run(1, Action::Allow), &targets).unwrap();
+        store.record(&run(1, Action::Allow), &targets, &[]).unwrap();
         store.trim_log().unwrap();
         drop(store);
         longest = longest.max(std::fs::metadata(&log).map_or(0, |log| log.len()));

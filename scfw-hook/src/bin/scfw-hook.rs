@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scfw_hook::call::Call;
-use scfw_hook::{output, preload, router, status, verify};
+use scfw_hook::{output, preload, router, sender, status, verify};
 
 const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n       \
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
@@ -50,10 +50,7 @@ fn run(arguments: &[&CStr]) -> c_int {
         None => usage(),
         Some((first, [])) if *first == c"verify" => {
             // A report nobody reads any more must not end this process before the verdict.
-            #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
-            unsafe {
-                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-            }
+            ignore_broken_pipes();
             verify::run()
         }
         Some((first, [])) if matches!(first.to_bytes(), b"--help" | b"-h") => {
@@ -64,7 +61,18 @@ fn run(arguments: &[&CStr]) -> c_int {
             output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
             status::OK
         }
+        Some((first, [process])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
+            ignore_broken_pipes();
+            process.to_str().ok().and_then(|process| process.parse().ok()).map_or_else(usage, sender::run)
+        }
         Some((name, arguments)) => router::route(&Call::typed(name, arguments)),
+    }
+}
+
+fn ignore_broken_pipes() {
+    #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }
 }
 

@@ -8,11 +8,12 @@ use scfw_core::exemption::permitted;
 use scfw_core::moment::{self, local, rfc3339};
 use scfw_core::package::Package;
 use scfw_core::store::{Exemption, NewExemption, Store, StoreError, now};
-use scfw_core::telemetry::username;
+use scfw_core::telemetry::{Event, ExemptionChange, username};
 use scfw_core::text::{escape_json, sanitise};
 use serde_json::{Value, json};
 
 use super::{Allow, fail, misuse};
+use crate::record::record;
 use crate::{output, status};
 
 /// How long an exemption lasts where nothing is said, in seconds: 30 days.
@@ -42,10 +43,11 @@ pub(super) fn run(options: &Allow) -> i32 {
     let done = if options.list {
         list(&path, options.json, &settings.policy)
     } else if let Some(which) = &options.remove {
-        remove(&path, which, &settings.policy)
+        remove(&path, which, &settings)
     } else {
         let refused = |refusal: String| {
             output::say(&refusal);
+            record(&Event::Policy { rule: &refusal, command: None }, &settings);
             status::FAILED
         };
         // Whatever the terms are: where no exemption is allowed, no date could be right.
@@ -59,7 +61,7 @@ pub(super) fn run(options: &Allow) -> i32 {
         if let Some(refusal) = refusal(&terms, &settings.policy) {
             return refused(refusal);
         }
-        give(&path, &terms, &settings.policy)
+        give(&path, terms, &settings)
     };
     done.unwrap_or_else(|error| fail(&error, status::FAILED))
 }
@@ -131,9 +133,11 @@ fn refusal(terms: &NewExemption, policy: &Policy) -> Option<String> {
     Some(format!("policy: {what} ({})", policy.file()))
 }
 
-fn give(path: &Path, terms: &NewExemption, policy: &Policy) -> Result<i32, StoreError> {
-    let number = Store::open(path)?.add_exemption(terms)?;
-    output::print(&describe(&Exemption { number, terms: terms.clone() }, policy, terms.created));
+fn give(path: &Path, terms: NewExemption, settings: &Settings) -> Result<i32, StoreError> {
+    let number = Store::open(path)?.add_exemption(&terms)?;
+    let exemption = Exemption { number, terms };
+    output::print(&describe(&exemption, &settings.policy, exemption.terms.created));
+    record(&Event::Exemption { change: ExemptionChange::Made, exemption: &exemption }, settings);
     Ok(status::OK)
 }
 
@@ -156,7 +160,7 @@ fn list(path: &Path, as_json: bool, policy: &Policy) -> Result<i32, StoreError> 
     Ok(status::OK)
 }
 
-fn remove(path: &Path, which: &str, policy: &Policy) -> Result<i32, StoreError> {
+fn remove(path: &Path, which: &str, settings: &Settings) -> Result<i32, StoreError> {
     let is_meant: Box<dyn Fn(&Exemption) -> bool> = match which.parse::<i64>() {
         Ok(number) => Box::new(move |exemption| exemption.number == number),
         Err(_) => match Package::from_query(which) {
@@ -169,7 +173,8 @@ fn remove(path: &Path, which: &str, policy: &Policy) -> Result<i32, StoreError> 
         for exemption in store.exemptions()?.iter().filter(|exemption| is_meant(exemption)) {
             if store.remove_exemption(exemption.number)? {
                 removed = true;
-                output::print(&format!("Removed: {}", describe(exemption, policy, now())));
+                output::print(&format!("Removed: {}", describe(exemption, &settings.policy, now())));
+                record(&Event::Exemption { change: ExemptionChange::Removed, exemption }, settings);
             }
         }
     }

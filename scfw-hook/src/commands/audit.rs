@@ -12,14 +12,17 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 use scfw_core::config::Settings;
 use scfw_core::inventory::{Inventory, npm, pip};
+use scfw_core::invocation::Manager;
 use scfw_core::report;
 use scfw_core::screen::npm_root;
+use scfw_core::telemetry::Event;
 use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{concluded, fail, misuse};
 use crate::ask::ask;
 use crate::locate::locate;
+use crate::record::record;
 use crate::spinner::Spinner;
 use crate::{output, status};
 
@@ -55,6 +58,23 @@ enum Auditable {
     Pip,
     /// Of the project here, or with --global of the machine
     Npm,
+}
+
+impl Auditable {
+    const fn manager(self) -> Manager {
+        match self {
+            Self::Pip => Manager::Pip,
+            Self::Npm => Manager::Npm,
+        }
+    }
+
+    /// The programs whose packages are meant, the first that is there.
+    const fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Pip => &["pip", "pip3", "python3", "python"],
+            Self::Npm => &["npm"],
+        }
+    }
 }
 
 /// How findings are printed.
@@ -97,6 +117,14 @@ pub(super) fn run(options: &Options) -> i32 {
     let verification = verify(&settings, &verifiers, inventory.targets());
     drop(spinner);
     output::say_trouble(&verification);
+    record(
+        &Event::Audit {
+            manager: options.manager.manager(),
+            executable: &audited_program(options),
+            verification: &verification,
+        },
+        &settings,
+    );
     let audit = inventory.audit(verification);
     let printed = match options.format {
         Format::Text => output::print_all(&report::audit_text(&audit, output::has_colour_on(&stdout()))),
@@ -105,6 +133,17 @@ pub(super) fn run(options: &Options) -> i32 {
         Format::CycloneDx => output::print_json(&report::cyclonedx(&audit)),
     };
     concluded(printed, audit.verdict())
+}
+
+/// The program whose packages are audited, for the record; empty where a project is audited and there is none.
+fn audited_program(options: &Options) -> String {
+    let named = options.executable.clone();
+    let program = named.or_else(|| options.manager.programs().iter().find_map(|name| path_of(name)));
+    program.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn path_of(name: &str) -> Option<PathBuf> {
+    locate(OsStr::new(name)).map(|located| located.path)
 }
 
 /// The path of the named executable, or of the first of `names` that is there; an exit status where there is none.
@@ -122,7 +161,7 @@ fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, i32> {
 }
 
 fn pip_inventory(options: &Options) -> Result<Inventory, i32> {
-    let executable = executable(options, &["pip", "pip3", "python3", "python"])?;
+    let executable = executable(options, options.manager.programs())?;
     let environment =
         interpreter::environment(&executable).map_err(|error| fail(&error, status::UNVERIFIED))?;
     Ok(pip::read(&environment))
@@ -130,7 +169,7 @@ fn pip_inventory(options: &Options) -> Result<Inventory, i32> {
 
 fn npm_inventory(options: &Options) -> Result<Inventory, i32> {
     let place = if options.global {
-        npm::Place::Global(global_modules(&executable(options, &["npm"])?)?)
+        npm::Place::Global(global_modules(&executable(options, options.manager.programs())?)?)
     } else {
         let directory = std::env::current_dir().map_err(|error| fail(&error, status::UNVERIFIED))?;
         npm::Place::Project(npm_root(&directory))

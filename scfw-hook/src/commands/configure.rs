@@ -2,6 +2,7 @@
 //! some shells.
 
 mod apply;
+mod datadog;
 mod questions;
 
 use std::io::{ErrorKind, IsTerminal, stderr, stdin};
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use scfw_core::config::{ApiKey, ConfigError};
+use scfw_core::config::{ApiKey, ConfigError, is_site};
 use scfw_core::invocation::Manager;
 
 use self::apply::{Setup, remove};
@@ -23,7 +24,8 @@ use crate::{output, status};
 pub(super) const EXAMPLES: &str = "Examples:\n  scfw configure\n  scfw configure --yes\n  \
     scfw configure --shell bash,zsh --shims --dd-agent-port 10365\n  scfw configure --remove\n\n\
     Without options it asks, which takes a terminal. Settings go to config.toml; the start-up files of the shells get \
-    one block, which --remove takes out again.";
+    one block, which --remove takes out again. Where a Datadog Agent is installed, --dd-agent-port has it take logs on that \
+    port. A new API key is tried on Datadog before anything is saved.";
 
 /// Exit status where something could not be done; nothing has changed then.
 const FAILED: i32 = 1;
@@ -79,6 +81,9 @@ pub(super) struct Options {
     /// The directory for everything of scfw
     #[arg(long, value_name = "DIR")]
     scfw_home: Option<PathBuf>,
+    /// Save the API key without asking Datadog whether it is good
+    #[arg(long)]
+    offline: bool,
 }
 
 /// The message must not show the value, so clap, which would, sees no error but for the empty one.
@@ -90,12 +95,8 @@ fn parse_key(key: &str) -> Result<ApiKey, &'static str> {
 }
 
 fn parse_site(site: &str) -> Result<String, &'static str> {
-    let is_host = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-');
     let site = site.trim();
-    if site.is_empty() || !site.chars().all(is_host) {
-        return Err("a site is the name of a host, such as datadoghq.eu");
-    }
-    Ok(site.to_owned())
+    is_site(site).then(|| site.to_owned()).ok_or("a site is the name of a host, such as datadoghq.eu")
 }
 
 impl Options {
@@ -142,7 +143,8 @@ impl Options {
         }
         let shims = if self.shims { Some(true) } else { self.no_shims.then_some(false) };
         let preload = if self.preload { Some(true) } else { self.no_preload.then_some(false) };
-        Wishes { shells, dropped: Vec::new(), shims, preload, settings, scfw_home: self.scfw_home }
+        let offline = self.offline;
+        Wishes { shells, dropped: Vec::new(), shims, preload, settings, scfw_home: self.scfw_home, offline }
     }
 }
 
@@ -161,6 +163,8 @@ struct Wishes {
     settings: Vec<Setting>,
     /// The directory for everything; none: as it is.
     scfw_home: Option<PathBuf>,
+    /// An API key is saved as it is.
+    offline: bool,
 }
 
 pub(super) fn run(options: Options) -> i32 {
@@ -172,7 +176,7 @@ pub(super) fn run(options: Options) -> i32 {
         let wishes = if options.is_any_given() {
             options.into_wishes(&setup)
         } else if stdin().is_terminal() && stderr().is_terminal() {
-            questions::ask(&setup)?
+            Wishes { offline: options.offline, ..questions::ask(&setup)? }
         } else {
             return Ok(misuse(
                 "there is no terminal to ask on; say what to set up: --yes for the defaults, or --shell, --shims, --preload, \

@@ -175,6 +175,8 @@ struct JsonRun<'a> {
     targets: Vec<JsonTarget<'a>>,
     findings: &'a Value,
     exempted: &'a Value,
+    /// The rule of the policy that refused the command.
+    policy: Option<&'a str>,
     alerts: Vec<JsonAlert<'a>>,
 }
 
@@ -230,6 +232,7 @@ impl<'a> JsonRun<'a> {
             targets: targets.collect(),
             findings: list("relevant_findings"),
             exempted: list("exempted_findings"),
+            policy: entry.record["policy"].as_str(),
             alerts: alerts.collect(),
         }
     }

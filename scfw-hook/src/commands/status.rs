@@ -1,6 +1,8 @@
 //! `scfw status`: which names go through scfw in the shell that asks, and why one does not. Only that shell knows
 //! its functions and aliases; its `scfw` function hands them over as `--route NAME=KIND`.
 
+mod sinks;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -72,6 +74,8 @@ struct Report {
     remedy: String,
     /// How recent the advisories on this machine are; nothing where the configuration is not valid.
     store: Option<StoreAge>,
+    /// The sinks that are set up, or for which records wait.
+    sinks: Vec<sinks::Delivery>,
     routes: Vec<Route>,
 }
 
@@ -165,6 +169,7 @@ fn report(options: &Status) -> Report {
         remedy: required::remedy(&missing),
         missing_routes: missing.into_iter().map(RequiredRoute::name).collect(),
         store,
+        sinks: sinks::all(),
         routes,
     }
 }
@@ -319,6 +324,9 @@ fn text(report: &Report) -> String {
     }
     for file in &report.stale_blocks {
         line(format!("block: what {} holds is of another scfw; run scfw configure again", file.display()));
+    }
+    for sink in &report.sinks {
+        line(sink.to_string());
     }
     text
 }

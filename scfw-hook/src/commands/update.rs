@@ -1,9 +1,8 @@
 //! `scfw update`: brings the store up to date.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use super::{Update, fail, tell_alerts};
 use crate::router::describe;
-use crate::{output, status};
+use crate::{detached, output, status};
 
 /// Exit status where something could not be brought up to date.
 const INCOMPLETE: i32 = 1;
@@ -80,17 +79,8 @@ pub(crate) fn start_in_background(settings: &Settings) {
         return;
     }
     let Some(program) = crate::shell::scfw_program() else { return };
-    let mut command = Command::new(program);
-    command.args(["update", "--background"]).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // A session of its own, so that neither the terminal's end nor its Ctrl-C is the update's.
-    #[expect(unsafe_code, reason = "setsid is async-signal-safe")]
-    unsafe {
-        use std::os::unix::process::CommandExt;
-        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
-    }
     // One that does not start leaves the store as old as it is, which status tells.
-    let _unstarted = command.spawn();
+    let _unstarted = detached::start(&program, &[OsStr::new("update"), OsStr::new("--background")]);
 }
 
 fn as_text(report: &Report) -> String {

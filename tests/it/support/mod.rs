@@ -6,6 +6,7 @@ mod managers;
 pub(crate) mod preload;
 mod pseudo_terminal;
 pub(crate) mod shell_cases;
+pub(crate) mod sinks;
 mod typing;
 
 use std::collections::BTreeMap;
@@ -117,6 +118,7 @@ impl Sandbox {
         sandbox.set("SCFW_OSV_API_URL", sandbox.world.osv_url());
         sandbox.set("SCFW_OSV_BULK_URL", sandbox.world.osv_bulk_url());
         sandbox.set("SCFW_DD_DATASET_URL", sandbox.world.datadog_url());
+        sandbox.set("SCFW_DD_INTAKE_URL", sandbox.world.intake_url());
         sandbox.set("PIP_INDEX_URL", sandbox.world.index_url());
         sandbox.set("PIP_DISABLE_PIP_VERSION_CHECK", "1");
         sandbox.set("npm_config_registry", sandbox.world.registry_url());
@@ -138,6 +140,7 @@ impl Sandbox {
 
     /// Writes a file in the project folder.
     pub(crate) fn write(&self, relative: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        assert!(relative.as_ref().is_relative(), "a test writes nowhere else");
         let path = self.project(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();

@@ -12,7 +12,7 @@ use scfw_core::config::{self, ApiKey, Directories, Policy, Settings};
 use scfw_core::env;
 use scfw_core::text::sanitise;
 
-use super::Wishes;
+use super::{Wishes, datadog};
 use crate::arm::create_private;
 use crate::config_file::{Setting, edit};
 use crate::rc_files::{Change, Home, Integration};
@@ -20,7 +20,7 @@ use crate::replace::Transaction;
 use crate::required::{Removal, refuse_removal};
 use crate::shell::{Shell, scfw_program, scripts_directory};
 use crate::shield::{PRELOAD, Shield, leaving_line};
-use crate::{output, shims, status};
+use crate::{output, shims};
 
 /// A secret may stand in it.
 const CONFIG_MODE: u32 = 0o600;
@@ -97,7 +97,8 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
         Some(home) => Some(std::path::absolute(home).context("the directory for scfw could not be found")?),
         None => None,
     };
-    let directories = setup.settings(scfw_home.as_deref())?.directories;
+    let known = setup.settings(scfw_home.as_deref())?;
+    let directories = known.directories.clone();
     let were_there = shims::are_there(&directories.data);
     // Shells may have lost their blocks, and scfw may move to another folder: neither takes the shims down.
     let has_shims = wishes.shims.unwrap_or(were_there || setup.has_shims);
@@ -112,8 +113,12 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
         scfw_home.or_else(|| setup.exported_home.clone()),
     )?;
     let changes = setup.home.plan(&wishes.shells, &wishes.dropped, &integration)?;
+    if !wishes.offline && !known.offline {
+        datadog::check_key(&known.datadog, &wishes.settings)?;
+    }
     let mut settings = inherited(&changes);
     settings.extend(wishes.settings);
+    let wanted = settings.clone();
 
     let mut transaction = Transaction::default();
     let written = stage_config(&mut transaction, &directories.config, settings)?;
@@ -150,8 +155,9 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     if wishes.preload == Some(false) {
         suggest_leaving_preload();
     }
+    let agent = datadog::tell_agent(&wanted);
     suggest_new_shell(&changes);
-    Ok(status::OK)
+    Ok(agent)
 }
 
 /// The preload library, if programs start under it: in the start-up files it must not keep a shell from starting.
@@ -173,6 +179,7 @@ pub(super) fn remove(setup: &Setup) -> Result<i32> {
     remove_scripts(&directories.data);
     tell(&changes);
     suggest_leaving_preload();
+    let agent = datadog::release_agent();
     suggest_new_shell(&changes);
     for directory in [&directories.config, &directories.data] {
         // One that is empty holds no data; this removes no other.
@@ -184,7 +191,7 @@ pub(super) fn remove(setup: &Setup) -> Result<i32> {
             break;
         }
     }
-    Ok(status::OK)
+    Ok(agent)
 }
 
 /// Whether Datadog's API would be logged to without a key.
@@ -320,6 +327,6 @@ fn own_shell() -> Shell {
     Shell::ALL.into_iter().find(is_own).unwrap_or(Shell::Bash)
 }
 
-fn say_of(path: &Path, what: &str) {
+pub(super) fn say_of(path: &Path, what: &str) {
     output::print(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), sanitise(what)));
 }

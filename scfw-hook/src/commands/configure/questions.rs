@@ -53,6 +53,7 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
         preload,
         settings: vec![Setting::Managers(managers)],
         scfw_home: None,
+        offline: false,
     };
     wishes.settings.extend(ask_about_datadog(&settings.datadog)?);
     Ok(wishes)

@@ -1,0 +1,335 @@
+//! The outbox: records that wait for their sinks, in order. It is bounded, so that a sink that never answers costs no
+//! more than that much disk; the oldest go first, and they are counted.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{Store, StoreError, now};
+use crate::telemetry::SinkKind;
+
+/// The most records that wait for one sink.
+pub const MOST_RECORDS: i64 = 10_000;
+/// The most that they may have together, in bytes.
+pub const MOST_BYTES: i64 = 32 * 1024 * 1024;
+/// The longest that one waits, in seconds: 30 days.
+pub const LONGEST_WAIT: i64 = 30 * 24 * 60 * 60;
+/// The longest that a sink is left alone, in seconds. A time beyond it was written by a clock that was wrong.
+const LONGEST_PAUSE: i64 = 24 * 60 * 60;
+
+/// A record that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its place in the order.
+    pub number: i64,
+    /// In JSON.
+    pub record: String,
+}
+
+/// How delivering to a sink goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SinkState {
+    /// Records that wait.
+    pub waiting: i64,
+    /// Attempts that failed since the last that did not.
+    pub attempts: u32,
+    /// No attempt until then, in Unix seconds.
+    pub not_before: i64,
+    /// When it last took something, in Unix seconds.
+    pub delivered: Option<i64>,
+    /// What was wrong last, and when, in Unix seconds. It stays until the sink takes something.
+    pub error: Option<(String, i64)>,
+    /// Records that were given up, ever.
+    pub dropped: i64,
+    /// Those of them that no record has told of yet.
+    pub untold: i64,
+}
+
+impl Store {
+    /// Puts a record, in JSON, into the outbox of each of `sinks`.
+    pub fn queue(&mut self, record: &str, sinks: &[SinkKind]) -> Result<(), StoreError> {
+        self.queue_all(&[(record, sinks)])
+    }
+
+    /// The same with several records, all of them or none.
+    pub fn queue_all(&mut self, records: &[(&str, &[SinkKind])]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            records.iter().try_for_each(|(record, sinks)| queue(transaction, record, sinks))
+        })
+    }
+
+    /// The first records that wait for `sink`: no more than `most`, and no more than `most_bytes` together unless the
+    /// first alone has more.
+    pub fn waiting(
+        &self,
+        sink: SinkKind,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        self.run(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT number, record FROM outbox WHERE sink = ?1 ORDER BY number LIMIT ?2",
+            )?;
+            let limit = i64::try_from(most).unwrap_or(i64::MAX);
+            let mut rows = statement.query(params![sink.name(), limit])?;
+            let mut batch = Vec::new();
+            let mut bytes = 0;
+            while let Some(row) = rows.next()? {
+                let waiting = Waiting { number: row.get(0)?, record: row.get(1)? };
+                bytes += waiting.record.len();
+                if bytes > most_bytes && !batch.is_empty() {
+                    break;
+                }
+                batch.push(waiting);
+            }
+            Ok(batch)
+        })
+    }
+
+    /// How delivering to `sink` goes.
+    pub fn sink_state(&self, sink: SinkKind) -> Result<SinkState, StoreError> {
+        self.run(|connection| {
+            let waiting = connection.query_row(
+                "SELECT count(*) FROM outbox WHERE sink = ?1",
+                [sink.name()],
+                |row| row.get(0),
+            )?;
+            let state = connection
+                .query_row(
+                    "SELECT attempts, not_before, delivered, error, failed, dropped, told FROM sinks WHERE name = ?1",
+                    [sink.name()],
+                    |row| {
+                        let error: Option<String> = row.get(3)?;
+                        let failed: Option<i64> = row.get(4)?;
+                        let dropped: i64 = row.get(5)?;
+                        Ok(SinkState {
+                            waiting,
+                            attempts: row.get(0)?,
+                            not_before: row.get(1)?,
+                            delivered: row.get(2)?,
+                            error: error.zip(failed),
+                            dropped,
+                            untold: dropped - row.get::<_, i64>(6)?,
+                        })
+                    },
+                )
+                .optional()?;
+            let mut state = state.unwrap_or(SinkState { waiting, ..SinkState::default() });
+            if state.not_before > now() + LONGEST_PAUSE {
+                state.not_before = 0;
+            }
+            Ok(state)
+        })
+    }
+
+    /// Notes that `sink` has taken the records up to `number`, perhaps with a remark.
+    pub fn note_delivered(
+        &mut self,
+        sink: SinkKind,
+        number: i64,
+        remark: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction
+                .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND number <= ?2")?
+                .execute(params![sink.name(), number])?;
+            row_of(transaction, sink)?;
+            transaction
+                .prepare_cached(
+                    "UPDATE sinks SET attempts = 0, not_before = 0, delivered = ?2, error = ?3, \
+                     failed = iif(?3 IS NULL, NULL, ?2) WHERE name = ?1",
+                )?
+                .execute(params![sink.name(), now(), remark])
+                .map(drop)
+        })
+    }
+
+    /// Notes that `sink` took nothing, and that it is left alone until `not_before` (Unix seconds).
+    pub fn note_failure(&mut self, sink: SinkKind, not_before: i64, reason: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            row_of(transaction, sink)?;
+            transaction
+                .prepare_cached(
+                    "UPDATE sinks SET attempts = attempts + 1, not_before = ?2, error = ?3, failed = ?4 \
+                     WHERE name = ?1",
+                )?
+                .execute(params![sink.name(), not_before, reason, now()])
+                .map(drop)
+        })
+    }
+
+    /// Gives the record `number` up, which `sink` will never take.
+    pub fn give_up(&mut self, sink: SinkKind, number: i64, reason: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let given_up = transaction
+                .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND number = ?2")?
+                .execute(params![sink.name(), number])?;
+            count_dropped(transaction, sink, given_up)?;
+            transaction
+                .prepare_cached("UPDATE sinks SET error = ?2, failed = ?3 WHERE name = ?1")?
+                .execute(params![sink.name(), reason, now()])
+                .map(drop)
+        })
+    }
+
+    /// Drops what has waited too long for `sink`.
+    pub fn drop_expired(&mut self, sink: SinkKind) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let expired = transaction
+                .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND time < ?2")?
+                .execute(params![sink.name(), now() - LONGEST_WAIT])?;
+            count_dropped(transaction, sink, expired)
+        })
+    }
+
+    /// Puts `record`, which tells of `count` dropped records, into the outbox of `sink`, so that it is told once.
+    pub fn tell_of_dropped(&mut self, sink: SinkKind, count: i64, record: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction
+                .prepare_cached("UPDATE sinks SET told = told + ?2 WHERE name = ?1")?
+                .execute(params![sink.name(), count])?;
+            queue(transaction, record, &[sink])
+        })
+    }
+}
+
+/// Puts a record into the outbox of each of `sinks`, and drops the oldest where that makes them too many.
+pub(super) fn queue(transaction: &Transaction<'_>, record: &str, sinks: &[SinkKind]) -> rusqlite::Result<()> {
+    let bytes = i64::try_from(record.len()).unwrap_or(i64::MAX);
+    for sink in sinks {
+        transaction
+            .prepare_cached("INSERT INTO outbox (sink, time, bytes, record) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![sink.name(), now(), bytes, record])?;
+        let (count, total): (i64, i64) = transaction
+            .prepare_cached("SELECT count(*), sum(bytes) FROM outbox WHERE sink = ?1")?
+            .query_row([sink.name()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if count <= MOST_RECORDS && total <= MOST_BYTES {
+            continue;
+        }
+        // From the newest on, those that still fit; the last one stays whatever its size.
+        let oldest_kept: Option<i64> = transaction
+            .prepare_cached(
+                "SELECT min(number) FROM (SELECT number, row_number() OVER newest AS place, \
+                 sum(bytes) OVER newest AS total FROM outbox WHERE sink = ?1 \
+                 WINDOW newest AS (ORDER BY number DESC)) WHERE place = 1 OR place <= ?2 AND total <= ?3",
+            )?
+            .query_row(params![sink.name(), MOST_RECORDS, MOST_BYTES], |row| row.get(0))?;
+        let dropped = transaction
+            .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND number < ?2")?
+            .execute(params![sink.name(), oldest_kept.unwrap_or_default()])?;
+        count_dropped(transaction, *sink, dropped)?;
+    }
+    Ok(())
+}
+
+fn count_dropped(transaction: &Transaction<'_>, sink: SinkKind, dropped: usize) -> rusqlite::Result<()> {
+    if dropped == 0 {
+        return Ok(());
+    }
+    row_of(transaction, sink)?;
+    transaction
+        .prepare_cached("UPDATE sinks SET dropped = dropped + ?2 WHERE name = ?1")?
+        .execute(params![sink.name(), i64::try_from(dropped).unwrap_or(i64::MAX)])
+        .map(drop)
+}
+
+/// Makes the row of a sink where there is none.
+fn row_of(transaction: &Transaction<'_>, sink: SinkKind) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO sinks (name) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([sink.name()])
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&Store::path_in(directory.path())).unwrap();
+        (directory, store)
+    }
+
+    fn records(store: &Store, sink: SinkKind) -> Vec<String> {
+        let waiting = store.waiting(sink, usize::MAX, usize::MAX).unwrap();
+        waiting.into_iter().map(|waiting| waiting.record).collect()
+    }
+
+    #[test]
+    fn each_sink_has_its_own_order_and_its_own_troubles() {
+        let (_kept, mut store) = store();
+        let (agent, api) = (SinkKind::Agent, SinkKind::Api);
+        store.queue("1", &[agent, api]).unwrap();
+        store.queue("2", &[api]).unwrap();
+        store.queue("3", &[agent, api]).unwrap();
+        assert_eq!(records(&store, agent), ["1", "3"]);
+        assert_eq!(records(&store, api), ["1", "2", "3"]);
+        assert_eq!(store.waiting(api, 2, usize::MAX).unwrap().len(), 2);
+        assert_eq!(store.waiting(api, 9, 1).unwrap().len(), 1);
+        let second = store.waiting(api, 2, usize::MAX).unwrap()[1].number;
+        store.note_failure(api, now() + 60, "it is down").unwrap();
+        store.note_failure(api, now() + 120, "it is down").unwrap();
+        let state = store.sink_state(api).unwrap();
+        assert_eq!((state.waiting, state.attempts, state.delivered), (3, 2, None));
+        assert!(state.error.is_some_and(|(error, _)| error == "it is down"));
+        assert_eq!(store.sink_state(agent).unwrap(), SinkState { waiting: 2, ..SinkState::default() });
+        store.note_delivered(api, second, None).unwrap();
+        let state = store.sink_state(api).unwrap();
+        assert_eq!((state.waiting, state.attempts, state.not_before, state.error), (1, 0, 0, None));
+        assert_eq!(records(&store, agent), ["1", "3"]);
+    }
+
+    #[test]
+    fn what_is_too_much_too_large_or_too_old_goes_oldest_first_and_is_counted() {
+        let (_kept, mut store) = store();
+        let sink = SinkKind::Otlp;
+        let large = "x".repeat(usize::try_from(MOST_BYTES / 4).unwrap());
+        for _ in 0..6 {
+            store.queue(&large, &[sink]).unwrap();
+        }
+        let state = store.sink_state(sink).unwrap();
+        assert_eq!((state.waiting, state.dropped), (4, 2));
+        let huge = "y".repeat(usize::try_from(MOST_BYTES + 1).unwrap());
+        store.queue(&huge, &[sink]).unwrap();
+        assert_eq!(records(&store, sink), [huge]);
+        store.write(|transaction| transaction.execute("UPDATE outbox SET time = 1", [])).unwrap();
+        store.queue("new", &[sink]).unwrap();
+        store.drop_expired(sink).unwrap();
+        assert_eq!(records(&store, sink), ["new"]);
+        let state = store.sink_state(sink).unwrap();
+        assert_eq!((state.dropped, state.untold), (7, 7));
+        store.tell_of_dropped(sink, state.untold, "told").unwrap();
+        assert_eq!(records(&store, sink), ["new", "told"]);
+        store.give_up(sink, store.waiting(sink, 1, 1).unwrap()[0].number, "it is bad").unwrap();
+        let state = store.sink_state(sink).unwrap();
+        assert_eq!((state.dropped, state.untold), (8, 1));
+        assert!(state.error.is_some_and(|(error, _)| error == "it is bad"));
+    }
+
+    #[test]
+    fn the_oldest_of_very_many_goes() {
+        let (_kept, mut store) = store();
+        let sink = SinkKind::Agent;
+        store
+            .write(|transaction| {
+                (0..MOST_RECORDS).try_for_each(|number| {
+                    transaction
+                        .prepare_cached(
+                            "INSERT INTO outbox (sink, time, bytes, record) VALUES ('agent', ?1, 1, ?2)",
+                        )?
+                        .execute(params![now(), number.to_string()])
+                        .map(drop)
+                })
+            })
+            .unwrap();
+        store.queue("last", &[sink]).unwrap();
+        assert_eq!(records(&store, sink).first().map(String::as_str), Some("1"));
+        assert_eq!(store.sink_state(sink).unwrap().dropped, 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_keeps_nobody_waiting() {
+        let (_kept, mut store) = store();
+        store.note_failure(SinkKind::Api, now() + 10 * LONGEST_WAIT, "x").unwrap();
+        assert_eq!(store.sink_state(SinkKind::Api).unwrap().not_before, 0);
+    }
+}

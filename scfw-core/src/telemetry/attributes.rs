@@ -1,0 +1,146 @@
+//! The user's own attributes, which every record carries beside its fields: a JSON object in a variable, another in
+//! a file. What the variable says goes before the file, and neither before a field.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::fields::Record;
+use super::redact::Redactor;
+use crate::env;
+
+/// Where the file is within the configuration directory unless it is named.
+pub const FILE_NAME: &str = "dd_logger/log_attributes.json";
+/// Largest object, in bytes: it is in every record, and sinks take records of up to a million.
+const LARGEST: u64 = 64 * 1024;
+
+/// Where the attributes stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// What the variable holds.
+    pub inline: Option<String>,
+    /// The file.
+    pub file: PathBuf,
+    /// Whether that file was asked for by name, so that its absence is worth a word.
+    pub is_file_named: bool,
+}
+
+/// Why attributes are left out of records.
+#[derive(Debug, thiserror::Error)]
+pub enum AttributeError {
+    /// The file cannot be read.
+    #[error("{} could not be read ({source}); records go without its attributes", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Too large, or not one JSON object.
+    #[error("{place} is not one JSON object of at most 64 KiB; records go without its attributes")]
+    NoObject {
+        /// The variable or the file.
+        place: String,
+    },
+}
+
+impl Sources {
+    /// The attributes, and what is wrong with them.
+    #[must_use]
+    pub fn read(&self, redactor: &Redactor) -> (Map<String, Value>, Vec<AttributeError>) {
+        let mut attributes = Map::new();
+        let mut errors = Vec::new();
+        let inline = self.inline.as_deref().map(|text| parse(text.as_bytes(), env::SCFW_DD_LOG_ATTRIBUTES));
+        for source in [self.read_file().transpose(), inline].into_iter().flatten() {
+            match source {
+                Ok(object) => attributes.extend(object),
+                Err(error) => errors.push(error),
+            }
+        }
+        attributes.retain(|name, _| Record::FIELDS.iter().all(|field| field.name != name));
+        let attributes = attributes.into_iter().map(|(name, value)| (name, redactor.value(value))).collect();
+        (attributes, errors)
+    }
+
+    fn read_file(&self) -> Result<Option<Map<String, Value>>, AttributeError> {
+        let unreadable = |source| AttributeError::Unreadable { path: self.file.clone(), source };
+        let file = match File::open(&self.file) {
+            Ok(file) => file,
+            Err(error)
+                if !self.is_file_named
+                    && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(unreadable(error)),
+        };
+        // A pipe or a device could be read forever.
+        if !file.metadata().map_err(unreadable)?.is_file() {
+            return Err(AttributeError::NoObject { place: shown(&self.file) });
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        parse(&bytes, &shown(&self.file)).map(Some)
+    }
+}
+
+fn parse(bytes: &[u8], place: &str) -> Result<Map<String, Value>, AttributeError> {
+    if bytes.len() as u64 <= LARGEST
+        && let Ok(Value::Object(object)) = serde_json::from_slice(bytes)
+    {
+        return Ok(object);
+    }
+    Err(AttributeError::NoObject { place: place.to_owned() })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(inline: Option<&str>, file: Option<&str>) -> (tempfile::TempDir, Sources) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("attributes.json");
+        if let Some(file) = file {
+            std::fs::write(&path, file).unwrap();
+        }
+        (directory, Sources { inline: inline.map(str::to_owned), file: path, is_file_named: false })
+    }
+
+    #[test]
+    fn the_variable_goes_before_the_file_and_a_field_before_both() {
+        let (_kept, sources) = sources(
+            Some(r#"{"team": "a", "action": "ALLOW", "unverifiable": 1}"#),
+            Some(r#"{"team": "b", "place": {"city": "https://u:p@h"}, "msg": "x"}"#),
+        );
+        let (attributes, errors) = sources.read(&Redactor::default());
+        assert!(errors.is_empty());
+        let expected = serde_json::json!({"team": "a", "place": {"city": "https://h"}});
+        assert_eq!(Value::Object(attributes), expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_left_out_and_told() {
+        for wrong in ["[1]", "\"x\"", "{", "", &format!("{{\"x\": \"{}\"}}", "y".repeat(65536))] {
+            let (_kept, mut both) = sources(Some(r#"{"team": "a"}"#), Some(wrong));
+            let (attributes, errors) = both.read(&Redactor::default());
+            assert_eq!(attributes["team"], "a");
+            assert!(matches!(errors[..], [AttributeError::NoObject { .. }]), "{wrong:.20}");
+            both.inline = Some(wrong.to_owned());
+            assert_eq!(both.read(&Redactor::default()).1.len(), 2);
+        }
+    }
+
+    #[test]
+    fn only_a_file_that_was_named_has_to_be_there() {
+        let (_kept, mut sources) = sources(None, None);
+        assert!(sources.read(&Redactor::default()).1.is_empty());
+        sources.is_file_named = true;
+        assert!(matches!(sources.read(&Redactor::default()).1[..], [AttributeError::Unreadable { .. }]));
+    }
+}

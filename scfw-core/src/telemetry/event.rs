@@ -1,0 +1,96 @@
+//! What can happen that a record is made of.
+
+use super::{Action, SinkKind};
+use crate::invocation::Manager;
+use crate::store::{Alert, Exemption, Purpose};
+use crate::verify::Verification;
+
+/// A manager's command.
+#[derive(Debug, Clone, Copy)]
+pub struct Command<'a> {
+    /// The manager that ran or would have run.
+    pub manager: Manager,
+    /// Its file, as far as it is known.
+    pub executable: &'a str,
+    /// Its arguments.
+    pub arguments: &'a [String],
+}
+
+/// What happened to an exemption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExemptionChange {
+    /// The user made it.
+    Made,
+    /// The user removed it.
+    Removed,
+}
+
+/// Something that a record is made of.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A decision about a command.
+    Run {
+        /// What was done.
+        action: Action,
+        /// What for.
+        purpose: Purpose,
+        /// The command.
+        command: Command<'a>,
+        /// What was verified; nothing for a manager that runs unverified by the user's leave.
+        verification: Option<&'a Verification>,
+    },
+    /// A command that ran unverified because the user said so.
+    Bypass {
+        /// The command.
+        command: Command<'a>,
+    },
+    /// An audit of what is installed.
+    Audit {
+        /// Whose packages.
+        manager: Manager,
+        /// Its file.
+        executable: &'a str,
+        /// What was found.
+        verification: &'a Verification,
+    },
+    /// An exemption was made or removed.
+    Exemption {
+        /// Which of the two.
+        change: ExemptionChange,
+        /// The exemption.
+        exemption: &'a Exemption,
+    },
+    /// Something that the policy forbids was tried and refused.
+    Policy {
+        /// The rule, as it stands in the policy.
+        rule: &'a str,
+        /// The command that was refused, if it was one.
+        command: Option<Command<'a>>,
+    },
+    /// Something that is installed has turned out to be bad.
+    Alert {
+        /// What was installed when and where, and what is known of it now.
+        alert: &'a Alert,
+    },
+    /// Records were dropped before they could be delivered.
+    Loss {
+        /// For whom they were.
+        sink: SinkKind,
+        /// How many.
+        dropped: u64,
+    },
+}
+
+impl Event<'_> {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Run { .. } => "run",
+            Self::Bypass { .. } => "bypass",
+            Self::Audit { .. } => "audit",
+            Self::Exemption { .. } => "exemption",
+            Self::Policy { .. } => "policy",
+            Self::Alert { .. } => "alert",
+            Self::Loss { .. } => "loss",
+        }
+    }
+}

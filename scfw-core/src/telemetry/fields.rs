@@ -1,0 +1,234 @@
+//! The fields of records and of what they hold. The reference page is generated from here, so a field has its
+//! description beside it, and whether the predecessor has it as well.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::redact::Text;
+
+/// Where a field comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The predecessor's field, with its name, type and meaning.
+    Predecessor,
+    /// Ours.
+    Scfw,
+}
+
+/// What the reference page says of a field.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its name in JSON.
+    pub name: &'static str,
+    /// Its description, line by line.
+    pub description: &'static [&'static str],
+    /// Where it comes from.
+    pub since: Since,
+}
+
+/// Declares a struct together with the table of its fields.
+macro_rules! described {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[doc = $line:literal])+ $(#[serde($($serde:tt)*)])? $field:ident: $type:ty = $since:ident,)+
+        $(flatten $rest:ident: $rest_type:ty,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Serialize)]
+        pub struct $name {
+            $($(#[doc = $line])+ $(#[serde($($serde)*)])? pub $field: $type,)+
+            $(
+                /// The user's own attributes.
+                #[serde(flatten)]
+                pub $rest: $rest_type,
+            )?
+        }
+
+        impl $name {
+            /// Each field in its order.
+            pub const FIELDS: &'static [Field] = &[$(Field {
+                name: stringify!($field),
+                description: &[$($line),+],
+                since: Since::$since,
+            }),+];
+        }
+    };
+}
+
+described! {
+    /// One record: a line of the file log, a log of Datadog, a log record of OpenTelemetry.
+    pub struct Record {
+        /// Names this record: a UUID of version 7 (RFC 9562). One that is delivered twice has the same both times.
+        id: String = Scfw,
+        /// What it is about: `run`, `bypass` (unverified, by the user's wish), `audit`, `exemption` (made or
+        /// removed), `policy` (something the policy forbids was refused), `alert` (an advisory came after the
+        /// install), `loss` (records were dropped before they could be delivered).
+        event: &'static str = Scfw,
+        /// Always `scfw`.
+        source: &'static str = Predecessor,
+        /// Always `scfw`.
+        service: &'static str = Predecessor,
+        /// The version of scfw.
+        version: &'static str = Predecessor,
+        /// The version of these fields.
+        log_version: u32 = Predecessor,
+        /// The environment: `DD_ENV`, or `environment` in config.toml.
+        env: Text = Predecessor,
+        /// The machine.
+        hostname: Text = Predecessor,
+        /// The user.
+        username: Text = Predecessor,
+        /// The working directory.
+        cwd: Text = Predecessor,
+        /// Seconds since the epoch.
+        created: f64 = Predecessor,
+        /// A sentence.
+        msg: Text = Predecessor,
+        /// What was done: `ALLOW`, `BLOCK`, or `ABORT` where the user was asked and said no.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        action: Option<&'static str> = Predecessor,
+        /// `PyPI` or `npm`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ecosystem: Option<&'static str> = Predecessor,
+        /// `pip` or `npm`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        package_manager: Option<&'static str> = Predecessor,
+        /// The manager's file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        executable: Option<Text> = Predecessor,
+        /// Whether anything was verified.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verified: Option<bool> = Predecessor,
+        /// Whether there were warnings, or something could not be verified, and nothing critical.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<bool> = Predecessor,
+        /// What would be or was installed, in alphabetical order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        install_targets: Option<Vec<PackageEntry>> = Predecessor,
+        /// The findings that decided: the critical ones, or without any the warnings.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        relevant_findings: Option<Vec<FindingEntry>> = Predecessor,
+        /// What could not be verified.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unverifiable: Option<Vec<UnverifiableEntry>> = Predecessor,
+        /// What an audit looked at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        audited_packages: Option<Vec<PackageEntry>> = Predecessor,
+        /// What an audit found, the critical findings first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        findings: Option<Vec<FindingEntry>> = Predecessor,
+        /// The findings that did not count because an exemption covers them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exempted_findings: Option<Vec<ExemptedEntry>> = Scfw,
+        /// The exemptions that were used, made or removed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exemptions: Option<Vec<ExemptionEntry>> = Scfw,
+        /// The rule of the policy that refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        policy: Option<Text> = Scfw,
+        /// When the package was installed that an alert is about, in seconds since the epoch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        installed: Option<f64> = Scfw,
+        /// How many records were dropped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dropped: Option<u64> = Scfw,
+        /// For whom they were: `agent`, `api`, `otlp`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sink: Option<&'static str> = Scfw,
+        /// How many packages and findings were left out because the record would have become too large.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        omitted: Option<usize> = Scfw,
+        flatten attributes: Map<String, Value>,
+    }
+}
+
+described! {
+    /// A package.
+    pub struct PackageEntry {
+        /// `PyPI` or `npm`.
+        ecosystem: &'static str = Predecessor,
+        /// Its name as it was written.
+        name: Text = Predecessor,
+        /// Its version; null where it is not known yet.
+        version: Option<Text> = Predecessor,
+        /// The archive, repository or folder that it comes from; null where that is not known.
+        source: Option<Text> = Predecessor,
+    }
+}
+
+described! {
+    /// A finding.
+    pub struct FindingEntry {
+        /// The package that it is about.
+        package: PackageEntry = Predecessor,
+        /// Which verifier says so.
+        verifier: Text = Predecessor,
+        /// `CRITICAL` or `WARNING`.
+        severity: &'static str = Predecessor,
+        /// The sentence.
+        finding: Text = Predecessor,
+        /// The advisory's id; null where there is none.
+        advisory: Option<Text> = Scfw,
+    }
+}
+
+described! {
+    /// A finding that an exemption covers.
+    pub struct ExemptedEntry {
+        /// The package that it is about.
+        package: PackageEntry = Scfw,
+        /// Which verifier says so.
+        verifier: Text = Scfw,
+        /// `CRITICAL` or `WARNING`.
+        severity: &'static str = Scfw,
+        /// The sentence.
+        finding: Text = Scfw,
+        /// The advisory's id; null where there is none.
+        advisory: Option<Text> = Scfw,
+        /// The number of the exemption.
+        exemption: i64 = Scfw,
+        /// Why it was exempted.
+        reason: Text = Scfw,
+    }
+}
+
+described! {
+    /// What could not be verified, and why.
+    pub struct UnverifiableEntry {
+        /// The package; null where it is all of them.
+        package: Option<PackageEntry> = Predecessor,
+        /// Each verifier's reason.
+        error_messages: Vec<ErrorMessage> = Predecessor,
+    }
+}
+
+described! {
+    /// Why a verifier could not verify.
+    pub struct ErrorMessage {
+        /// Which verifier.
+        verifier: Text = Predecessor,
+        /// Its reason.
+        error_message: Text = Predecessor,
+    }
+}
+
+described! {
+    /// An exemption.
+    pub struct ExemptionEntry {
+        /// Its number on this machine, which is how it is removed.
+        number: i64 = Scfw,
+        /// The package; without a version it is every version.
+        package: PackageEntry = Scfw,
+        /// The one advisory that it covers; null for every finding.
+        advisory: Option<Text> = Scfw,
+        /// Why.
+        reason: Text = Scfw,
+        /// Whether it covers critical findings.
+        malicious: bool = Scfw,
+        /// When it ends, in seconds since the epoch; null for never.
+        expires: Option<i64> = Scfw,
+        /// Who made it.
+        author: Text = Scfw,
+        /// `used`, `made` or `removed`.
+        change: &'static str = Scfw,
+    }
+}

@@ -1,0 +1,118 @@
+//! Posting to a sink over HTTP, and what its answer means for the records.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url};
+
+use super::Outcome;
+use crate::feed::{host_of, innermost};
+
+/// How long a connection may take to come about, and the whole exchange.
+const CONNECT: Duration = Duration::from_secs(5);
+const EXCHANGE: Duration = Duration::from_secs(20);
+/// The most of an answer that is read, in bytes.
+const MOST_ANSWER: usize = 64 * 1024;
+/// The longest that a sink may ask to be left alone.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// Posts `body` to `url`. The answer's body where it was a success, else what follows for the records.
+pub(super) async fn post(url: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, Outcome> {
+    let retry = |reason: String| Outcome::Retry { after: None, reason };
+    let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(parsed) = parsed.filter(Url::has_host) else {
+        return Err(retry("the address is not valid".to_owned()));
+    };
+    let host = host_of(url);
+    let unreachable = |error: reqwest::Error| {
+        retry(if error.is_timeout() {
+            format!("{host} did not answer in time")
+        } else {
+            format!("{host} could not be reached ({})", innermost(&error))
+        })
+    };
+    let client = client(parsed.scheme() == "https").map_err(unreachable)?;
+    let mut answer = client.post(parsed).headers(headers).body(body).send().await.map_err(unreachable)?;
+    let status = answer.status();
+    if !status.is_success() {
+        return Err(after_failure(&host, status, answer.headers()));
+    }
+    let mut body = Vec::new();
+    // What was taken is taken, also where the rest of the answer never comes.
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        if body.len() + chunk.len() > MOST_ANSWER {
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A redirect is not followed: the headers carry secrets, and they are for the host that the user named.
+fn client(is_encrypted: bool) -> reqwest::Result<Client> {
+    // Fails only where a provider is set already, which then serves.
+    let _already_set = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .timeout(EXCHANGE);
+    let builder = if is_encrypted { builder } else { builder.tls_certs_only([]) };
+    builder.build()
+}
+
+/// What follows from a status that is no success. Only what is wrong with the records themselves loses them; a key
+/// or an address that is wrong can be mended.
+fn after_failure(host: &str, status: StatusCode, headers: &HeaderMap) -> Outcome {
+    let after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(pause);
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            Outcome::Rejected {
+                reason: format!("{host} does not take the record (status {})", status.as_u16()),
+            }
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Retry {
+            after,
+            reason: format!("{host} refused the key or the headers (status {})", status.as_u16()),
+        },
+        _ => Outcome::Retry { after, reason: format!("{host} answered with status {}", status.as_u16()) },
+    }
+}
+
+/// What `Retry-After` asks for (RFC 9110, section 10.2.3): seconds, or a date.
+fn pause(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    let pause = if let Ok(seconds) = value.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = jiff::fmt::rfc2822::parse(value).ok()?;
+        SystemTime::from(date.timestamp()).duration_since(SystemTime::now()).ok()?
+    };
+    Some(pause.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_seconds_or_a_date_and_never_too_long() {
+        assert_eq!(pause(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(pause("99999999999"), Some(LONGEST_PAUSE));
+        assert_eq!(pause("Tue, 31 Dec 2199 23:59:59 GMT"), Some(LONGEST_PAUSE));
+        for nothing in ["Fri, 31 Dec 1999 23:59:59 GMT", "soon", "", "-1"] {
+            assert_eq!(pause(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn only_a_bad_record_is_lost() {
+        let after = |status| after_failure("h", StatusCode::from_u16(status).unwrap(), &HeaderMap::new());
+        for status in [400, 413, 422] {
+            assert!(matches!(after(status), Outcome::Rejected { .. }), "{status}");
+        }
+        for status in [302, 401, 403, 404, 408, 429, 500, 502, 503, 504] {
+            assert!(matches!(after(status), Outcome::Retry { .. }), "{status}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What must not leave this machine is taken out of every text of a record: credentials in URLs, secrets in a
+//! command line, and the way to the user's home directory, which becomes `~`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::text::{arguments_without_credentials, without_credentials};
+
+/// Longest text of a record, in bytes; a command line may have eight times as much.
+const LONGEST: usize = 1024;
+const LONGEST_COMMAND: usize = 8 * LONGEST;
+
+/// A text from which everything was taken that a record must not carry. Only a [`Redactor`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Text(String);
+
+impl Text {
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A sentence of parts that are clean already.
+    pub(super) fn sentence(parts: &[&str]) -> Self {
+        Self(parts.concat())
+    }
+}
+
+/// Makes [`Text`]s.
+#[derive(Debug, Clone, Default)]
+pub struct Redactor {
+    /// The names of the user's home directory, absolute and without a slash at the end.
+    homes: Vec<String>,
+}
+
+impl Redactor {
+    /// For the user that this process runs as: `home` is what the environment calls the home directory, beside which
+    /// the system's user database and the resolved path of either count.
+    #[must_use]
+    pub fn for_this_user(home: Option<OsString>) -> Self {
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+        let named: Vec<PathBuf> =
+            home.map(PathBuf::from).into_iter().chain(user.map(|user| user.dir)).collect();
+        let resolved: Vec<PathBuf> = named.iter().filter_map(|home| home.canonicalize().ok()).collect();
+        Self::new(named.iter().chain(&resolved).filter_map(|home| home.to_str()))
+    }
+
+    /// For a user with these home directories.
+    #[must_use]
+    pub fn new<'a>(homes: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut homes: Vec<String> = homes
+            .into_iter()
+            .map(|home| home.trim_end_matches('/'))
+            // Where the root is the home, as in some containers, there is nobody's name to hide.
+            .filter(|home| home.starts_with('/'))
+            .map(str::to_owned)
+            .collect();
+        // The longer one may lie in the shorter.
+        homes.sort_by_key(|home| std::cmp::Reverse(home.len()));
+        homes.dedup();
+        Self { homes }
+    }
+
+    /// `text` as a record may carry it; one of more than 1,024 bytes is cut.
+    #[must_use]
+    pub fn text(&self, text: &str) -> Text {
+        Text(cut(self.clean(text), LONGEST))
+    }
+
+    /// The address of a package: without a query, in which signed URLs carry their secrets.
+    #[must_use]
+    pub fn address(&self, url: &str) -> Text {
+        let end = if url.contains("://") { url.find('?').unwrap_or(url.len()) } else { url.len() };
+        self.text(&url[..end])
+    }
+
+    /// A command line, in which the values of options for passwords and tokens are hidden as well. One of more than
+    /// 8 KiB is cut.
+    #[must_use]
+    pub fn command(&self, name: &str, arguments: &[String]) -> Text {
+        let mut line = self.clean(name);
+        for argument in arguments_without_credentials(arguments) {
+            line.push(' ');
+            line.push_str(&self.clean(&argument));
+        }
+        Text(cut(line, LONGEST_COMMAND))
+    }
+
+    /// A value of the user's own, with everything that is text in it.
+    #[must_use]
+    pub fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text).0),
+            Value::Array(values) => values.into_iter().map(|value| self.value(value)).collect(),
+            Value::Object(values) => {
+                values.into_iter().map(|(key, value)| (key, self.value(value))).collect()
+            }
+            other => other,
+        }
+    }
+
+    fn clean(&self, text: &str) -> String {
+        let mut clean = without_credentials(text).into_owned();
+        for home in &self.homes {
+            if clean.contains(home.as_str()) {
+                clean = without_home(&clean, home);
+            }
+        }
+        clean
+    }
+}
+
+/// `text` with `~` for every path `home`, where it is no part of a longer name.
+fn without_home(text: &str, home: &str) -> String {
+    let is_in_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(home) {
+        let end = start + home.len();
+        clean.push_str(&rest[..start]);
+        let is_start = clean.ends_with("://")
+            || !clean.ends_with(|character: char| is_in_name(character) || matches!(character, '/' | '~'));
+        let is_end = !rest[end..].starts_with(is_in_name);
+        clean.push_str(if is_start && is_end { "~" } else { home });
+        rest = &rest[end..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest));
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new(["/home/ann/", "/data/home/ann", "/", ""])
+    }
+
+    fn command(arguments: &[&str]) -> String {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        redactor().command("npm", &arguments).0
+    }
+
+    #[test]
+    fn home_directories_become_a_tilde() {
+        for (text, clean) in [
+            ("/home/ann", "~"),
+            ("/home/ann/p/x", "~/p/x"),
+            ("in '/home/ann/x' and /data/home/ann/y", "in '~/x' and ~/y"),
+            ("file:///home/ann/x.whl", "file://~/x.whl"),
+            ("--target=/home/ann/x:/home/ann", "--target=~/x:~"),
+            ("/home/anna/x /srv/home/ann /home/ann.old", "/home/anna/x /srv/home/ann /home/ann.old"),
+        ] {
+            assert_eq!(redactor().text(text).as_str(), clean);
+        }
+    }
+
+    #[test]
+    fn secrets_of_a_command_line_are_hidden() {
+        for (arguments, clean) in [
+            (&["install", "--//r.example/:_authToken=s3"][..], "npm install --//r.example/:_authToken=[…]"),
+            (&["install", "--otp", "123456", "left-pad"], "npm install --otp […] left-pad"),
+            (&["install", "--proxy", "u:s3@host:1"], "npm install --proxy […]"),
+            (&["install", "--_auth", "--save-dev", "x"], "npm install --_auth --save-dev x"),
+            (&["i", "--index-url=https://u:s3@host/simple"], "npm i --index-url=https://host/simple"),
+            (&["i", "x @ git+https://s3@host/x"], "npm i x @ git+https://host/x"),
+            (
+                &["i", "--noproxy", "host", "--registry", "http://h"],
+                "npm i --noproxy host --registry http://h",
+            ),
+        ] {
+            assert_eq!(command(arguments), clean);
+        }
+    }
+
+    #[test]
+    fn an_address_has_no_query_and_a_value_is_cleaned_throughout() {
+        assert_eq!(redactor().address("https://u:p@h/x.whl?sig=s3").as_str(), "https://h/x.whl");
+        let value = serde_json::json!({"a": ["/home/ann/x", {"b": "https://u:p@h"}], "n": 1});
+        assert_eq!(redactor().value(value), serde_json::json!({"a": ["~/x", {"b": "https://h"}], "n": 1}));
+    }
+
+    proptest! {
+        #[test]
+        fn no_credential_is_left_and_nothing_is_too_long(
+            before in "[a-z=]{0,5}", user in "[a-z]{1,9}", secret in "[a-zA-Z0-9:@!$,;]{1,20}", after in ".{0,40}"
+        ) {
+            let secret = format!("S3CRET{secret}");
+            let text = format!("{before}https://{user}:{secret}@host.example/x {after}");
+            prop_assert!(!redactor().text(&text).as_str().contains("S3CRET"));
+            let long = redactor().text(&after.repeat(100));
+            prop_assert!(long.as_str().len() <= LONGEST + 3);
+        }
+    }
+}

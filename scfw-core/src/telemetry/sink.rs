@@ -1,0 +1,129 @@
+//! The sinks: who takes records, which of them, and what became of a batch.
+
+use std::time::Duration;
+
+use super::{Action, Record, agent, intake, otlp};
+use crate::config::{Datadog, Otlp, Settings};
+
+/// A kind of sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SinkKind {
+    /// The Datadog Agent on this machine.
+    Agent,
+    /// Datadog's API.
+    Api,
+    /// An OpenTelemetry Collector.
+    Otlp,
+}
+
+impl SinkKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 3] = [Self::Agent, Self::Api, Self::Otlp];
+
+    /// The word in the store, in records and in JSON: `agent`, `api`, `otlp`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Api => "api",
+            Self::Otlp => "otlp",
+        }
+    }
+
+    /// The kind behind that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Agent => "the Datadog Agent",
+            Self::Api => "Datadog's API",
+            Self::Otlp => "the OpenTelemetry Collector",
+        }
+    }
+}
+
+/// A sink that the settings ask for.
+#[derive(Debug, Clone)]
+pub enum Sink<'a> {
+    /// The Datadog Agent, on this local port.
+    Agent(std::num::NonZeroU16),
+    /// Datadog's API.
+    Api(&'a Datadog),
+    /// An OpenTelemetry Collector.
+    Otlp(&'a Otlp),
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The sink has it.
+    Delivered {
+        /// What the sink said against it all the same.
+        remark: Option<String>,
+    },
+    /// The sink may take it later.
+    Retry {
+        /// How long it wants to be left alone at least, if it said so.
+        after: Option<Duration>,
+        /// What went wrong, as a sentence without secrets. Parts of it may come from outside.
+        reason: String,
+    },
+    /// The sink will never take it as it is. A smaller batch, or another record, may pass.
+    Rejected {
+        /// Likewise.
+        reason: String,
+    },
+}
+
+impl<'a> Sink<'a> {
+    /// The sinks that `settings` ask for.
+    #[must_use]
+    pub fn all(settings: &'a Settings) -> Vec<Self> {
+        let datadog = &settings.datadog;
+        let sinks = [
+            datadog.agent_port.map(Self::Agent),
+            datadog.api_logger.then_some(Self::Api(datadog)),
+            settings.otlp.logs_url.is_some().then_some(Self::Otlp(&settings.otlp)),
+        ];
+        sinks.into_iter().flatten().collect()
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> SinkKind {
+        match self {
+            Self::Agent(_) => SinkKind::Agent,
+            Self::Api(_) => SinkKind::Api,
+            Self::Otlp(_) => SinkKind::Otlp,
+        }
+    }
+
+    /// Delivers `records`, each in JSON, in their order, all or none of them. Ends within half a minute.
+    pub async fn deliver(&self, records: &[String]) -> Outcome {
+        match self {
+            Self::Agent(port) => agent::deliver(*port, records).await,
+            Self::Api(datadog) => intake::deliver(datadog, records).await,
+            Self::Otlp(otlp) => otlp::deliver(otlp, records).await,
+        }
+    }
+}
+
+/// The sinks that are to get `record`. Datadog's log level is about decisions alone, and not about those that an
+/// exemption turned: whoever overrides something is always heard.
+#[must_use]
+pub fn wanted_by(record: &Record, settings: &Settings) -> Vec<SinkKind> {
+    let level = settings.datadog.log_level.unwrap_or(Action::Block);
+    let reaches_level = record.event != "run"
+        || record.exemptions.is_some()
+        || record.action.and_then(Action::parse).is_none_or(|action| action.reaches(level));
+    Sink::all(settings)
+        .iter()
+        .map(Sink::kind)
+        .filter(|kind| *kind == SinkKind::Otlp || reaches_level)
+        .collect()
+}

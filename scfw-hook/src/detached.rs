@@ -1,0 +1,71 @@
+//! Starting a program that goes on by itself: in a session of its own, without our standard streams, and as nobody's
+//! child, so that whatever this process becomes never hears of its end.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{ForkResult, fork, setsid};
+use scfw_core::env;
+
+/// Variables that name a file or directory: from another directory a relative one would mean another.
+const PATHS: [&str; 4] =
+    [env::SCFW_HOME, env::SCFW_LOG_FILE, env::SCFW_DD_LOG_ATTRIBUTES_FILE, env::SCFW_OSV_VERIFIER_IGNORE];
+
+/// Starts `program`; nothing is waited for but its start.
+pub fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir("/");
+    for name in PATHS {
+        if let Some(path) = std::env::var_os(name).filter(|path| !path.is_empty()) {
+            command.env(name, std::path::absolute(path)?);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[expect(unsafe_code, reason = "setsid, fork, fcntl and _exit are async-signal-safe")]
+    unsafe {
+        command.pre_exec(detach);
+    }
+    command.spawn()?.wait().map(drop)
+}
+
+/// In the child: a second fork, after which the first of the two ends.
+fn detach() -> io::Result<()> {
+    setsid()?;
+    #[expect(
+        unsafe_code,
+        reason = "nothing but exec follows in the one, and nothing but the end in the other"
+    )]
+    unsafe {
+        if let ForkResult::Parent { .. } = fork()? {
+            libc::_exit(0);
+        }
+    }
+    leave_inherited();
+    Ok(())
+}
+
+/// Has the program start without what was inherited beside the standard streams: a pipe that stays open in it keeps its
+/// reader waiting.
+fn leave_inherited() {
+    /// More than anybody inherits.
+    const MOST: i32 = 65_536;
+    #[cfg(target_os = "linux")]
+    {
+        #[expect(unsafe_code, reason = "it marks descriptors and touches no memory")]
+        // As a call of the system's, for a C library may be older than it.
+        let marked =
+            unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) == 0 };
+        if marked {
+            return;
+        }
+    }
+    for descriptor in 3..MOST {
+        #[expect(unsafe_code, reason = "it marks a descriptor, or fails where there is none")]
+        unsafe {
+            libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
+    }
+}

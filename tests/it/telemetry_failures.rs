@@ -1,0 +1,330 @@
+//! Sinks that fail: an install neither fails nor waits for them, nothing is lost, and nothing is doubled beyond its id.
+
+use scfw_core::store::now;
+use scfw_core::telemetry::SinkKind;
+use scfw_world::{Agent, AgentMood, Failure, NpmPackage, Service};
+use serde_json::Value;
+
+use crate::support::Sandbox;
+use crate::support::sinks::{KEY, distinct, eventually, ids};
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
+    sandbox
+}
+
+/// Installs a package, from nothing each time, for what is there already is no decision.
+fn install(sandbox: &Sandbox) {
+    for left in ["package.json", "package-lock.json"] {
+        let _not_yet = std::fs::remove_file(sandbox.project(left));
+    }
+    let _not_yet = std::fs::remove_dir_all(sandbox.project("node_modules"));
+    let finished = sandbox.hook(&["npm", "install", "good"]).ended_with(0);
+    assert_eq!(finished.stderr, "", "a sink is no reason to speak");
+}
+
+/// Waits until the intake has every record of the file log, and checks that it has each once, in order.
+#[track_caller]
+fn intake_has_everything(sandbox: &Sandbox) {
+    let count = sandbox.log().len();
+    eventually("every record", || (sandbox.world.intake_logs().len() >= count).then_some(()));
+    assert_eq!(sandbox.intake_records(), sandbox.log());
+}
+
+/// The intake is in trouble for two installs, then heals.
+fn intake_in_trouble(failure: Failure, reason: &str) {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(failure));
+    install(&sandbox);
+    let error = sandbox.failure_of(SinkKind::Api);
+    assert!(error.contains(reason) && error.contains("127.0.0.1"), "{error}");
+    install(&sandbox);
+    assert_eq!(sandbox.sink(SinkKind::Api).waiting, 2);
+    sandbox.world.fail(Service::Intake, None);
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+    eventually("an empty outbox", || (sandbox.sink(SinkKind::Api).waiting == 0).then_some(()));
+    assert_eq!(sandbox.sink(SinkKind::Api).error, None);
+}
+
+#[test]
+fn an_intake_that_is_out_of_order_gets_everything_once_it_is_not() {
+    intake_in_trouble(Failure::Status(500), "status 500");
+}
+
+#[test]
+fn an_intake_that_refuses_the_key_gets_everything_once_it_does_not() {
+    intake_in_trouble(Failure::Status(403), "refused the key");
+}
+
+#[test]
+fn an_intake_that_closes_connections_gets_everything_once_it_does_not() {
+    intake_in_trouble(Failure::Close, "could not be reached");
+}
+
+#[test]
+fn an_intake_that_is_busy_is_left_alone_for_as_long_as_it_asks() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(Failure::Busy(3600)));
+    install(&sandbox);
+    assert!(sandbox.failure_of(SinkKind::Api).contains("status 429"));
+    let state = sandbox.sink(SinkKind::Api);
+    assert!(state.not_before > now() + 3500, "{state:?}");
+    sandbox.world.fail(Service::Intake, Some(Failure::Busy(0)));
+    install(&sandbox);
+    let state = sandbox.sink(SinkKind::Api);
+    assert_eq!((state.waiting, state.attempts), (2, 1), "{state:?}");
+}
+
+#[test]
+fn an_intake_that_was_busy_gets_everything_afterwards() {
+    intake_in_trouble(Failure::Busy(1), "status 429");
+}
+
+#[test]
+fn a_hanging_intake_holds_up_neither_the_install_nor_whoever_waits_for_its_output() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(Failure::Hang));
+    // A descriptor beside the standard ones, as test runners and makefiles leave them open.
+    let hook = crate::support::binary("scfw-hook");
+    let script = format!("exec 7>&1; exec {} npm install good", hook.display());
+    let finished = sandbox.bare("sh", &["-c", &script]).ended_with(0);
+    assert_eq!(finished.stderr, "");
+    eventually("an attempt", || {
+        sandbox.world.requests().iter().any(|request| request.service == Service::Intake).then_some(())
+    });
+    assert_eq!(sandbox.sink(SinkKind::Api).waiting, 1);
+    sandbox.world.fail(Service::Intake, None);
+    assert!(sandbox.kill_senders() >= 1, "one hangs");
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_trusted_is_an_error_like_any_other() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    let intake = sandbox.world.intake_url();
+    sandbox.set("SCFW_DD_INTAKE_URL", intake.replace("http:", "https:"));
+    install(&sandbox);
+    assert!(sandbox.failure_of(SinkKind::Api).contains("could not be reached"));
+    assert_eq!(sandbox.sink(SinkKind::Api).waiting, 1);
+    // The sender that has the wrong address would go on with it for a while.
+    sandbox.kill_senders();
+    sandbox.set("SCFW_DD_INTAKE_URL", intake);
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+}
+
+#[test]
+fn what_is_configured_wrongly_fails_no_install_and_waits() {
+    for (variable, value, reason) in [
+        ("DD_SITE", "not/a/host", "no name of a host"),
+        ("DD_API_KEY", "a\u{e9}\nb", "no key"),
+        ("SCFW_DD_INTAKE_URL", "nonsense", "address is not valid"),
+    ] {
+        let mut sandbox = sandbox();
+        sandbox.log_to_api();
+        if variable == "DD_SITE" {
+            sandbox.unset("SCFW_DD_INTAKE_URL");
+        }
+        sandbox.set(variable, value);
+        install(&sandbox);
+        let error = sandbox.failure_of(SinkKind::Api);
+        assert!(error.contains(reason), "{variable}: {error}");
+        assert_eq!(sandbox.sink(SinkKind::Api).waiting, 1);
+    }
+}
+
+#[test]
+fn an_agent_that_is_not_there_or_hangs_gets_everything_later() {
+    let agent = Agent::start().unwrap();
+    let mut sandbox = sandbox();
+    sandbox.log_to_agent(&agent);
+    let port = agent.port();
+    drop(agent);
+    install(&sandbox);
+    assert!(sandbox.failure_of(SinkKind::Agent).contains("could not be used"));
+    let agent = Agent::start_on(port).unwrap();
+    agent.set_mood(AgentMood::Hangs);
+    eventually("an attempt that hangs", || {
+        sandbox.sink(SinkKind::Agent).error.filter(|(error, _)| error.contains("in time"))
+    });
+    assert_eq!(agent.lines(), Vec::<Value>::new());
+    agent.set_mood(AgentMood::Reads);
+    install(&sandbox);
+    eventually("both records", || (agent.lines().len() >= 2).then_some(()));
+    assert_eq!(agent.lines(), sandbox.log());
+}
+
+#[test]
+fn a_collector_that_is_out_of_order_gets_everything_once_it_is_not() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_collector();
+    sandbox.world.fail(Service::Collector, Some(Failure::Status(503)));
+    install(&sandbox);
+    assert!(sandbox.failure_of(SinkKind::Otlp).contains("status 503"));
+    sandbox.world.fail(Service::Collector, None);
+    install(&sandbox);
+    eventually("both", || (sandbox.collected().len() >= 2).then_some(()));
+    assert_eq!(sandbox.collected().len(), 2);
+}
+
+#[test]
+fn one_sink_that_fails_is_no_hindrance_to_another() {
+    let agent = Agent::start().unwrap();
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.log_to_agent(&agent);
+    sandbox.log_to_collector();
+    sandbox.world.fail(Service::Intake, Some(Failure::Status(500)));
+    install(&sandbox);
+    eventually("the agent's line", || (agent.lines().len() == 1).then_some(()));
+    eventually("the collector's record", || (sandbox.collected().len() == 1).then_some(()));
+    let status = sandbox.scfw(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let sinks = status["sinks"].as_array().unwrap();
+    let waiting: Vec<_> =
+        sinks.iter().map(|sink| (sink["sink"].as_str(), sink["waiting"].as_i64())).collect();
+    let expected = [(Some("agent"), Some(0)), (Some("api"), Some(1)), (Some("otlp"), Some(0))];
+    assert_eq!(waiting, expected);
+    assert!(sinks[1]["error"].as_str().unwrap().contains("status 500"), "{sinks:?}");
+    let text = sandbox.scfw(&["status"]).stdout;
+    assert!(text.contains("telemetry: 1 record waits for Datadog's API; last error at 2"), "{text}");
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_split_and_a_record_that_is_refused_is_counted() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(Failure::Status(500)));
+    for _ in 0..5 {
+        install(&sandbox);
+    }
+    sandbox.world.intake_takes(2);
+    sandbox.world.fail(Service::Intake, None);
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+    sandbox.world.intake_takes(0);
+    install(&sandbox);
+    eventually("a record that is given up", || (sandbox.sink(SinkKind::Api).dropped == 1).then_some(()));
+    sandbox.world.intake_takes(9);
+    install(&sandbox);
+    let last = eventually("word of the loss", || {
+        let records = sandbox.intake_records();
+        records.last().filter(|record| record["event"] == "loss").cloned()
+    });
+    assert_eq!((&last["dropped"], &last["sink"]), (&Value::from(1), &Value::from("api")));
+    assert_eq!(sandbox.log().last(), Some(&last));
+}
+
+#[test]
+fn killed_between_verdict_and_delivery_nothing_is_lost() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(Failure::Hang));
+    for _ in 0..3 {
+        install(&sandbox);
+        sandbox.kill_senders();
+    }
+    assert_eq!(sandbox.sink(SinkKind::Api).waiting, 3);
+    sandbox.world.fail(Service::Intake, None);
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+}
+
+#[test]
+fn what_is_delivered_twice_has_one_id() {
+    let agent = Agent::start().unwrap();
+    agent.set_mood(AgentMood::ReadsAndHangs);
+    let mut sandbox = sandbox();
+    sandbox.log_to_agent(&agent);
+    install(&sandbox);
+    eventually("a line", || (!agent.lines().is_empty()).then_some(()));
+    sandbox.kill_senders();
+    agent.set_mood(AgentMood::Reads);
+    install(&sandbox);
+    eventually("three lines", || (agent.lines().len() >= 3).then_some(()));
+    let delivered = ids(&agent.lines());
+    assert_eq!(delivered.len(), 3, "the first twice");
+    assert_eq!(distinct(&delivered), distinct(&sandbox.logged_ids()));
+}
+
+#[test]
+fn parallel_installs_are_delivered_each_once() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    let document = serde_json::json!({
+        "protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": ["install"],
+        "targets": [{"name": "good", "version": "1.0.0", "source": "registry", "published": "2020-01-01T00:00:00Z"}],
+    })
+    .to_string();
+    std::thread::scope(|scope| {
+        for _process in 0..8 {
+            scope.spawn(|| sandbox.hook_with_input(&["verify"], document.as_bytes()).ended_with(0));
+        }
+    });
+    eventually("eight records", || (sandbox.world.intake_logs().len() >= 8).then_some(()));
+    let delivered = ids(&sandbox.intake_records());
+    assert_eq!((delivered.len(), distinct(&delivered)), (8, distinct(&sandbox.logged_ids())));
+}
+
+#[test]
+fn where_the_store_cannot_be_opened_it_is_said_and_the_file_log_has_the_record() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    std::fs::create_dir_all(sandbox.path("scfw/store.db")).unwrap();
+    sandbox
+        .hook(&["npm", "install", "good"])
+        .ended_with(0)
+        .says("this run is missing in \"scfw history\" and does not reach Datadog's API");
+    assert_eq!(sandbox.log().len(), 1);
+    assert!(!sandbox.log()[0].to_string().contains(KEY));
+}
+
+/// In a mount namespace of its own, where the data directory is a disk of two megabytes: one run before it is full, one
+/// while it is, one afterwards, once the intake is there again.
+const FULL_DISK: &str = r#"
+set -eu
+mount -t tmpfs -o size=2m,mode=700 none "$SCFW_HOME"
+verify() { printf '%s' "$DOCUMENT" | "$HOOK" verify; }
+verify
+dd if=/dev/zero of="$SCFW_HOME/filler" bs=1024 2>/dev/null || true
+verify
+rm "$SCFW_HOME/filler"
+: > full
+while [ ! -e healed ]; do sleep 0.05; done
+verify
+"#;
+
+#[test]
+fn a_disk_that_was_full_in_between_fails_no_install_and_loses_nothing_that_was_queued() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.set("SCFW_LOG_FILE", sandbox.path("elsewhere.log"));
+    sandbox.set("HOOK", crate::support::binary("scfw-hook"));
+    let document = serde_json::json!({
+        "protocol": 1, "manager": "npm", "version": "11.0.0", "phase": "install", "argv": ["install"],
+        "targets": [{"name": "good", "version": "1.0.0", "source": "registry", "published": "2020-01-01T00:00:00Z"}],
+    });
+    sandbox.set("DOCUMENT", document.to_string());
+    sandbox.world.fail(Service::Intake, Some(Failure::Status(500)));
+    let arguments = ["--user", "--map-root-user", "--mount", "sh", "-c", FULL_DISK];
+    let finished = std::thread::scope(|scope| {
+        let running = scope.spawn(|| sandbox.bare("unshare", &arguments));
+        eventually("a full disk", || sandbox.project("full").exists().then_some(()));
+        sandbox.world.fail(Service::Intake, None);
+        sandbox.write("healed", "");
+        running.join().unwrap().ended_with(0)
+    });
+    assert_eq!(finished.stderr.matches("this run is missing in").count(), 1, "{}", finished.stderr);
+    let log = std::fs::read_to_string(sandbox.path("elsewhere.log")).unwrap();
+    let log: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(log.len(), 3, "the file log has them all");
+    eventually("the first and the last", || (sandbox.world.intake_logs().len() >= 2).then_some(()));
+    assert_eq!(sandbox.intake_records(), [log[0].clone(), log[2].clone()]);
+}
