@@ -192,8 +192,8 @@ mod tests {
     fn what_no_package_is_called_is_an_error() {
         for query in [
             "pypi:adcontrol>", "pypi:flask>=1", "pypi:flask=1", "pypi:flask;x", "pypi:-flask", "pypi:flask-",
-            "pypi:flask[x", "pypi:flask[x]y", "pypi:internal-*", "pypi:@a/b", "npm:@corp/*", "npm:@corp",
-            "npm:@corp/", "npm:@/a", "npm:@a/b/c", "npm:a/b", "npm:.hidden", "npm:a:b", "npm:a#b", "npm:é",
+            "pypi:flask[x", "pypi:flask[x]y", "pypi:internal-*", "npm:@corp/*", "npm:@corp", "npm:@corp/",
+            "npm:@/a", "npm:@a/b/c", "npm:a/b", "npm:.hidden", "npm:a:b", "npm:a#b", "npm:é",
             "pkg:npm/a%2Fb", "pkg:npm/%40corp/%2A",
         ] {
             assert!(matches!(Package::from_query(query), Err(QueryError::Name(_))), "{query}");
