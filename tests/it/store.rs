@@ -67,6 +67,14 @@ fn an_old_store_is_believed_but_not_alone() {
         "{}",
         finished.stdout
     );
+    // The clock was set back.
+    age(&sandbox, -1000);
+    let finished = sandbox.scfw(&["check", "npm:good@1.0.0"]).ended_with(1);
+    assert!(
+        finished.stdout.contains("the advisories for npm is from a time still to come"),
+        "{}",
+        finished.stdout
+    );
 }
 
 #[test]

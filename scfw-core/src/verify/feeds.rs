@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::local::{Known, Local, hours};
+use super::local::{Known, Local, old};
 use super::osv::{describe, disclosure, incomparable};
 use super::{AtOnce, Finding, FindingSeverity, Verifier};
 use crate::advisory::Advisory;
@@ -59,7 +59,7 @@ impl Verifier for Feeds {
             }
             let missing = match known {
                 Known::Absent => "is not in the store; \"scfw update\" brings it in".to_owned(),
-                Known::Old(age) => format!("is {} old; \"scfw update\" brings it up to date", hours(age)),
+                Known::Old(age) => format!("is {}; \"scfw update\" brings it up to date", old(age)),
                 Known::Current => continue,
             };
             at_once

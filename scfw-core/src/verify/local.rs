@@ -91,7 +91,7 @@ impl<'a> Local<'a> {
     /// What to add where the network could not tell either, about a feed of `what`.
     pub(super) fn explain(&self, known: Known, what: &str) -> Option<String> {
         match known {
-            Known::Old(age) => Some(format!("what the store has of {what} is {} old", hours(age))),
+            Known::Old(age) => Some(format!("what the store has of {what} is {}", old(age))),
             Known::Absent if self.is_offline => {
                 Some(format!("the store has nothing of {what} (\"scfw update --from DIR\" brings it in)"))
             }
@@ -112,8 +112,12 @@ fn describe(error: &StoreError) -> String {
     format!("{error}{cause}; this verification does without it")
 }
 
-/// `age` in hours, or in days from three days on.
-pub(super) fn hours(age: Duration) -> String {
+/// `age` in hours, or in days from three days on, for what comes after `is`. Where the clock was set back, it is none.
+pub(super) fn old(age: Duration) -> String {
     let hours = age.as_secs() / 3600;
-    if hours < 72 { format!("{hours} hours") } else { format!("{} days", hours / 24) }
+    match hours {
+        _ if age.as_secs() == u64::MAX => "from a time still to come".to_owned(),
+        ..72 => format!("{hours} hours old"),
+        72.. => format!("{} days old", hours / 24),
+    }
 }
