@@ -177,7 +177,22 @@ pub(crate) fn innermost(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// `base` and `path` with exactly one slash between them.
+/// `base` and `path` with exactly one slash between them, before the query that `base` may have.
 pub(crate) fn join(base: &str, path: &str) -> String {
-    format!("{}/{path}", base.trim_end_matches('/'))
+    let (base, query) = base.split_at(base.find(['?', '#']).unwrap_or(base.len()));
+    format!("{}/{path}{query}", base.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_path_comes_before_the_query() {
+        for (base, joined) in [
+            ("https://host/a", "https://host/a/b/c.zip"),
+            ("https://host/a//", "https://host/a/b/c.zip"),
+            ("https://host/a/?token=x/y", "https://host/a/b/c.zip?token=x/y"),
+        ] {
+            assert_eq!(super::join(base, "b/c.zip"), joined);
+        }
+    }
 }

@@ -32,6 +32,9 @@ pub(super) fn documents(
         return Err(unusable(format!("has more than {MOST_ENTRIES} entries")));
     }
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
+    if archive.len() as u64 > MOST_ENTRIES {
+        return Err(unusable(format!("has more than {MOST_ENTRIES} entries")));
+    }
     progress.begin(&format!("reading {location}"), Some(archive.len() as u64), false);
     let mut total = 0;
     let mut document = Vec::new();
@@ -69,14 +72,18 @@ fn claimed_entries(file: &mut File) -> io::Result<u64> {
     let mut tail = Vec::new();
     file.take(LONGEST_END).read_to_end(&mut tail)?;
     file.seek(SeekFrom::Start(0))?;
-    let find = |signature: &[u8]| tail.windows(4).rposition(|window| window == signature);
+    let ends = |signature: &'static [u8]| {
+        tail.windows(4).enumerate().filter(move |(_, window)| *window == signature).map(|(start, _)| start)
+    };
     let number = |start: usize, bytes: usize| {
         let field = tail.get(start..start + bytes)?;
         Some(field.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     };
-    let small = find(END).and_then(|end| number(end + 10, 2)).unwrap_or_default();
-    let large = find(LARGE_END).and_then(|end| number(end + 32, 8)).unwrap_or_default();
-    Ok(if small == 0xffff { large.max(small) } else { small })
+    // Any of them may be the one that the reader takes, and a comment can hold what looks like one.
+    let most = |signature: &'static [u8], field: usize, bytes: usize| {
+        ends(signature).filter_map(|end| number(end + field, bytes)).max().unwrap_or_default()
+    };
+    Ok(most(END, 10, 2).max(most(LARGE_END, 32, 8)))
 }
 
 #[cfg(test)]
@@ -98,6 +105,13 @@ mod tests {
             assert_eq!(claimed_entries(&mut file).unwrap(), count);
             assert_eq!(ZipArchive::new(file).unwrap().len() as u64, count);
         }
+        // Another end in the comment does not hide the real one.
+        let mut writer = zip::ZipWriter::new(tempfile::tempfile().unwrap());
+        for number in 0..300 {
+            writer.start_file(format!("{number}.json"), zip::write::SimpleFileOptions::default()).unwrap();
+        }
+        writer.set_comment("PK\u{5}\u{6}\0\0\0\0\u{1}\0\u{1}\0 and more").unwrap();
+        assert_eq!(claimed_entries(&mut writer.finish().unwrap()).unwrap(), 300);
         let mut garbage = tempfile::tempfile().unwrap();
         garbage.write_all(b"PK\x05\x06").unwrap();
         assert_eq!(claimed_entries(&mut garbage).unwrap(), 0);

@@ -22,6 +22,8 @@ const FEW: usize = 32;
 const MANY: usize = 2000;
 /// So many documents of the index may be missing in the zip at most, for the two are not made at one moment.
 const MOST_MISSING: usize = 500;
+/// Most bytes that changed documents have together, for they are held in memory. The zip is read one by one.
+const MOST_CHANGED: usize = 64 * 1024 * 1024;
 /// What fetching one document costs, in bytes of a download that would take as long.
 const COST_OF_ONE: u64 = 32 * 1024;
 /// Documents that are gathered before they are written in the order of the store, in bytes and in number.
@@ -99,8 +101,8 @@ impl Updater<'_> {
         refuse_emptiness(self.force, &state.location, index.0.len() as u64)?;
         refuse_loss(self.force, &state.location, self.count(name)?, index.0.len() as u64)?;
         let places = difference.changed.iter().map(|id| base.join(&format!("{id}.json"))).collect();
-        let documents =
-            self.reader.read_all(places, usize::try_from(archive::LARGEST_DOCUMENT).unwrap_or(usize::MAX))?;
+        let limit = usize::try_from(archive::LARGEST_DOCUMENT).unwrap_or(usize::MAX);
+        let Some(documents) = self.reader.read_all(places, limit, MOST_CHANGED)? else { return Ok(None) };
         let mut unreadable = Vec::new();
         let mut changes: Vec<Change> = difference.gone.iter().cloned().map(Change::Remove).collect();
         for (id, document) in difference.changed.iter().zip(documents) {

@@ -1,14 +1,16 @@
 //! Reading what feeds are made of, from a directory or over HTTP. Archives that come over the network are downloaded to
 //! a file first, which a later update goes on with where this one is killed.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -48,8 +50,18 @@ pub(super) enum Archive {
 /// What is noted beside a download: of what it is a part.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
+    /// The SHA-256 of the URL.
     url: String,
     etag: String,
+}
+
+/// The SHA-256 of `url`, in hexadecimal.
+fn digest(url: &str) -> String {
+    Sha256::digest(url).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Reads files of feeds.
@@ -104,32 +116,43 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The files at `places`, in their order; nothing for each that is not there.
+    /// The files at `places`, in their order; nothing for each that is not there, and nothing at all where they have more
+    /// than `total` bytes together, `limit` being the most that one may have.
     pub(super) fn read_all(
         &self,
         places: Vec<Place>,
         limit: usize,
-    ) -> Result<Vec<Option<Vec<u8>>>, UpdateError> {
+        total: usize,
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, UpdateError> {
         self.progress.begin("fetching what has changed", Some(places.len() as u64), false);
         let read = self.runtime.block_on(async {
             let mut found: Vec<Option<Vec<u8>>> = vec![None; places.len()];
             let mut waiting = places.into_iter().enumerate();
             let mut running = JoinSet::new();
+            let mut rest = total;
             loop {
                 while running.len() < AT_ONCE
                     && let Some((number, place)) = waiting.next()
                 {
                     match place {
-                        Place::Local(path) => found[number] = read_file(&path, limit)?,
+                        Place::Local(path) => {
+                            let file = read_file(&path, limit)?;
+                            let size = file.as_ref().map_or(0, Vec::len);
+                            let Some(left) = rest.checked_sub(size) else { return Ok(None) };
+                            rest = left;
+                            found[number] = file;
+                        }
                         Place::Url(url) => {
                             let client = self.client.clone();
                             running.spawn(async move { (number, get(&client, &url, None, limit).await) });
                         }
                     }
                 }
-                let Some(answered) = running.join_next().await else { return Ok(found) };
+                let Some(answered) = running.join_next().await else { return Ok(Some(found)) };
                 let Ok((number, content)) = answered else { continue };
                 if let Content::Bytes(bytes, _) = content? {
+                    let Some(left) = rest.checked_sub(bytes.len()) else { return Ok(None) };
+                    rest = left;
                     found[number] = Some(bytes);
                 }
                 self.progress.advance(1);
@@ -186,14 +209,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The file that the archive at `url` is downloaded to, and the note beside it.
+    /// The file that the archive at `url` is downloaded to, and the note beside it. A URL can hold a secret, so neither
+    /// has it in its name or in it.
     fn download_of(&self, url: &str) -> (PathBuf, PathBuf) {
-        let name: String = url
-            .chars()
-            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
-            .collect();
-        // The end tells archives of one server apart.
-        let name = &name[name.len().saturating_sub(100)..];
+        let name = digest(url);
         (self.downloads.join(format!("{name}.part")), self.downloads.join(format!("{name}.json")))
     }
 }
@@ -294,7 +313,7 @@ impl Download<'_> {
         let note = fs::read(self.note).ok().and_then(|note| serde_json::from_slice::<Note>(&note).ok());
         let size = fs::metadata(self.file).map(|metadata| metadata.len());
         match (note, size) {
-            (Some(note), Ok(size)) if note.url == self.url && size > 0 => (size, Some(note.etag)),
+            (Some(note), Ok(size)) if note.url == digest(self.url) && size > 0 => (size, Some(note.etag)),
             _ => (0, None),
         }
     }
@@ -302,11 +321,16 @@ impl Download<'_> {
     /// An empty file, with a note of what it will be where the server can be asked for the rest of that.
     fn begin(&self, etag: Option<&str>) -> Result<File, UpdateError> {
         self.forget()?;
-        let file = File::create(self.file).map_err(|source| self.disk(source))?;
+        let create = |path: &Path| {
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+        };
+        let file = create(self.file).map_err(|source| self.disk(source))?;
         if let Some(etag) = etag.filter(|etag| etag.starts_with('"')) {
-            let note = Note { url: self.url.to_owned(), etag: etag.to_owned() };
+            let note = Note { url: digest(self.url), etag: etag.to_owned() };
             let note = serde_json::to_vec(&note).map_err(|error| self.disk(error.into()))?;
-            fs::write(self.note, note).map_err(|source| self.disk(source))?;
+            create(self.note)
+                .and_then(|mut file| file.write_all(&note))
+                .map_err(|source| self.disk(source))?;
         }
         Ok(file)
     }
