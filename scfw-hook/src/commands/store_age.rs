@@ -1,6 +1,7 @@
 //! How recent the store is, for `scfw status` and `scfw doctor`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use scfw_core::config::Settings;
@@ -93,12 +94,15 @@ impl StoreAge {
             let more = if *count > named.len() { ", …" } else { "" };
             let (feed, named) = (sanitise(feed), named.join(", "));
             let named = sanitise(&named);
-            sentence.push_str(&format!("; {count} documents of {feed} could not be read: {named}{more}"));
+            // Writing to a string does not fail.
+            let _infallible =
+                write!(sentence, "; {count} documents of {feed} could not be read: {named}{more}");
         }
         for (feed, day) in &self.standing_still {
-            sentence.push_str(&format!(
+            let _infallible = write!(
+                sentence,
                 "; nothing in {feed} is later than {day}: is its source still kept up to date?"
-            ));
+            );
         }
         sentence
     }
