@@ -87,7 +87,7 @@ fn the_store_is_looked_at() {
     assert_eq!(outcome(&doctor(0), "store", "store.db")["outcome"], "ok");
     let finished = sandbox.scfw(&["status"]);
     assert!(
-        finished.stdout.contains("store: 4 feeds, brought up to date 0 minutes ago\n"),
+        finished.stdout.contains("store: 4 feeds, brought up to date 0 minutes ago"),
         "{}",
         finished.stdout
     );

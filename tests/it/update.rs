@@ -218,7 +218,9 @@ fn a_zip_that_lacks_what_its_index_lists_is_refused_unless_forced() {
     let id = |number: usize| format!("MAL-0000-{number}");
     let all: Vec<Value> =
         (0..200).map(|number| dated(&id(number), &id(number), "2024-01-01T00:00:00Z")).collect();
-    let index: String = (0..200).map(|number| format!("2024-01-01T00:00:00Z,{}\n", id(number))).collect();
+    let lines: Vec<String> =
+        (0..200).map(|number| format!("2024-01-01T00:00:00Z,{}\n", id(number))).collect();
+    let index = lines.concat();
     let manifest = r#"{"evil": null}"#;
     let from = mirror_npm(&sandbox, &all[..100], manifest, Some(&index));
     let finished = sandbox.scfw(&["update", "--from", &from]).ended_with(1);
