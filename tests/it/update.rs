@@ -412,6 +412,8 @@ fn only_one_update_runs_at_a_time() {
     let lock = fs::File::options().write(true).open(sandbox.path("scfw/update.lock")).unwrap();
     lock.lock().unwrap();
     sandbox.scfw(&["update"]).ended_with(1).says("another update is running");
+    let refused = update_json(&sandbox, &[], 1);
+    assert_eq!((&refused["ok"], &refused["error"]), (&json!(false), &json!("another update is running")));
     drop(lock);
     sandbox.scfw(&["update"]).ended_with(0);
 }

@@ -57,8 +57,14 @@ pub(super) fn run(options: &Update) -> i32 {
     bar.end();
     let report = match outcome {
         Ok(report) => report,
-        Err(error @ UpdateError::Locked { .. }) => return fail(&error, status::BLOCKED),
-        Err(error) => return fail(&error, INCOMPLETE),
+        Err(error) => {
+            if options.json {
+                let json = json!({"ok": false, "error": describe(&error), "feeds": []});
+                output::print(&format!("{}\n", escape_json(&format!("{json:#}"))));
+            }
+            let is_refused = matches!(error, UpdateError::Locked { .. });
+            return fail(&error, if is_refused { status::BLOCKED } else { INCOMPLETE });
+        }
     };
     let text = if options.json { as_json(&report) } else { as_text(&report) };
     output::print(&text);
