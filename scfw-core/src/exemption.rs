@@ -66,12 +66,15 @@ impl NewExemption {
 
     /// Whether it is about `finding` of `target`. Who has looked into a package has not looked into what another address
     /// gives under its name: that something could not be verified is covered only where the target comes from the very
-    /// address that the exemption names in place of an advisory.
+    /// address that the exemption names in place of an advisory. An address with a query cannot be named, for what is kept
+    /// of it leaves the query out.
     fn covers_finding(&self, target: &Target, finding: &Finding) -> bool {
         let advisory = match (finding.is_unverified, finding.verifier == SOURCE) {
             (false, _) => finding.advisory.as_deref(),
             (true, true) => match (&self.advisory, target.url.as_deref().map(without_credentials)) {
-                (Some(named), Some(url)) if without_credentials(named) == url => Some(named.as_str()),
+                (Some(named), Some(url)) if without_credentials(named) == url && !url.contains("?[…]") => {
+                    Some(named.as_str())
+                }
                 _ => return false,
             },
             (true, false) => return false,

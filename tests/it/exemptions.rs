@@ -159,6 +159,12 @@ fn an_exempted_package_is_not_exempted_from_coming_from_another_address() {
     verify("git", &ours.replace("0123", "4567"), 69);
     verify("git", &ours.replace("Ours", "ours"), 69);
     verify("url", poisoned, 69);
+    // Of an address with a query the query is not kept, so another could not be told from it.
+    allow(
+        &sandbox,
+        &["npm:left-pad", "--advisory", "https://host.example/get?file=ours", "--reason", "ours"],
+    );
+    verify("url", "https://host.example/get?file=theirs", 69);
 }
 
 #[test]
