@@ -17,6 +17,7 @@ pub mod moment;
 pub mod package;
 pub mod policy;
 pub mod rc_file;
+pub mod redact;
 pub mod report;
 pub mod screen;
 pub mod store;

@@ -3,8 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
 /// Longest text from outside that is shown, in characters.
 const LONGEST: usize = 500;
+
+/// What need not be escaped in a path of a URI (RFC 3986): unreserved characters and the slash.
+pub(crate) const PATH_IN_URI: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// `text` on one line without anything that a terminal would act on: control characters, escape sequences and
 /// the characters that change the direction of writing. What is longer than 500 characters is cut.

@@ -1,5 +1,7 @@
 //! What could not be read of somebody else's files: listed up to a number, and counted beyond it.
 
+use crate::text::without_credentials;
+
 /// Longer texts are shortened to this many characters before they are kept.
 const TEXT_LENGTH: usize = 200;
 
@@ -30,7 +32,9 @@ impl UnreadList {
     /// Notes that something could not be read.
     pub(crate) fn add(&mut self, what: &str, why: &str) {
         if self.listed.len() < self.limit {
-            self.listed.push(Unread { what: shorten(what), why: shorten(why) });
+            // Before they are cut, for without its end a name before a host is not known for one.
+            let (what, why) = (without_credentials(what), without_credentials(why));
+            self.listed.push(Unread { what: shorten(&what), why: shorten(&why) });
         } else {
             self.unlisted += 1;
         }
@@ -56,6 +60,14 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_are_taken_out_even_where_the_text_is_cut() {
+        let mut list = UnreadList::new(10);
+        let url = format!("https://user:s3cret@{}.example/", "h".repeat(300));
+        list.add(&url, &format!("names {url}"));
+        assert!(!format!("{:?}", list.finish()).contains("s3cret"));
+    }
 
     #[test]
     fn texts_are_shortened_and_counted() {

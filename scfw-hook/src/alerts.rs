@@ -40,5 +40,5 @@ pub fn tell(store: &mut Store, settings: &Settings) {
 
 fn show(alerts: &[Alert]) -> std::io::Result<()> {
     output::clear_line();
-    stderr().lock().write_all(text(alerts).as_bytes())
+    stderr().lock().write_all(output::redacted(&text(alerts)).as_bytes())
 }

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 use scfw_core::config::Settings;
+use scfw_core::redact::Redactor;
 use scfw_core::text::{escape_json, sanitise};
 use scfw_core::verify::Verification;
 use serde::Serialize;
@@ -45,10 +46,27 @@ pub fn print_all(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a document to standard output, for scripts. A terminal that it is shown on has nothing to act on.
-pub fn print_json(document: &impl Serialize) -> io::Result<()> {
+/// Knows what of this user a report must not tell.
+#[must_use]
+pub fn redactor() -> Redactor {
+    Redactor::for_this_user(std::env::var_os("HOME"))
+}
+
+/// A report as it is shown: people pass them on, so the user's home directory is `~` in it.
+#[must_use]
+pub fn redacted(report: &str) -> String {
+    redactor().without_home(report).into_owned()
+}
+
+/// Writes a report to standard output, all of it.
+pub fn print_report(text: &str) -> io::Result<()> {
+    print_all(&redacted(text))
+}
+
+/// The same for a document, for scripts. A terminal that it is shown on has nothing to act on.
+pub fn print_json_report(document: &impl Serialize) -> io::Result<()> {
     let json = serde_json::to_string_pretty(document)?;
-    print_all(&format!("{}\n", escape_json(&json)))
+    print_report(&format!("{}\n", escape_json(&json)))
 }
 
 /// Whether standard error may carry colours: a terminal, and `NO_COLOR` unset or empty.

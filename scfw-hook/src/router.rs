@@ -114,11 +114,13 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         Ok(screened) => {
             if let Some(verification) = screened.blocked {
                 output::say_trouble(&verification);
-                output::write(&format!("{}{BLOCKED}\n", report::text(&verification, output::has_colour())));
+                let report = output::redacted(&report::text(&verification, output::has_colour()));
+                output::write(&format!("{report}{BLOCKED}\n"));
                 run.record(&Ending::Blocked(&verification));
                 return status::BLOCKED;
             }
             for unread in screened.unread {
+                let unread = output::redacted(&unread);
                 output::say(&format!(
                     "{} (what it names is verified once it is resolved)",
                     sanitise(&unread)

@@ -93,7 +93,7 @@ fn is_dry_run() -> bool {
 fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (Action, i32) {
     let terminal = Terminal::open();
     let decision = decide(verification, settings, terminal.is_some());
-    let text = report::text(verification, output::has_colour());
+    let text = output::redacted(&report::text(verification, output::has_colour()));
     if !text.is_empty() {
         output::clear_line();
         output::write(&text);
@@ -123,8 +123,11 @@ fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (
         }
         Decision::Ask => {
             // Where standard error goes elsewhere, the terminal has not seen what it is asked about.
-            let unseen =
-                if output::is_terminal() { String::new() } else { report::text(verification, false) };
+            let unseen = if output::is_terminal() {
+                String::new()
+            } else {
+                output::redacted(&report::text(verification, false))
+            };
             if terminal.is_some_and(|terminal| terminal.confirm(&unseen)) {
                 (Action::Allow, status::OK)
             } else {

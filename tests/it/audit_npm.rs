@@ -92,7 +92,7 @@ fn what_is_installed_globally_is_audited_on_demand() {
         let finished = sandbox.scfw(&["audit", "npm"]).ended_with(0).says("nothing is installed");
         assert_eq!(finished.stdout, "0 packages audited, 0 with findings.\n");
         let list = document(&sandbox, &["--global"], "json", 0);
-        let modules = "home/npm-global/lib/node_modules/app";
+        let modules = "~/npm-global/lib/node_modules/app";
         let places = places(&sandbox, &list);
         assert_eq!(places.len(), 5, "npm {version}: {places:?}");
         assert_eq!(places[1], format!("npm:app@1.0.0 {modules}"));

@@ -10,6 +10,7 @@ use super::{help, purl, rule};
 use crate::advisory::{Rating, Severity};
 use crate::inventory::{Audit, Installed, Licence};
 use crate::package::{Ecosystem, Target};
+use crate::redact::Redactor;
 use crate::verify::{Finding, FindingSeverity};
 
 /// Embedded malicious code, in the Common Weakness Enumeration.
@@ -20,18 +21,18 @@ const ROOT: &str = "root";
 
 /// The audit as a CycloneDX document.
 #[must_use]
-pub fn cyclonedx(audit: &Audit<'_>) -> Value {
+pub fn cyclonedx(audit: &Audit<'_>, redactor: &Redactor) -> Value {
     let inventory = audit.inventory;
-    let references = references(audit);
+    let purls: Vec<Option<String>> =
+        audit.verification.targets.iter().map(|(target, _)| purl(target, redactor)).collect();
+    let references = references(audit, &purls);
     let components: Vec<Value> = audit
         .verification
         .targets
         .iter()
         .zip(&inventory.packages)
-        .zip(&references)
-        .map(|(((target, findings), installed), reference)| {
-            component(audit, target, findings, installed, reference)
-        })
+        .zip(references.iter().zip(&purls))
+        .map(|(((target, findings), installed), names)| component(audit, target, findings, installed, names))
         .collect();
     let dependencies: Vec<Value> = inventory
         .requirements()
@@ -45,7 +46,10 @@ pub fn cyclonedx(audit: &Audit<'_>) -> Value {
     let general = audit.verification.general.iter().map(|finding| property("unverified", &finding.message));
     let unread =
         inventory.unread.iter().map(|unread| property("unread", &format!("{}: {}", unread.what, unread.why)));
-    let root = inventory.root.file_name().unwrap_or(inventory.root.as_os_str()).to_string_lossy();
+    let root = match redactor.below_home(&inventory.root) {
+        Some(home) if home.as_os_str().is_empty() => "~".into(),
+        _ => inventory.root.file_name().unwrap_or(inventory.root.as_os_str()).to_string_lossy(),
+    };
     let aggregate = if inventory.unread.is_empty() { "complete" } else { "incomplete" };
     let mut document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -68,17 +72,17 @@ pub fn cyclonedx(audit: &Audit<'_>) -> Value {
 }
 
 /// One reference per package, told apart where several have the same purl.
-fn references(audit: &Audit<'_>) -> Vec<String> {
+fn references(audit: &Audit<'_>, purls: &[Option<String>]) -> Vec<String> {
     let mut seen = HashSet::from([ROOT.to_owned()]);
-    let of = |target: &Target| purl(target).unwrap_or_else(|| target.package.to_string());
-    let mut references = Vec::with_capacity(audit.verification.targets.len());
-    for (target, _) in &audit.verification.targets {
-        let mut reference = of(target);
+    let mut references = Vec::with_capacity(purls.len());
+    for ((target, _), purl) in audit.verification.targets.iter().zip(purls) {
+        let name = purl.clone().unwrap_or_else(|| target.package.to_string());
+        let mut reference = name.clone();
         for number in 2.. {
             if seen.insert(reference.clone()) {
                 break;
             }
-            reference = format!("{} ({number})", of(target));
+            reference = format!("{name} ({number})");
         }
         references.push(reference);
     }
@@ -90,7 +94,7 @@ fn component(
     target: &Target,
     findings: &[Finding],
     installed: &Installed,
-    reference: &str,
+    (reference, purl): (&String, &Option<String>),
 ) -> Value {
     let package = &target.package;
     let (group, name) = match (package.ecosystem, package.name.split_once('/')) {
@@ -119,7 +123,7 @@ fn component(
     let fields = [
         ("group", group.map(Value::from)),
         ("version", package.version.as_deref().map(Value::from)),
-        ("purl", purl(target).map(Value::from)),
+        ("purl", purl.as_deref().map(Value::from)),
         ("licenses", licences),
         ("properties", (!unverified.is_empty()).then_some(Value::from(unverified))),
     ];

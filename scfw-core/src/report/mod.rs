@@ -10,6 +10,7 @@ mod text;
 use packageurl::PackageUrl;
 
 use crate::package::{Ecosystem, Source, Target};
+use crate::redact::Redactor;
 use crate::verify::{Finding, FindingSeverity};
 
 pub use cyclonedx::cyclonedx;
@@ -24,7 +25,7 @@ pub const BLOCKED: &str = "The installation request was blocked. No changes have
 const DATADOG_HELP: &str = "https://github.com/DataDog/malicious-software-packages-dataset";
 
 /// The purl of a target, with the repository or address that it came from. Nothing for a name that no purl can have.
-fn purl(target: &Target) -> Option<String> {
+fn purl(target: &Target, redactor: &Redactor) -> Option<String> {
     let package = &target.package;
     let name = match package.ecosystem {
         Ecosystem::PyPi => package.key(),
@@ -47,7 +48,7 @@ fn purl(target: &Target) -> Option<String> {
         Source::Registry | Source::Path => None,
     };
     if let (Some(qualifier), Some(url)) = (qualifier, &target.url) {
-        purl.add_qualifier(qualifier, url.clone()).ok()?;
+        purl.add_qualifier(qualifier, redactor.without_home(url).into_owned()).ok()?;
     }
     Some(purl.to_string())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::percent_encode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -12,10 +12,9 @@ use super::{help, purl, rule};
 use crate::advisory::Severity;
 use crate::inventory::{Audit, Installed};
 use crate::package::Target;
+use crate::redact::Redactor;
+use crate::text::PATH_IN_URI;
 use crate::verify::{Finding, FindingSeverity};
-
-/// What need not be escaped in a path of a URI (RFC 3986): unreserved characters and the slash.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Locations given per result.
 const MOST_LOCATIONS: usize = 100;
@@ -23,9 +22,12 @@ const MOST_LOCATIONS: usize = 100;
 /// The name under which locations below the audited project or environment are relative to it.
 const ROOT: &str = "ROOT";
 
+/// The name of the user's home directory, which the log does not tell (SARIF 2.1.0, section 3.14.14).
+const HOME: &str = "HOME";
+
 /// The audit as a SARIF log. The same audit gives the same bytes.
 #[must_use]
-pub fn sarif(audit: &Audit<'_>) -> Value {
+pub fn sarif(audit: &Audit<'_>, redactor: &Redactor) -> Value {
     let mut rules: Vec<Value> = Vec::new();
     let mut index_of: HashMap<String, usize> = HashMap::new();
     let mut results = Vec::new();
@@ -36,7 +38,7 @@ pub fn sarif(audit: &Audit<'_>) -> Value {
                 rules.push(describe(&id, finding));
                 rules.len() - 1
             });
-            results.push(result(audit, (&id, index), target, installed, finding));
+            results.push(result(audit, redactor, (&id, index), target, installed, finding));
         }
     }
     let general = audit.verification.general.iter().map(|finding| finding.message.clone());
@@ -56,7 +58,10 @@ pub fn sarif(audit: &Audit<'_>) -> Value {
                 "executionSuccessful": notifications.is_empty(),
                 "toolExecutionNotifications": notifications,
             }],
-            "originalUriBaseIds": {ROOT: {"uri": format!("{}/", uri(&audit.inventory.root))}},
+            "originalUriBaseIds": {
+                HOME: {"description": {"text": "The user's home directory."}},
+                ROOT: place(redactor, &audit.inventory.root, "/"),
+            },
             "results": results,
         }],
     })
@@ -118,12 +123,13 @@ fn score(finding: &Finding) -> Option<f64> {
 
 fn result(
     audit: &Audit<'_>,
+    redactor: &Redactor,
     (rule, index): (&str, usize),
     target: &Target,
     installed: &Installed,
     finding: &Finding,
 ) -> Value {
-    let name = purl(target).unwrap_or_else(|| target.package.to_string());
+    let name = purl(target, redactor).unwrap_or_else(|| target.package.to_string());
     let detail = finding.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
     let required_by = if target.required_by.is_empty() {
         String::new()
@@ -136,7 +142,7 @@ fn result(
         .iter()
         .take(MOST_LOCATIONS)
         .map(|file| {
-            let artifact = artifact(audit, file);
+            let artifact = artifact(audit, redactor, file);
             json!({"physicalLocation": {"artifactLocation": artifact}, "logicalLocations": logical})
         })
         .collect();
@@ -151,19 +157,24 @@ fn result(
 }
 
 /// Where a file lies, relative to the root if it lies below.
-fn artifact(audit: &Audit<'_>, file: &Path) -> Value {
+fn artifact(audit: &Audit<'_>, redactor: &Redactor, file: &Path) -> Value {
     match file.strip_prefix(&audit.inventory.root) {
         Ok(relative) => json!({"uri": encode(relative), "uriBaseId": ROOT}),
-        Err(_) => json!({"uri": uri(file)}),
+        Err(_) => place(redactor, file, ""),
     }
 }
 
-fn uri(path: &Path) -> String {
-    format!("file://{}", encode(path))
+/// Where a file lies, or a folder, whose URI ends with a slash; relative to the user's home directory if it lies below.
+fn place(redactor: &Redactor, path: &Path, end: &str) -> Value {
+    match redactor.below_home(path) {
+        Some(home) if home.as_os_str().is_empty() => json!({"uri": "./", "uriBaseId": HOME}),
+        Some(relative) => json!({"uri": format!("{}{end}", encode(relative)), "uriBaseId": HOME}),
+        None => json!({"uri": format!("file://{}{end}", encode(path))}),
+    }
 }
 
 fn encode(path: &Path) -> String {
-    percent_encode(path.as_os_str().as_bytes(), PATH).to_string()
+    percent_encode(path.as_os_str().as_bytes(), PATH_IN_URI).to_string()
 }
 
 /// The same for the same finding about the same package, wherever and whenever it is found.

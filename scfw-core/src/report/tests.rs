@@ -1,6 +1,7 @@
 //! Audits as documents for other tools. That real documents are valid is tested end to end.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -27,6 +28,11 @@ fn inventory() -> (tempfile::TempDir, Inventory) {
     let inventory = npm::read(&npm::Place::Project(root.path().to_owned()));
     assert_eq!(inventory.unread, []);
     (root, inventory)
+}
+
+/// A redactor for somebody without a home.
+fn nobody() -> Redactor {
+    Redactor::default()
 }
 
 fn audit(inventory: &Inventory) -> Audit<'_> {
@@ -88,7 +94,7 @@ fn text_tells_where_a_package_lies_and_counts() {
 #[test]
 fn sarif_has_a_rule_a_result_and_a_stable_fingerprint_for_each_finding() {
     let (_root, inventory) = inventory();
-    let log = sarif(&audit(&inventory));
+    let log = sarif(&audit(&inventory), &nobody());
     let run = &log["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     let ids: Vec<&Value> = rules.iter().map(|rule| &rule["id"]).collect();
@@ -108,15 +114,35 @@ fn sarif_has_a_rule_a_result_and_a_stable_fingerprint_for_each_finding() {
     // The same finding about the same package in another checkout.
     let (_other_root, other) = self::inventory();
     assert_eq!(
-        sarif(&audit(&other))["runs"][0]["results"][2]["partialFingerprints"],
+        sarif(&audit(&other), &nobody())["runs"][0]["results"][2]["partialFingerprints"],
         evil["partialFingerprints"]
     );
 }
 
 #[test]
+fn a_project_below_the_home_is_named_from_there() {
+    let (root, inventory) = inventory();
+    let audit = audit(&inventory);
+    let bases = |home: &Path| {
+        let log = sarif(&audit, &Redactor::new(home.to_str()));
+        log["runs"][0]["originalUriBaseIds"]["ROOT"].clone()
+    };
+    let name = root.path().file_name().unwrap().to_str().unwrap();
+    let below = json!({"uri": format!("{name}/"), "uriBaseId": "HOME"});
+    assert_eq!(bases(root.path().parent().unwrap()), below);
+    assert_eq!(bases(root.path()), json!({"uri": "./", "uriBaseId": "HOME"}));
+    assert_eq!(bases(Path::new("/home/ann")), json!({"uri": format!("file://{}/", root.path().display())}));
+    let component = |home: &Path| {
+        let document = cyclonedx(&audit, &Redactor::new(home.to_str()));
+        document["metadata"]["component"]["name"].clone()
+    };
+    assert_eq!((component(root.path()), component(Path::new("/home/ann"))), (json!("~"), json!(name)));
+}
+
+#[test]
 fn cyclonedx_has_components_dependencies_and_vulnerabilities() {
     let (_root, inventory) = inventory();
-    let document = cyclonedx(&audit(&inventory));
+    let document = cyclonedx(&audit(&inventory), &nobody());
     let components = document["components"].as_array().unwrap();
     let references: Vec<&Value> = components.iter().map(|component| &component["bom-ref"]).collect();
     assert_eq!(references, ["pkg:npm/%40s/leaky@1.0.0", "pkg:npm/evil@1.0.0", "pkg:npm/good@1.0.0"]);
@@ -141,10 +167,11 @@ fn cyclonedx_has_components_dependencies_and_vulnerabilities() {
 #[test]
 fn the_same_audit_gives_the_same_bytes_and_another_one_another_number() {
     let (_root, inventory) = inventory();
-    let both = |audit: &Audit<'_>| (sarif(audit).to_string(), cyclonedx(audit).to_string());
+    let both =
+        |audit: &Audit<'_>| (sarif(audit, &nobody()).to_string(), cyclonedx(audit, &nobody()).to_string());
     assert_eq!(both(&audit(&inventory)), both(&audit(&inventory)));
     let clean = inventory.audit(Verification::default());
-    let number = |audit: &Audit<'_>| cyclonedx(audit)["serialNumber"].as_str().unwrap().to_owned();
+    let number = |audit: &Audit<'_>| cyclonedx(audit, &nobody())["serialNumber"].as_str().unwrap().to_owned();
     assert_ne!(number(&clean), number(&audit(&inventory)));
 }
 
@@ -155,10 +182,13 @@ fn purls_name_sources_and_stay_apart() {
         url: url.map(str::to_owned),
         ..Target::registry(Package::new(Ecosystem::PyPi, "Foo.Bar", Some("1.0")))
     };
-    assert_eq!(purl(&target(Source::Registry, None)).as_deref(), Some("pkg:pypi/foo-bar@1.0"));
-    let git = purl(&target(Source::Git, Some("git+https://host.example/r@0abc"))).unwrap();
+    let purl = |source, url| purl(&target(source, url), &Redactor::new(["/home/ann"])).unwrap();
+    assert_eq!(purl(Source::Registry, None), "pkg:pypi/foo-bar@1.0");
+    let git = purl(Source::Git, Some("git+https://host.example/r@0abc"));
     assert!(git.starts_with("pkg:pypi/foo-bar@1.0?vcs_url=git%2Bhttps"), "{git}");
-    assert_eq!(purl(&target(Source::Path, None)).as_deref(), Some("pkg:pypi/foo-bar@1.0"));
+    assert_eq!(purl(Source::Path, None), "pkg:pypi/foo-bar@1.0");
+    let archive = purl(Source::Url, Some("file:///home/ann/foo-bar.zip"));
+    assert!(archive.contains("~") && !archive.contains("ann"), "{archive}");
 }
 
 #[test]
@@ -179,10 +209,10 @@ fn what_could_not_be_read_is_in_every_document() {
     let list = serde_json::to_value(audit_json(&audit)).unwrap();
     assert_eq!((&list[1]["verdict"], &list[1]["version"]), (&json!("warn"), &Value::Null));
     assert_eq!(list[1]["findings"][0]["message"], "could not be verified: is missing");
-    let invocation = &sarif(&audit)["runs"][0]["invocations"][0];
+    let invocation = &sarif(&audit, &nobody())["runs"][0]["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], false);
     assert_eq!(invocation["toolExecutionNotifications"].as_array().unwrap().len(), 1);
-    let document = cyclonedx(&audit);
+    let document = cyclonedx(&audit, &nobody());
     assert_eq!(document["compositions"][0]["aggregate"], "incomplete");
     assert_eq!(document["metadata"]["properties"][0]["name"], "scfw:unread");
 }

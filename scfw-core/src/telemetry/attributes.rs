@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::fields::Record;
-use super::redact::Redactor;
 use crate::env;
+use crate::redact::Redactor;
 
 /// Where the file is within the configuration directory unless it is named.
 pub const FILE_NAME: &str = "dd_logger/log_attributes.json";

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::redact::Text;
+use crate::redact::Text;
 
 /// Where a field comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,6 @@ pub mod file;
 mod http;
 mod intake;
 mod otlp;
-mod redact;
 mod reference;
 mod scene;
 mod sink;
@@ -23,7 +22,6 @@ pub use attributes::{AttributeError, FILE_NAME as ATTRIBUTES_FILE_NAME, Sources 
 pub use event::{Command, Event, ExemptionChange};
 pub use fields::Record;
 pub use intake::check_key;
-pub use redact::{Redactor, Text};
 pub use reference::reference;
 pub use scene::Scene;
 pub use sink::{Outcome, Sink, SinkKind, wanted_by};

@@ -10,12 +10,12 @@ use super::attributes::AttributeError;
 use super::fields::{
     ErrorMessage, ExemptedEntry, ExemptionEntry, FindingEntry, PackageEntry, Record, UnverifiableEntry,
 };
-use super::redact::{Redactor, Text};
 use super::{Action, Command, Event, ExemptionChange, username};
 use crate::config::Settings;
 use crate::exemption::Exempted;
 use crate::invocation::Manager;
 use crate::package::{Package, Target};
+use crate::redact::{Redactor, Text};
 use crate::store::{Alert, Exemption};
 use crate::verify::{Finding, FindingSeverity, Verification};
 

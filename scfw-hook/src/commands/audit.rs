@@ -126,11 +126,12 @@ pub(super) fn run(options: &Options) -> i32 {
         &settings,
     );
     let audit = inventory.audit(verification);
+    let redactor = output::redactor();
     let printed = match options.format {
-        Format::Text => output::print_all(&report::audit_text(&audit, output::has_colour_on(&stdout()))),
-        Format::Json => output::print_json(&report::audit_json(&audit)),
-        Format::Sarif => output::print_json(&report::sarif(&audit)),
-        Format::CycloneDx => output::print_json(&report::cyclonedx(&audit)),
+        Format::Text => output::print_report(&report::audit_text(&audit, output::has_colour_on(&stdout()))),
+        Format::Json => output::print_json_report(&report::audit_json(&audit)),
+        Format::Sarif => output::print_json_report(&report::sarif(&audit, &redactor)),
+        Format::CycloneDx => output::print_json_report(&report::cyclonedx(&audit, &redactor)),
     };
     concluded(printed, audit.verdict())
 }
@@ -207,11 +208,8 @@ fn global_modules(npm: &Path) -> Result<PathBuf, i32> {
 /// Says what could not be read.
 fn name_unread(inventory: &Inventory) {
     for unread in inventory.unread.iter().take(SHOWN_UNREAD) {
-        output::say(&format!(
-            "{} could not be verified: it {}",
-            sanitise(&unread.what),
-            sanitise(&unread.why)
-        ));
+        let what = output::redacted(&unread.what);
+        output::say(&format!("{} could not be verified: it {}", sanitise(&what), sanitise(&unread.why)));
     }
     let rest = inventory.unread.len().saturating_sub(SHOWN_UNREAD);
     if rest > 0 {

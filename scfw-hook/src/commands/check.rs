@@ -50,7 +50,7 @@ pub(super) fn run(options: &Check) -> i32 {
     output::say_trouble(&verification);
     let printed = match options.format {
         Format::Text => print_text(&report::packages_text(&verification, output::has_colour_on(&stdout()))),
-        Format::Json => output::print_json(&report::json(&verification, &queries)),
+        Format::Json => output::print_json_report(&report::json(&verification, &queries)),
     };
     concluded(printed, Verdict::of(&verification))
 }
@@ -58,5 +58,5 @@ pub(super) fn run(options: &Check) -> i32 {
 fn print_text(report: &str) -> std::io::Result<()> {
     // For `check` the report is the answer, so it goes to standard output.
     let report = if report.is_empty() { "No findings.\n" } else { report };
-    output::print_all(report)
+    output::print_report(report)
 }

@@ -1,13 +1,14 @@
 //! `scfw history`: what the ledger holds.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 use scfw_core::config::Directories;
 use scfw_core::moment::{self, local, rfc3339};
 use scfw_core::package::Package;
 use scfw_core::store::{Alert, Purpose, Run, RunQuery, RunTarget, Store, StoreError, now};
 use scfw_core::telemetry::Action;
-use scfw_core::text::{escape_json, sanitise};
+use scfw_core::text::sanitise;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -53,31 +54,20 @@ pub(super) fn run(options: &History) -> i32 {
     };
     let is_cut = entries.len() > options.limit as usize;
     entries.truncate(options.limit as usize);
-    match options.format {
+    let printed = match options.format {
+        Format::Text if entries.is_empty() => output::print_report("No such run is recorded.\n"),
         Format::Text => {
-            let mut text: String = entries.iter().map(|entry| describe(entry, &query)).collect();
-            if entries.is_empty() {
-                text.push_str("No such run is recorded.\n");
-            }
-            output::print(&text);
-            if is_cut {
-                output::say(&format!(
-                    "these are the latest {}; --limit and --since choose others",
-                    options.limit
-                ));
-            }
-            status::OK
+            let text: String = entries.iter().map(|entry| describe(entry, &query)).collect();
+            output::print_report(&text)
         }
-        Format::Json => {
-            let runs: Vec<_> = entries.iter().map(JsonRun::new).collect();
-            match serde_json::to_string_pretty(&runs) {
-                Ok(json) => {
-                    output::print(&format!("{}\n", escape_json(&json)));
-                    status::OK
-                }
-                Err(error) => fail(&error, status::FAILED),
-            }
-        }
+        Format::Json => output::print_json_report(&entries.iter().map(JsonRun::new).collect::<Vec<_>>()),
+    };
+    if is_cut && options.format == Format::Text {
+        output::say(&format!("these are the latest {}; --limit and --since choose others", options.limit));
+    }
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(&error, status::FAILED),
+        _ => status::OK,
     }
 }
 

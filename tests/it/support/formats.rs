@@ -37,8 +37,12 @@ pub(crate) fn is_sarif(log: &Value) {
                 level(&notification["level"]);
             }
         }
-        let root = text(&run["originalUriBaseIds"]["ROOT"]["uri"]);
-        assert!(root.starts_with("file:///") && root.ends_with('/'), "{root}");
+        let bases = &run["originalUriBaseIds"];
+        has_only(bases, &["HOME", "ROOT"]);
+        let root = text(&bases["ROOT"]["uri"]);
+        let is_relative = bases["ROOT"]["uriBaseId"] == "HOME" && bases["HOME"].get("uri").is_none();
+        assert_eq!(root.starts_with("file:///"), !is_relative, "{bases}");
+        assert!(root.ends_with('/'), "{root}");
         for result in list(&run["results"]) {
             is_result(result, &ids);
         }
@@ -58,7 +62,9 @@ fn is_result(result: &Value, rules: &[&str]) {
         let uri = text(&artifact["uri"]);
         assert!(uri.is_ascii() && !uri.contains([' ', '"', '\\']), "{uri}");
         match artifact.get("uriBaseId") {
-            Some(base) => assert!(*base == "ROOT" && !uri.starts_with('/'), "{artifact}"),
+            Some(base) => {
+                assert!((base == "ROOT" || base == "HOME") && !uri.starts_with('/'), "{artifact}");
+            }
             None => assert!(uri.starts_with("file:///"), "{artifact}"),
         }
         for logical in list(&location["logicalLocations"]) {

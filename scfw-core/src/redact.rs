@@ -1,13 +1,16 @@
 //! What must not leave this machine is taken out of every text of a record: credentials in URLs, secrets in a
-//! command line, and the way to the user's home directory, which becomes `~`.
+//! command line, and the way to the user's home directory, which becomes `~`. Reports, which travel as well, have no
+//! home directory in them either.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::text::{arguments_without_credentials, without_credentials};
+use crate::text::{PATH_IN_URI, arguments_without_credentials, without_credentials};
 
 /// Longest text of a record, in bytes; a command line may have eight times as much.
 const LONGEST: usize = 1024;
@@ -26,16 +29,18 @@ impl Text {
     }
 
     /// A sentence of parts that are clean already.
-    pub(super) fn sentence(parts: &[&str]) -> Self {
+    pub(crate) fn sentence(parts: &[&str]) -> Self {
         Self(parts.concat())
     }
 }
 
-/// Makes [`Text`]s.
+/// Makes [`Text`]s, and knows the user's home directory.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
     /// The names of the user's home directory, absolute and without a slash at the end.
     homes: Vec<String>,
+    /// How texts write them: as they are, in JSON and in URIs.
+    written: Vec<String>,
 }
 
 impl Redactor {
@@ -53,17 +58,38 @@ impl Redactor {
     /// For a user with these home directories.
     #[must_use]
     pub fn new<'a>(homes: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut homes: Vec<String> = homes
-            .into_iter()
-            .map(|home| home.trim_end_matches('/'))
-            // Where the root is the home, as in some containers, there is nobody's name to hide.
-            .filter(|home| home.starts_with('/'))
-            .map(str::to_owned)
-            .collect();
-        // The longer one may lie in the shorter.
-        homes.sort_by_key(|home| std::cmp::Reverse(home.len()));
-        homes.dedup();
-        Self { homes }
+        let homes = longest_first(
+            homes
+                .into_iter()
+                .map(|home| home.trim_end_matches('/'))
+                // Where the root is the home, as in some containers, there is nobody's name to hide.
+                .filter(|home| home.starts_with('/'))
+                .map(str::to_owned),
+        );
+        let written = longest_first(homes.iter().flat_map(|home| {
+            let quoted = serde_json::Value::from(home.as_str()).to_string();
+            let in_json = quoted[1..quoted.len() - 1].to_owned();
+            [home.clone(), in_json, utf8_percent_encode(home, PATH_IN_URI).to_string()]
+        }));
+        Self { homes, written }
+    }
+
+    /// `text`, which may be a whole report or JSON, with `~` for the user's home directory.
+    #[must_use]
+    pub fn without_home<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut clean = Cow::Borrowed(text);
+        for home in &self.written {
+            if clean.contains(home.as_str()) {
+                clean = Cow::Owned(replace_home(&clean, home));
+            }
+        }
+        clean
+    }
+
+    /// `path` as it is seen from the user's home directory; nothing where it does not lie there.
+    #[must_use]
+    pub fn below_home<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        self.homes.iter().find_map(|home| path.strip_prefix(home).ok())
     }
 
     /// `text` as a record may carry it; one of more than 1,024 bytes is cut.
@@ -105,18 +131,20 @@ impl Redactor {
     }
 
     fn clean(&self, text: &str) -> String {
-        let mut clean = without_credentials(text).into_owned();
-        for home in &self.homes {
-            if clean.contains(home.as_str()) {
-                clean = without_home(&clean, home);
-            }
-        }
-        clean
+        self.without_home(&without_credentials(text)).into_owned()
     }
 }
 
+/// Each of `names` once, the longer ones first, for they may lie in the shorter.
+fn longest_first(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<String> = names.collect();
+    names.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+    names.dedup();
+    names
+}
+
 /// `text` with `~` for every path `home`, where it is no part of a longer name.
-fn without_home(text: &str, home: &str) -> String {
+fn replace_home(text: &str, home: &str) -> String {
     let is_in_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -147,7 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn redactor() -> Redactor {
-        Redactor::new(["/home/ann/", "/data/home/ann", "/", ""])
+        Redactor::new(["/home/ann/", "/data/home/ann", "/home/änn \"b\"", "/", ""])
     }
 
     fn command(arguments: &[&str]) -> String {
@@ -163,10 +191,20 @@ mod tests {
             ("in '/home/ann/x' and /data/home/ann/y", "in '~/x' and ~/y"),
             ("file:///home/ann/x.whl", "file://~/x.whl"),
             ("--target=/home/ann/x:/home/ann", "--target=~/x:~"),
+            ("file:///home/%C3%A4nn%20%22b%22/x.whl", "file://~/x.whl"),
+            (r#"{"at": "/home/änn \"b\""}"#, r#"{"at": "~"}"#),
             ("/home/anna/x /srv/home/ann /home/ann.old", "/home/anna/x /srv/home/ann /home/ann.old"),
         ] {
             assert_eq!(redactor().text(text).as_str(), clean);
         }
+    }
+
+    #[test]
+    fn what_lies_below_the_home_is_seen_from_there() {
+        let below = |path: &'static str| redactor().below_home(Path::new(path)).map(Path::to_owned);
+        assert_eq!(below("/data/home/ann/x/y"), Some(PathBuf::from("x/y")));
+        assert_eq!(below("/home/ann"), Some(PathBuf::new()));
+        assert_eq!(below("/home/anna/x"), None);
     }
 
     #[test]
