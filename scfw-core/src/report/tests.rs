@@ -188,7 +188,7 @@ fn purls_name_sources_and_stay_apart() {
     assert!(git.starts_with("pkg:pypi/foo-bar@1.0?vcs_url=git%2Bhttps"), "{git}");
     assert_eq!(purl(Source::Path, None), "pkg:pypi/foo-bar@1.0");
     let archive = purl(Source::Url, Some("file:///home/ann/foo-bar.zip"));
-    assert!(archive.contains("~") && !archive.contains("ann"), "{archive}");
+    assert!(archive.contains('~') && !archive.contains("ann"), "{archive}");
 }
 
 #[test]
