@@ -1,5 +1,7 @@
 //! From findings to a verdict, and from a verdict to what is done when nobody has to be asked.
 
+use std::collections::BTreeSet;
+
 use crate::config::{OnWarning, Settings};
 use crate::verify::{FindingSeverity, Verification};
 
@@ -80,8 +82,18 @@ pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bo
     }
 }
 
-/// The verifiers that gave no answer and without whose answer the administrator lets nothing be installed.
-pub fn missing<'a>(verification: &'a Verification, settings: &'a Settings) -> impl Iterator<Item = &'a str> {
+/// Why the administrator lets nothing be installed, whoever is asked: the verifiers that gave no answer and have to.
+#[must_use]
+pub fn refusal(verification: &Verification, settings: &Settings) -> Option<String> {
+    let names: BTreeSet<&str> = missing(verification, settings).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    Some(format!("policy: nothing is installed without an answer of {names} ({})", settings.policy.file()))
+}
+
+fn missing<'a>(verification: &'a Verification, settings: &'a Settings) -> impl Iterator<Item = &'a str> {
     verification
         .findings()
         .filter(|finding| finding.is_unverified && settings.policy.requires(&finding.verifier))

@@ -133,7 +133,9 @@ impl<'a> Decision<'a> {
     /// What `event` is in the ledger; nothing where it is not about a command.
     fn of(event: &Event<'a>) -> Option<Self> {
         let (action, purpose, command, verification) = match *event {
-            Event::Run { action, purpose, command, verification } => (action, purpose, command, verification),
+            Event::Run { action, purpose, command, verification, .. } => {
+                (action, purpose, command, verification)
+            }
             Event::Bypass { command } => (Action::Allow, Purpose::Install, command, None),
             Event::Policy { command: Some(command), .. } => (Action::Block, Purpose::Install, command, None),
             _ => return None,

@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use scfw_core::config::{Policy, RequiredRoute};
+use scfw_core::config::{Policy, RequiredRoute, Settings};
+use scfw_core::telemetry::Event;
 
 use crate::locate::locate;
 use crate::rc_files::{exports_preload, is_configured, puts_on_path};
+use crate::record::record;
 use crate::shell::Shell;
 use crate::shims;
 
@@ -67,7 +69,7 @@ pub fn remedy(missing: &[RequiredRoute]) -> String {
     command
 }
 
-/// Fails if anything of `removal` is required.
+/// Fails if anything of `removal` is required, and records that it was tried.
 pub fn refuse_removal(policy: &Policy, removal: Removal<'_>) -> Result<()> {
     let is_kept = |route: &&RequiredRoute| match (route, shell(**route)) {
         (_, Some(shell)) => removal.shells.contains(&shell),
@@ -75,7 +77,12 @@ pub fn refuse_removal(policy: &Policy, removal: Removal<'_>) -> Result<()> {
         (_, None) => removal.shims,
     };
     if let Some(kept) = policy.required_routes.iter().find(is_kept) {
-        bail!("policy: {} is required on this machine ({})", kept.name(), policy.file());
+        let refusal = format!("policy: {} is required on this machine ({})", kept.name(), policy.file());
+        // Without settings nobody is known who would be told of it. It is refused all the same.
+        if let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) {
+            record(&Event::Policy { rule: &refusal, command: None }, &settings);
+        }
+        bail!(refusal);
     }
     Ok(())
 }

@@ -218,6 +218,7 @@ impl Run<'_> {
                 purpose: Purpose::Install,
                 command,
                 verification: Some(verification),
+                refusal: None,
             },
         };
         record(&event, self.settings);

@@ -1,12 +1,11 @@
 //! `scfw-hook verify`: the gate's other end. Reads one document on standard input; the exit status is the verdict.
 
-use std::collections::BTreeSet;
 use std::io::{Read, stdin};
 
 use scfw_core::config::{Settings, is_true};
 use scfw_core::env;
 use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
-use scfw_core::policy::{Decision, decide, missing};
+use scfw_core::policy::{Decision, decide, refusal};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::store::{Purpose, Store};
 use scfw_core::telemetry::{Action, Command, Event};
@@ -65,7 +64,7 @@ fn answer() -> i32 {
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
     let verification = verify(&settings, &verifiers, document.targets);
     output::say_trouble(&verification);
-    let (action, status) = conclude(&verification, &settings, document.phase);
+    let Conclusion { action, status, refusal } = conclude(&verification, &settings, document.phase);
     let purpose = match document.phase {
         // A dry run builds what has to be built, too.
         Phase::Build => Purpose::Build,
@@ -77,7 +76,8 @@ fn answer() -> i32 {
         executable: &std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default(),
         arguments: &document.arguments,
     };
-    record(&Event::Run { action, purpose, command, verification: Some(&verification) }, &settings);
+    let refusal = refusal.as_deref();
+    record(&Event::Run { action, purpose, command, verification: Some(&verification), refusal }, &settings);
     if verification.local.is_refresh_due {
         start_in_background(&settings);
     }
@@ -89,8 +89,22 @@ fn is_dry_run() -> bool {
     std::env::var(env::SCFW_DRY_RUN).is_ok_and(|value| is_true(&value))
 }
 
+/// What follows from a verification.
+struct Conclusion {
+    action: Action,
+    status: i32,
+    /// The rule of the policy that decided, if it was one.
+    refusal: Option<String>,
+}
+
+impl Conclusion {
+    const fn new(action: Action, status: i32) -> Self {
+        Self { action, status, refusal: None }
+    }
+}
+
 /// Reports, asks where that is needed, and says what follows.
-fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (Action, i32) {
+fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> Conclusion {
     let terminal = Terminal::open();
     let decision = decide(verification, settings, terminal.is_some());
     let text = output::redacted(&report::text(verification, output::has_colour()));
@@ -105,21 +119,19 @@ fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (
                 let plural = if count == 1 { "" } else { "s" };
                 output::say(&format!("dry run: {count} package{plural} verified, nothing is installed"));
             }
-            (Action::Allow, status::OK)
+            Conclusion::new(Action::Allow, status::OK)
         }
         Decision::Block => {
             output::write(&format!("{BLOCKED}\n"));
-            (Action::Block, status::BLOCKED)
+            Conclusion::new(Action::Block, status::BLOCKED)
         }
         Decision::BlockUnverified => {
-            let missing: BTreeSet<_> = missing(verification, settings).map(sanitise).collect();
-            if !missing.is_empty() {
-                let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-                let file = settings.policy.file();
-                output::say(&format!("policy: nothing is installed without an answer of {names} ({file})"));
+            let refusal = refusal(verification, settings);
+            if let Some(refusal) = &refusal {
+                output::say(&sanitise(refusal));
             }
             output::write(&format!("{BLOCKED}\n"));
-            (Action::Block, status::UNVERIFIED)
+            Conclusion { refusal, ..Conclusion::new(Action::Block, status::UNVERIFIED) }
         }
         Decision::Ask => {
             // Where standard error goes elsewhere, the terminal has not seen what it is asked about.
@@ -129,10 +141,10 @@ fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> (
                 output::redacted(&report::text(verification, false))
             };
             if terminal.is_some_and(|terminal| terminal.confirm(&unseen)) {
-                (Action::Allow, status::OK)
+                Conclusion::new(Action::Allow, status::OK)
             } else {
                 output::write("The installation request was declined. No changes have been made.\n");
-                (Action::Abort, status::DECLINED)
+                Conclusion::new(Action::Abort, status::DECLINED)
             }
         }
     }

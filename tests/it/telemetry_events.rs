@@ -87,6 +87,39 @@ fn refusals_of_the_policy_are_recorded_with_the_rule() {
 }
 
 #[test]
+fn whatever_the_policy_refuses_beside_is_recorded_too() {
+    let (mut sandbox, agent) = sandbox();
+    sandbox.administer(
+        "policy.toml",
+        "required_routes = [\"bash\"]\nlocked = [\"osv_api_url\", \"osv_bulk_url\"]\nrequired_verifiers = [\"OSV\"]\n\
+         on_warning = \"block\"\n",
+    );
+    let dead = format!("osv_api_url = {:?}\n", "http://127.0.0.1:1");
+    sandbox.administer("config.toml", dead);
+    sandbox.scfw(&["disable", "--shell", "bash"]).ended_with(1);
+    sandbox.scfw(&["disable", "--session", "bash"]).ended_with(77);
+    sandbox.scfw(&["configure", "--remove"]).ended_with(1);
+    sandbox.scfw(&["update", "--from", "https://user:s3cret@mirror.example/"]).ended_with(77);
+    sandbox.set("SCFW_ON_WARNING", "ALLOW");
+    sandbox.hook(&["npm", "install", "leaky"]).ended_with(69);
+    let (log, events) = recorded(&sandbox, &agent);
+    assert_eq!(events, ["policy", "policy", "policy", "policy", "run"]);
+    for (record, rule) in log.iter().zip([
+        "policy: bash is required on this machine (/etc/scfw/policy.toml)",
+        "policy: bash is required on this machine (/etc/scfw/policy.toml)",
+        "policy: bash is required on this machine (/etc/scfw/policy.toml)",
+        "policy: where feeds come from is locked, so nothing is brought in from https://mirror.example/ (",
+        "policy: nothing is installed without an answer of OSV (/etc/scfw/policy.toml); policy: ",
+    ]) {
+        assert!(record["policy"].as_str().unwrap().starts_with(rule), "{record}");
+        assert_eq!(record["action"], "BLOCK");
+    }
+    let overruled =
+        "warnings cannot be allowed beforehand (--allow-on-warning, SCFW_ON_WARNING or on_warning)";
+    assert!(log[4]["policy"].as_str().unwrap().contains(overruled), "{}", log[4]);
+}
+
+#[test]
 fn an_alert_is_recorded_once_when_the_user_is_told() {
     let (sandbox, agent) = sandbox();
     sandbox.world.add_npm(NpmPackage::new("turned", "1.0.0"));

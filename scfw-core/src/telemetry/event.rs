@@ -38,6 +38,8 @@ pub enum Event<'a> {
         command: Command<'a>,
         /// What was verified; nothing for a manager that runs unverified by the user's leave.
         verification: Option<&'a Verification>,
+        /// The rule of the policy that stopped it, if it was one.
+        refusal: Option<&'a str>,
     },
     /// A command that ran unverified because the user said so.
     Bypass {

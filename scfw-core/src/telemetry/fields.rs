@@ -122,7 +122,7 @@ described! {
         /// The exemptions that were used, made or removed.
         #[serde(skip_serializing_if = "Option::is_none")]
         exemptions: Option<Vec<ExemptionEntry>> = Scfw,
-        /// The rule of the policy that refused.
+        /// What the policy refused: the rule that stopped this, and the user's settings that it has overruled.
         #[serde(skip_serializing_if = "Option::is_none")]
         policy: Option<Text> = Scfw,
         /// When the package was installed that an alert is about, in seconds since the epoch.

@@ -37,6 +37,8 @@ pub struct Scene {
     username: Text,
     directory: Text,
     attributes: Map<String, Value>,
+    /// What the policy has overruled.
+    overruled: Vec<String>,
     /// What is wrong with the attributes, to be said.
     pub errors: Vec<AttributeError>,
 }
@@ -56,6 +58,7 @@ impl Scene {
             directory: redactor.text(&directory),
             redactor,
             attributes,
+            overruled: settings.overruled.clone(),
             errors,
         }
     }
@@ -65,12 +68,13 @@ impl Scene {
     pub fn record(&self, event: &Event<'_>) -> Record {
         let mut record = self.blank(event);
         match *event {
-            Event::Run { action, command, verification, .. } => {
+            Event::Run { action, command, verification, refusal, .. } => {
                 self.describe_command(&mut record, command);
                 record.msg = self.sentence(command, action.participle());
                 record.action = Some(action.name());
                 record.verified = Some(verification.is_some());
                 record.warning = Some(false);
+                record.policy = self.refused(refusal);
                 if let Some(verification) = verification {
                     self.describe_verification(&mut record, verification);
                 }
@@ -90,6 +94,7 @@ impl Scene {
                     manager.ecosystem(),
                     manager.name()
                 ));
+                record.policy = self.refused(None);
                 self.describe_audit(&mut record, verification);
             }
             Event::Exemption { change, exemption } => {
@@ -125,6 +130,13 @@ impl Scene {
             }
         }
         record
+    }
+
+    /// What the policy refused: what a rule of it stopped, and the settings that it has overruled.
+    fn refused(&self, rule: Option<&str>) -> Option<Text> {
+        let sentences: Vec<&str> =
+            rule.into_iter().chain(self.overruled.iter().map(String::as_str)).collect();
+        (!sentences.is_empty()).then(|| self.redactor.text(&sentences.join("; ")))
     }
 
     /// What every record has.

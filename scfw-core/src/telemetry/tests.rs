@@ -111,7 +111,13 @@ fn samples() -> Vec<Value> {
         told: Some(1_768_400_000),
     };
     let mut samples: Vec<Value> = [
-        Event::Run { action: Action::Block, purpose: INSTALL, command, verification: Some(&verification) },
+        Event::Run {
+            action: Action::Block,
+            purpose: INSTALL,
+            command,
+            verification: Some(&verification),
+            refusal: None,
+        },
         Event::Bypass { command },
         Event::Audit { manager: Manager::Npm, executable: "/usr/bin/npm", verification: &verification },
         Event::Exemption { change: ExemptionChange::Made, exemption: &exemption },
@@ -185,6 +191,7 @@ fn a_clean_run_has_no_empty_lists_and_an_audit_has() {
         purpose: INSTALL,
         command: command(&arguments),
         verification: Some(&clean),
+        refusal: None,
     };
     let record = json_of(&run);
     for absent in ["relevant_findings", "unverifiable", "findings", "audited_packages", "exemptions", "sink"]
@@ -206,6 +213,7 @@ fn declined(verification: &Verification) -> Event<'_> {
         purpose: INSTALL,
         command: command(&[]),
         verification: Some(verification),
+        refusal: None,
     }
 }
 
@@ -252,6 +260,7 @@ fn the_largest_install_makes_a_record_that_every_sink_takes() {
         purpose: INSTALL,
         command: command(&arguments),
         verification: Some(&verification),
+        refusal: None,
     };
     let record = json_of(&event);
     assert!(record.to_string().len() < 900_000, "{}", record.to_string().len());
@@ -267,8 +276,13 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
     use Action::{Abort, Allow, Block};
 
     let arguments = [];
-    let run =
-        |action| Event::Run { action, purpose: INSTALL, command: command(&arguments), verification: None };
+    let run = |action| Event::Run {
+        action,
+        purpose: INSTALL,
+        command: command(&arguments),
+        verification: None,
+        refusal: None,
+    };
     let variables = |level: Option<&'static str>| {
         let all = [
             (crate::env::SCFW_DD_AGENT_LOG_PORT, "1"),
@@ -296,6 +310,7 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
         purpose: INSTALL,
         command: command(&arguments),
         verification: Some(&exempted),
+        refusal: None,
     };
     for event in [exempted, Event::Bypass { command: command(&arguments) }] {
         assert_eq!(count(Some("BLOCK"), &event), 3);

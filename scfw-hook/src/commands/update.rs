@@ -9,10 +9,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scfw_core::config::Settings;
 use scfw_core::feed::bulk::{self, How, LastUpdate, Progress, Report, Request, Silent, UpdateError, Updated};
 use scfw_core::store::now;
+use scfw_core::telemetry::Event;
 use scfw_core::text::{escape_json, sanitise};
 use serde_json::json;
 
 use super::{Update, fail, tell_alerts};
+use crate::record::record;
 use crate::router::describe;
 use crate::{detached, output, status};
 
@@ -62,8 +64,11 @@ pub(super) fn run(options: &Update) -> i32 {
                 let json = json!({"ok": false, "error": describe(&error), "feeds": []});
                 output::print(&format!("{}\n", escape_json(&format!("{json:#}"))));
             }
-            let is_refused = matches!(error, UpdateError::Locked { .. });
-            return fail(&error, if is_refused { status::BLOCKED } else { INCOMPLETE });
+            if !matches!(error, UpdateError::Locked { .. }) {
+                return fail(&error, INCOMPLETE);
+            }
+            record(&Event::Policy { rule: &error.to_string(), command: None }, &settings);
+            return fail(&error, status::BLOCKED);
         }
     };
     let text = if options.json { as_json(&report) } else { as_text(&report) };
