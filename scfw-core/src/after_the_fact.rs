@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::advisory::is_same_version;
 use crate::config::Settings;
 use crate::exemption::permitted;
@@ -12,7 +14,7 @@ use crate::moment::local;
 use crate::package::{Ecosystem, Package};
 use crate::store::{Alert, Installed, NewAlert, Store, StoreError, now};
 use crate::text::sanitise;
-use crate::verify::{ADVISORY_URL, FindingSeverity};
+use crate::verify::{ADVISORY_URL, DATADOG, FEEDS, FindingSeverity, OSV};
 
 /// Packages that are looked up at a time.
 const BATCH: usize = 500;
@@ -20,7 +22,7 @@ const BATCH: usize = 500;
 const SHOWN: usize = 10;
 
 /// Looks for advisories about malice in what the ledger says was installed, and leaves them in `store` for the user to be
-/// told of. What is exempted now is left out. Gives how many are waiting then.
+/// told of. What is exempted now is left out, and what was known and exempted then. Gives how many are waiting then.
 pub fn look(store: &mut Store, settings: &Settings) -> Result<usize, StoreError> {
     let installed = store.installed()?;
     let exemptions: Vec<_> = store
@@ -37,11 +39,33 @@ pub fn look(store: &mut Store, settings: &Settings) -> Result<usize, StoreError>
                 .iter()
                 .any(|terms| terms.covers(&package, Some(&alert.advisory), FindingSeverity::Critical));
             if !is_exempted {
-                alerts.push(alert);
+                alerts.push((installed.clone(), alert));
             }
         })?;
     }
+    let mut news = Vec::with_capacity(alerts.len());
+    for (installed, alert) in alerts {
+        let record = store.record_of(alert.target)?.unwrap_or_default();
+        if !was_exempted(&serde_json::from_str(&record).unwrap_or_default(), &installed, &alert) {
+            news.push(alert);
+        }
+    }
+    let alerts = news;
     store.put_alerts(&alerts)
+}
+
+/// Whether the record of a run, in JSON, says that it let `installed` pass in spite of what `alert` says.
+fn was_exempted(record: &Value, installed: &Installed, alert: &NewAlert) -> bool {
+    let exempted = record["exempted_findings"].as_array();
+    exempted.into_iter().flatten().any(|exempted| {
+        let package = &exempted["package"];
+        let is_same = |name: &str| installed.ecosystem.normalise(name) == installed.key;
+        exempted["verifier"] == alert.verifier
+            // The data set has no ids.
+            && exempted["advisory"].as_str().is_none_or(|advisory| advisory == alert.advisory)
+            && package["name"].as_str().is_some_and(is_same)
+            && package["version"] == installed.version
+    })
 }
 
 /// Everything that was installed under one name.
@@ -72,9 +96,9 @@ fn find(
             continue;
         }
         let keys = || of_ecosystem.keys().copied();
-        let osv = (osv_feed(ecosystem), false, true);
-        let extra = settings.feeds.iter().map(|feed| (extra_feed(&feed.name), feed.malicious, false));
-        for (name, is_malicious, is_osv) in std::iter::once(osv).chain(extra) {
+        let osv = (osv_feed(ecosystem), false, OSV);
+        let extra = settings.feeds.iter().map(|feed| (extra_feed(&feed.name), feed.malicious, FEEDS));
+        for (name, is_malicious, verifier) in std::iter::once(osv).chain(extra) {
             let Some(feed) = snapshot.feed(&name)? else { continue };
             for (key, advisories) in snapshot.advisories(&feed, ecosystem, keys())? {
                 for advisory in advisories.iter().filter(|advisory| is_malicious || advisory.is_malicious()) {
@@ -84,9 +108,10 @@ fn find(
                             let summary = advisory.summary.clone().or_else(|| advisory.details.clone());
                             let alert = NewAlert {
                                 target: installed.target,
+                                verifier,
                                 advisory: advisory.id.clone(),
                                 summary: summary.unwrap_or_else(|| "no summary".to_owned()),
-                                url: is_osv.then(|| format!("{}{}", ADVISORY_URL, advisory.id)),
+                                url: (verifier == OSV).then(|| format!("{}{}", ADVISORY_URL, advisory.id)),
                             };
                             put(installed, alert);
                         }
@@ -101,6 +126,7 @@ fn find(
                 if is_listed(versions.as_deref(), installed) {
                     let alert = NewAlert {
                         target: installed.target,
+                        verifier: DATADOG,
                         advisory: name.clone(),
                         summary: "Datadog Security Research has determined that it is malicious".to_owned(),
                         url: None,

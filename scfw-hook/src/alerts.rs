@@ -9,6 +9,7 @@ use scfw_core::store::{Alert, Store, StoreError};
 
 use crate::output;
 use crate::record::record_alerts;
+use crate::router::describe;
 
 /// Tells what is waiting in the store of the data directory `data`. Whatever needs the store or the settings says what
 /// is wrong with them, so that is not said here.
@@ -22,10 +23,13 @@ pub fn tell_from(data: &Path) {
     }
 }
 
-/// Tells what is waiting in `store`, and records that.
+/// Tells what is waiting in `store`, and records it where that has not been done.
 pub fn tell(store: &mut Store, settings: &Settings) {
     if !store.has_untold_alerts().is_ok_and(|has| has) {
         return;
+    }
+    if let Err(error) = record_alerts(store, settings) {
+        output::say(&format!("{}; the record of what follows has to wait", describe(&error)));
     }
     // A store that cannot be written does not remember that this was told; better twice than never.
     let taken = store.take_alerts();
@@ -33,9 +37,7 @@ pub fn tell(store: &mut Store, settings: &Settings) {
     if show(&alerts).is_err() {
         // Nobody has read it, so it stays to be told.
         let _told_again_or_not = store.put_back(&alerts);
-        return;
     }
-    record_alerts(&alerts, store, settings);
 }
 
 fn show(alerts: &[Alert]) -> std::io::Result<()> {

@@ -22,8 +22,22 @@ struct Written {
     id: String,
     /// In JSON.
     text: String,
+    /// Whether it is for the ledger alone.
+    is_private: bool,
     /// Those that are to get it.
     sinks: Vec<SinkKind>,
+}
+
+impl Written {
+    fn append_to_log(&self, settings: &Settings) {
+        if self.is_private {
+            return;
+        }
+        if let Err(error) = file::append(&settings.log_file, &self.text) {
+            let path = settings.log_file.to_string_lossy();
+            output::say(&format!("{} could not be written ({error})", sanitise(&path)));
+        }
+    }
 }
 
 /// A decision about a command, for the ledger.
@@ -36,7 +50,8 @@ struct Decision<'a> {
 
 /// Records `event`, sees to it that somebody delivers the record, and tells what is waiting in the store.
 pub fn record(event: &Event<'_>, settings: &Settings) {
-    let Some(written) = write(&scene(settings), event, settings) else { return };
+    let Some(written) = make(&scene(settings), event, settings) else { return };
+    written.append_to_log(settings);
     let decision = Decision::of(event);
     if decision.is_none() && written.sinks.is_empty() {
         return;
@@ -48,20 +63,33 @@ pub fn record(event: &Event<'_>, settings: &Settings) {
     }
 }
 
-/// Records that the user was told of `told`.
-pub fn record_alerts(told: &[Alert], store: &mut Store, settings: &Settings) {
-    let scene = scene(settings);
-    let written: Vec<Written> =
-        told.iter().filter_map(|alert| write(&scene, &Event::Alert { alert }, settings)).collect();
-    let queued: Vec<_> =
-        written.iter().map(|written| (written.text.as_str(), written.sinks.as_slice())).collect();
-    let Some(sinks) = written.iter().map(|written| &written.sinks).find(|sinks| !sinks.is_empty()) else {
-        return;
-    };
-    match store.queue_all(&queued) {
-        Ok(()) => sender::ensure(settings),
-        Err(error) => say_missing(&error, None, sinks),
+/// Records the alerts that are in no record yet. Whether the user is told of them, and when, is another matter.
+pub fn record_alerts(store: &mut Store, settings: &Settings) -> Result<(), StoreError> {
+    let alerts = store.unrecorded_alerts()?;
+    if alerts.is_empty() {
+        return Ok(());
     }
+    let scene = scene(settings);
+    let written: Vec<(&Alert, Written)> = alerts
+        .iter()
+        .filter_map(|alert| Some((alert, make(&scene, &Event::Alert { alert }, settings)?)))
+        .collect();
+    let queued: Vec<_> = written
+        .iter()
+        .map(|(alert, record)| (*alert, record.text.as_str(), record.sinks.as_slice()))
+        .collect();
+    // Of several processes one records each.
+    let are_ours = store.record_alerts(&queued)?;
+    let ours = written.iter().zip(are_ours).filter(|(_, is_ours)| *is_ours);
+    let mut has_sinks = false;
+    for ((_, record), _) in ours {
+        record.append_to_log(settings);
+        has_sinks |= !record.sinks.is_empty();
+    }
+    if has_sinks {
+        sender::ensure(settings);
+    }
+    Ok(())
 }
 
 /// Here and now, with what is wrong with the user's attributes said.
@@ -73,8 +101,8 @@ fn scene(settings: &Settings) -> Scene {
     scene
 }
 
-/// Makes the record of `event`, and appends it to the file log.
-fn write(scene: &Scene, event: &Event<'_>, settings: &Settings) -> Option<Written> {
+/// Makes the record of `event`, unless that fails, which is said.
+fn make(scene: &Scene, event: &Event<'_>, settings: &Settings) -> Option<Written> {
     let record = scene.record(event);
     let text = match serde_json::to_string(&record) {
         Ok(text) => text,
@@ -87,15 +115,8 @@ fn write(scene: &Scene, event: &Event<'_>, settings: &Settings) -> Option<Writte
     // pass is not installed. Both are for the ledger alone.
     let is_private =
         matches!(event, Event::Run { action: Action::Allow, purpose: Purpose::Build | Purpose::DryRun, .. });
-    if is_private {
-        return Some(Written { id: record.id, text, sinks: Vec::new() });
-    }
-    if let Err(error) = file::append(&settings.log_file, &text) {
-        let path = settings.log_file.to_string_lossy();
-        output::say(&format!("{} could not be written ({error})", sanitise(&path)));
-    }
-    let sinks = wanted_by(&record, settings);
-    Some(Written { id: record.id, text, sinks })
+    let sinks = if is_private { Vec::new() } else { wanted_by(&record, settings) };
+    Some(Written { id: record.id, text, is_private, sinks })
 }
 
 fn store(decision: Option<&Decision<'_>>, written: &Written, settings: &Settings) -> Result<(), StoreError> {

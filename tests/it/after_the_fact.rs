@@ -168,6 +168,20 @@ fn what_was_not_installed_or_is_exempted_or_withdrawn_is_not_told() {
 }
 
 #[test]
+fn what_was_known_and_exempted_at_the_time_is_no_news_but_what_came_later_is() {
+    let sandbox = sandbox();
+    publish(&sandbox, &[advisory("MAL-2026-1", "1.0.0")]);
+    update(&sandbox).does_not_say(TOLD);
+    let exempt = ["allow", "npm:turned@1.2.0", "--malicious", "--reason", "to look at it"];
+    let number = sandbox.scfw(&exempt).ended_with(0).stdout;
+    sandbox.hook(&["npm", "install", "top"]).ended_with(0).says("Exempted turned@1.2.0");
+    sandbox.scfw(&["allow", "--remove", number.split(' ').next().unwrap()]).ended_with(0);
+    update(&sandbox).does_not_say(TOLD);
+    publish(&sandbox, &[advisory("MAL-2026-1", "1.0.0"), advisory("MAL-2026-2", "0")]);
+    update(&sandbox).says(TOLD).says("MAL-2026-2").does_not_say("MAL-2026-1");
+}
+
+#[test]
 fn what_only_a_feed_of_the_users_own_calls_malicious_is_told_and_builds_count() {
     let sandbox = sandbox();
     sandbox.world.add_sdist(Sdist::new("source", "1.0"));

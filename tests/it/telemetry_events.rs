@@ -120,14 +120,16 @@ fn whatever_the_policy_refuses_beside_is_recorded_too() {
 }
 
 #[test]
-fn an_alert_is_recorded_once_when_the_user_is_told() {
+fn an_alert_is_recorded_once_and_before_anybody_is_there_to_be_told() {
     let (sandbox, agent) = sandbox();
     sandbox.world.add_npm(NpmPackage::new("turned", "1.0.0"));
     sandbox.hook(&["npm", "install", "turned"]).ended_with(0);
     let id = sandbox.world.malicious(Ecosystem::Npm, "turned", Some("1.0.0"));
+    sandbox.scfw(&["update", "--background"]).ended_with(0).does_not_say("malicious");
+    let log = sandbox.log();
     sandbox.scfw(&["update"]).ended_with(0).says("since been found to be malicious");
     sandbox.scfw(&["update"]).ended_with(0).does_not_say("since been found to be malicious");
-    let log = sandbox.log();
+    assert_eq!(sandbox.log(), log, "it is recorded already");
     let alerts: Vec<&Value> = log.iter().filter(|record| record["event"] == "alert").collect();
     assert_eq!(log.len(), 1 + alerts.len());
     let by_osv: Vec<_> =

@@ -1,11 +1,15 @@
-//! Alerts: advisories that came after something they are about was installed here. They wait in the store until the
-//! user is told of them, once.
+//! Alerts: advisories that came after something they are about was installed here. They wait in the store until they
+//! are recorded and the user is told of them, once each.
+
+use std::collections::HashSet;
 
 use rusqlite::{Connection, Params, Row, params};
 
 use super::ledger::{TARGET, ecosystem, json, target_from};
+use super::outbox::queue;
 use super::{RunTarget, Store, StoreError, now};
 use crate::package::Ecosystem;
+use crate::telemetry::SinkKind;
 
 /// A package that a run was allowed to install or build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct Installed {
 pub struct NewAlert {
     /// The number of the run's target.
     pub target: i64,
+    /// The verifier that says so.
+    pub verifier: &'static str,
     /// The id of the advisory, or the name of the feed where that gives none.
     pub advisory: String,
     /// What it says.
@@ -46,6 +52,8 @@ pub struct Alert {
     pub manager: String,
     /// With which arguments.
     pub arguments: Vec<String>,
+    /// The verifier that says so.
+    pub verifier: String,
     /// The id of the advisory, or the name of the feed.
     pub advisory: String,
     /// What it says.
@@ -68,6 +76,7 @@ impl Alert {
             summary: row.get(11)?,
             url: row.get(12)?,
             told: row.get(13)?,
+            verifier: row.get(14)?,
         })
     }
 }
@@ -101,17 +110,28 @@ impl Store {
             return Ok(0);
         }
         self.write(|transaction| {
-            transaction.execute("DELETE FROM alerts WHERE told IS NULL", [])?;
-            let mut statement = transaction.prepare(
-                "INSERT INTO alerts (target, advisory, summary, url) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT DO NOTHING",
+            let mut statement =
+                transaction.prepare("SELECT target, advisory FROM alerts WHERE told IS NULL")?;
+            let mut gone = statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<HashSet<(i64, String)>>>()?;
+            let mut insert = transaction.prepare(
+                "INSERT INTO alerts (target, verifier, advisory, summary, url) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT DO UPDATE SET summary = excluded.summary, url = excluded.url",
             )?;
-            let mut waiting = 0;
             for alert in alerts {
-                waiting +=
-                    statement.execute(params![alert.target, alert.advisory, alert.summary, alert.url])?;
+                gone.remove(&(alert.target, alert.advisory.clone()));
+                insert.execute(params![
+                    alert.target, alert.verifier, alert.advisory, alert.summary, alert.url
+                ])?;
             }
-            Ok(waiting)
+            let mut delete = transaction.prepare("DELETE FROM alerts WHERE target = ?1 AND advisory = ?2")?;
+            for (target, advisory) in gone {
+                delete.execute(params![target, advisory])?;
+            }
+            let count = "SELECT count(*) FROM alerts WHERE told IS NULL";
+            let waiting: i64 = transaction.query_row(count, [], |row| row.get(0))?;
+            Ok(usize::try_from(waiting).unwrap_or_default())
         })
     }
 
@@ -126,6 +146,29 @@ impl Store {
     /// What the user is to be told of, the latest run first.
     pub fn untold_alerts(&self) -> Result<Vec<Alert>, StoreError> {
         self.run(|connection| select(connection, "alerts.told IS NULL", []))
+    }
+
+    /// What no record tells of yet, the latest run first.
+    pub fn unrecorded_alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        self.run(|connection| select(connection, "alerts.recorded IS NULL", []))
+    }
+
+    /// Puts the records of `alerts`, in JSON, into the outbox of the sinks beside them. Of one that another process has
+    /// recorded meanwhile, nothing is put. Gives for each whether it was.
+    pub fn record_alerts(&mut self, alerts: &[(&Alert, &str, &[SinkKind])]) -> Result<Vec<bool>, StoreError> {
+        self.write(|transaction| {
+            let mut claim = transaction.prepare(
+                "UPDATE alerts SET recorded = ?3 WHERE target = ?1 AND advisory = ?2 AND recorded IS NULL",
+            )?;
+            let mut record = |(alert, record, sinks): &(&Alert, &str, &[SinkKind])| {
+                let is_ours = claim.execute(params![alert.target.number, alert.advisory, now()])? > 0;
+                if is_ours {
+                    queue(transaction, record, sinks)?;
+                }
+                Ok(is_ours)
+            };
+            alerts.iter().map(&mut record).collect()
+        })
     }
 
     /// Takes what the user is to be told of. However many processes ask, each alert is given to one of them.
@@ -157,7 +200,7 @@ impl Store {
 
 fn select(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<Alert>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {TARGET}, runs.time, directory, manager, arguments, advisory, summary, alerts.url, told \
+        "SELECT {TARGET}, runs.time, directory, manager, arguments, advisory, summary, alerts.url, told, verifier \
          FROM alerts JOIN run_targets ON run_targets.number = target JOIN runs ON runs.number = run \
          WHERE {condition} ORDER BY runs.number DESC, run_targets.number, advisory"
     ))?;

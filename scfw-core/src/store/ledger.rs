@@ -1,6 +1,6 @@
 //! The ledger: what was run, what it would have installed, and what was decided.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{Store, StoreError};
 use crate::package::{Ecosystem, Source, Target};
@@ -136,6 +136,15 @@ impl Store {
                 ])?;
             }
             super::outbox::queue(transaction, &run.record, sinks)
+        })
+    }
+
+    /// The record, in JSON, of the run that has the target of that number.
+    pub fn record_of(&self, target: i64) -> Result<Option<String>, StoreError> {
+        self.run(|connection| {
+            let select =
+                "SELECT record FROM runs JOIN run_targets ON run = runs.number WHERE run_targets.number = ?1";
+            connection.prepare_cached(select)?.query_row([target], |row| row.get(0)).optional()
         })
     }
 

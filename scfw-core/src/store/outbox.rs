@@ -46,14 +46,7 @@ pub struct SinkState {
 impl Store {
     /// Puts a record, in JSON, into the outbox of each of `sinks`.
     pub fn queue(&mut self, record: &str, sinks: &[SinkKind]) -> Result<(), StoreError> {
-        self.queue_all(&[(record, sinks)])
-    }
-
-    /// The same with several records, all of them or none.
-    pub fn queue_all(&mut self, records: &[(&str, &[SinkKind])]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            records.iter().try_for_each(|(record, sinks)| queue(transaction, record, sinks))
-        })
+        self.write(|transaction| queue(transaction, record, sinks))
     }
 
     /// The first records that wait for `sink`: no more than `most`, and no more than `most_bytes` together unless the

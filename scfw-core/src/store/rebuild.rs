@@ -17,7 +17,7 @@ const KEPT: [(&str, &str); 6] = [
     ),
     ("runs", "number, id, time, action, purpose, manager, arguments, directory, executable, record"),
     ("run_targets", "number, run, ecosystem, name, key, version, source, url"),
-    ("alerts", "target, advisory, summary, url, told"),
+    ("alerts", "target, advisory, summary, url, told, verifier, recorded"),
     ("outbox", "number, sink, time, bytes, record"),
     ("sinks", "name, attempts, not_before, delivered, error, failed, dropped, told"),
 ];

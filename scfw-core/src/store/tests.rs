@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::advisory::Advisory;
 use crate::package::{Ecosystem, Package, Source, Target};
-use crate::telemetry::Action;
+use crate::telemetry::{Action, SinkKind};
 
 struct Place(tempfile::TempDir);
 
@@ -284,7 +284,7 @@ fn a_build_is_not_shown_beside_the_install_that_it_was_part_of() {
 
 fn alert(installed: &Installed, advisory: &str) -> NewAlert {
     let summary = "it is bad".to_owned();
-    NewAlert { target: installed.target, advisory: advisory.to_owned(), summary, url: None }
+    NewAlert { target: installed.target, verifier: "OSV", advisory: advisory.to_owned(), summary, url: None }
 }
 
 #[test]
@@ -319,6 +319,30 @@ fn an_alert_is_given_to_one_of_many_and_once() {
     let told: Vec<_> =
         store.alerts_about(run.number).unwrap().iter().map(|alert| alert.told.is_some()).collect();
     assert_eq!(told, [false, true]);
+}
+
+#[test]
+fn an_alert_is_recorded_by_one_of_many_and_once() {
+    let place = Place::new();
+    let mut store = place.store();
+    store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")], &[]).unwrap();
+    let installed = store.installed().unwrap();
+    let (first, second) = (alert(&installed[0], "MAL-1"), alert(&installed[0], "MAL-2"));
+    store.put_alerts(std::slice::from_ref(&first)).unwrap();
+    let found = store.unrecorded_alerts().unwrap();
+    assert_eq!((found.len(), found[0].verifier.as_str()), (1, "OSV"));
+    let sinks = [SinkKind::Api];
+    let record = || place.store().record_alerts(&[(&found[0], "{}", &sinks)]).unwrap();
+    let ours: Vec<bool> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_process| scope.spawn(record)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(ours.iter().filter(|is_ours| **is_ours).count(), 1);
+    assert_eq!(store.waiting(SinkKind::Api, 9, 999).unwrap().len(), 1);
+    // The next update finds it again, before the user was told.
+    store.put_alerts(&[first, second]).unwrap();
+    let left: Vec<_> = store.unrecorded_alerts().unwrap().into_iter().map(|alert| alert.advisory).collect();
+    assert_eq!(left, ["MAL-2"]);
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Scene {
         record.installed = Some(installed);
         record.relevant_findings = Some(vec![FindingEntry {
             package: package.clone(),
-            verifier: self.redactor.text(source_of(alert)),
+            verifier: self.redactor.text(&alert.verifier),
             severity: severity_name(FindingSeverity::Critical),
             finding: self.redactor.text(&alert.summary),
             advisory: Some(self.redactor.text(&alert.advisory)),
@@ -334,15 +334,6 @@ const fn severity_name(severity: FindingSeverity) -> &'static str {
     match severity {
         FindingSeverity::Critical => "CRITICAL",
         FindingSeverity::Warning => "WARNING",
-    }
-}
-
-/// Who says what an alert says, by the name of the verifier that would have said it before an installation.
-fn source_of(alert: &Alert) -> &'static str {
-    match alert {
-        alert if alert.advisory.starts_with("datadog/") => "Datadog",
-        Alert { url: Some(_), .. } => "OSV",
-        _ => "feeds",
     }
 }
 

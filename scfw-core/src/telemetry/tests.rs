@@ -105,6 +105,7 @@ fn samples() -> Vec<Value> {
         directory: "/srv/app".to_owned(),
         manager: "npm".to_owned(),
         arguments: arguments.to_vec(),
+        verifier: "OSV".to_owned(),
         advisory: "MAL-2024-8868".to_owned(),
         summary: "it is malicious".to_owned(),
         url: Some("https://osv.dev/vulnerability/MAL-2024-8868".to_owned()),

@@ -11,7 +11,7 @@ use crate::feed::bulk::datadog_feed;
 use crate::feed::datadog::{Listed, Manifest, manifest};
 use crate::package::{Ecosystem, Target};
 
-const NAME: &str = "Datadog";
+pub(crate) const NAME: &str = "Datadog";
 
 /// Says which targets stand in the data set's manifests.
 pub(super) struct Datadog {

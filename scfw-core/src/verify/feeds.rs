@@ -11,7 +11,7 @@ use crate::config::{ExtraFeed, Settings};
 use crate::feed::bulk::extra_feed;
 use crate::package::{Ecosystem, Package, Target};
 
-const NAME: &str = "feeds";
+pub(crate) const NAME: &str = "feeds";
 
 /// Says what the configured feeds say.
 pub(super) struct Feeds {

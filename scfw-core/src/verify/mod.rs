@@ -23,9 +23,12 @@ use crate::feed::Client;
 use crate::package::{Source, Target};
 use crate::store::Store;
 
+pub(crate) use datadog::NAME as DATADOG;
+pub(crate) use feeds::NAME as FEEDS;
 pub use lists::ListError;
 pub use local::Local;
 pub(crate) use osv::ADVISORY_URL;
+pub(crate) use osv::NAME as OSV;
 
 /// The verifier in findings about where a target comes from.
 pub(crate) const SOURCE: &str = "source";

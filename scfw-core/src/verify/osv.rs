@@ -16,7 +16,7 @@ use crate::feed::bulk::osv_feed;
 use crate::feed::{Client, osv};
 use crate::package::{Ecosystem, Package, Target};
 
-const NAME: &str = "OSV";
+pub(crate) const NAME: &str = "OSV";
 /// Where a person reads an advisory.
 pub(crate) const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
 /// Most advisories about vulnerabilities that are fetched in one run; the rest are named without details.

@@ -8,13 +8,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scfw_core::config::Settings;
 use scfw_core::feed::bulk::{self, How, LastUpdate, Progress, Report, Request, Silent, UpdateError, Updated};
-use scfw_core::store::now;
+use scfw_core::store::{Store, StoreError, now};
 use scfw_core::telemetry::Event;
 use scfw_core::text::{escape_json, sanitise};
 use serde_json::json;
 
 use super::{Update, fail, tell_alerts};
-use crate::record::record;
+use crate::record::{record, record_alerts};
 use crate::router::describe;
 use crate::{detached, output, status};
 
@@ -40,8 +40,10 @@ pub(super) fn run(options: &Update) -> i32 {
     let request = Request { from: options.from.as_deref(), force: options.force };
     if options.background {
         // What comes of it is noted in the data directory; nobody is there to read more.
-        return match bulk::update(&settings, &request, &Silent) {
-            Ok(report) if report.is_complete() => status::OK,
+        let outcome = bulk::update(&settings, &request, &Silent);
+        let is_recorded = record_found(&settings).is_ok();
+        return match outcome {
+            Ok(report) if report.is_complete() && is_recorded => status::OK,
             _ => INCOMPLETE,
         };
     }
@@ -92,6 +94,15 @@ pub(crate) fn start_in_background(settings: &Settings) {
     let Some(program) = crate::shell::scfw_program() else { return };
     // One that does not start leaves the store as old as it is, which status tells.
     let _unstarted = detached::start(&program, &[OsStr::new("update"), OsStr::new("--background")]);
+}
+
+/// Records what was found about what is installed: whoever administers this machine is told at once, the user when
+/// there is one.
+fn record_found(settings: &Settings) -> Result<(), StoreError> {
+    match Store::open_existing(&Store::path_in(&settings.directories.data))? {
+        Some(mut store) => record_alerts(&mut store, settings),
+        None => Ok(()),
+    }
 }
 
 fn as_text(report: &Report) -> String {
