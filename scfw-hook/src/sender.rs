@@ -10,6 +10,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use scfw_core::config::Settings;
 use scfw_core::store::{Store, StoreError, now};
 use scfw_core::telemetry::{Event, Outcome, Scene, Sink, file};
@@ -55,6 +56,23 @@ pub fn ensure(settings: &Settings) {
     }
 }
 
+/// Delivers what waits, whatever became of earlier attempts, and ends when nothing does or `patience` is over: a batch
+/// that is on its way by then may take half a minute more.
+pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("the network cannot be used")?;
+    let sender = Sender { settings, sinks: ready(settings), runtime };
+    let end = Instant::now() + patience;
+    while let Some(seconds) = sender.pass(true)? {
+        let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or_default()).max(OFTEN);
+        if Instant::now() + pause > end {
+            break;
+        }
+        sleep(pause);
+    }
+    Ok(())
+}
+
 /// Delivers until nothing waits and `process` has ended.
 #[must_use]
 pub fn run(process: i32) -> i32 {
@@ -72,7 +90,7 @@ pub fn run(process: i32) -> i32 {
     while start.elapsed() < LONGEST_LIFE {
         // Asked before the outbox is looked at, so that nothing is missed that it wrote at its end.
         let is_accompanied = runs::is_alive(process);
-        let due = sender.pass();
+        let due = sender.pass(false);
         match due {
             _ if is_accompanied => {}
             Ok(Some(seconds)) if seconds <= LINGER => {}
@@ -100,8 +118,8 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Delivers what is due. Gives in how many seconds there is something to do again; nothing where nothing waits.
-    fn pass(&self) -> Result<Option<i64>, StoreError> {
+    /// Delivers what is due, or everything. Gives in how many seconds there is something to do again; nothing where nothing waits.
+    fn pass(&self, is_everything: bool) -> Result<Option<i64>, StoreError> {
         let data = &self.settings.directories.data;
         let Some(mut store) = Store::open_existing(&Store::path_in(data))? else { return Ok(None) };
         let Ok(lock) = open_lock(data, "outbox.lock") else { return Ok(None) };
@@ -110,7 +128,7 @@ impl Sender<'_> {
         }
         let mut next = None;
         for sink in &self.sinks {
-            if let Some(due) = self.deliver(&mut store, sink)? {
+            if let Some(due) = self.deliver(&mut store, sink, is_everything)? {
                 next = Some(next.map_or(due, |next: i64| next.min(due)));
             }
         }
@@ -118,7 +136,12 @@ impl Sender<'_> {
     }
 
     /// The same for one sink.
-    fn deliver(&self, store: &mut Store, sink: &Sink<'_>) -> Result<Option<i64>, StoreError> {
+    fn deliver(
+        &self,
+        store: &mut Store,
+        sink: &Sink<'_>,
+        is_everything: bool,
+    ) -> Result<Option<i64>, StoreError> {
         let kind = sink.kind();
         if store.sink_state(kind)?.waiting == 0 {
             return Ok(None);
@@ -128,7 +151,7 @@ impl Sender<'_> {
         loop {
             let state = store.sink_state(kind)?;
             let due = state.not_before - now();
-            if due > 0 {
+            if due > 0 && !is_everything {
                 return Ok(Some(due));
             }
             let waiting = store.waiting(kind, most, MOST_BYTES)?;

@@ -80,6 +80,31 @@ fn an_intake_that_is_busy_is_left_alone_for_as_long_as_it_asks() {
 }
 
 #[test]
+fn flush_waits_for_no_pause_and_tells_whether_anything_is_left() {
+    let mut sandbox = sandbox();
+    let nothing = sandbox.scfw(&["flush"]).ended_with(0);
+    assert_eq!(nothing.stdout, "There is no sink to deliver to.\n");
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(Failure::Busy(3600)));
+    install(&sandbox);
+    sandbox.failure_of(SinkKind::Api);
+    let failed = sandbox.scfw(&["flush", "--timeout", "0"]).ended_with(1);
+    assert!(
+        failed.stdout.starts_with("telemetry: 1 record waits for Datadog's API; last error"),
+        "{failed:?}"
+    );
+    assert_eq!(sandbox.sink(SinkKind::Api).attempts, 2, "the sender's and this");
+    sandbox.world.fail(Service::Intake, None);
+    let flushed = sandbox.scfw(&["flush"]).ended_with(0);
+    assert!(
+        flushed.stdout.starts_with("telemetry: 0 records wait for Datadog's API; the last"),
+        "{flushed:?}"
+    );
+    assert_eq!(sandbox.intake_records(), sandbox.log());
+    sandbox.scfw(&["flush", "--timeout", "86401"]).ended_with(2);
+}
+
+#[test]
 fn an_intake_that_was_busy_gets_everything_afterwards() {
     intake_in_trouble(Failure::Busy(1), "status 429");
 }

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod configure;
 mod doctor;
+mod flush;
 mod history;
 mod init;
 mod run;
@@ -79,6 +80,9 @@ enum Command {
     /// Show what was installed, blocked and declined, the latest first
     #[command(after_help = history::EXAMPLES)]
     History(History),
+    /// Deliver the records that wait for Datadog or OpenTelemetry now
+    #[command(after_help = flush::EXAMPLES)]
+    Flush(Flush),
     /// Print the shell integration, for the shell to evaluate when it starts
     #[command(after_help = "Add to ~/.bashrc:                 eval \"$(scfw init bash)\"\n\
         Add to ~/.zshrc:                  eval \"$(scfw init zsh)\"\n\
@@ -158,6 +162,14 @@ struct History {
     /// No more runs than this
     #[arg(long, value_name = "NUMBER", default_value_t = history::SHOWN)]
     limit: u32,
+}
+
+/// Options of `scfw flush`.
+#[derive(Debug, Args)]
+struct Flush {
+    /// How long to try at most, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    timeout: u64,
 }
 
 /// Options of `scfw status`.
@@ -303,6 +315,7 @@ pub fn main() -> u8 {
         Command::Completions { shell } => completions::run(shell),
         Command::Doctor(options) => doctor::run(&options),
         Command::Configure(options) => configure::run(options),
+        Command::Flush(options) => flush::run(&options),
         Command::History(options) => history::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Status(options) => status::run(&options),

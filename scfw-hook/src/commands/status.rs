@@ -1,7 +1,7 @@
 //! `scfw status`: which names go through scfw in the shell that asks, and why one does not. Only that shell knows
 //! its functions and aliases; its `scfw` function hands them over as `--route NAME=KIND`.
 
-mod sinks;
+pub(super) mod sinks;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

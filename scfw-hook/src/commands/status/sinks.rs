@@ -11,7 +11,7 @@ use crate::router::describe;
 
 /// A sink that is set up, or for which records wait.
 #[derive(Debug, Serialize)]
-pub(super) struct Delivery {
+pub(in crate::commands) struct Delivery {
     /// `agent`, `api`, `otlp`.
     sink: &'static str,
     #[serde(skip)]
@@ -20,6 +20,9 @@ pub(super) struct Delivery {
     configured: bool,
     /// Records that wait.
     waiting: i64,
+    /// Whether the store did not tell.
+    #[serde(skip)]
+    is_unknown: bool,
     /// When it last took something, RFC 3339.
     delivered: Option<String>,
     /// What was wrong last.
@@ -31,7 +34,7 @@ pub(super) struct Delivery {
 }
 
 /// All of them; none where there are no settings, which others tell of.
-pub(super) fn all() -> Vec<Delivery> {
+pub(in crate::commands) fn all() -> Vec<Delivery> {
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return Vec::new() };
     let configured: Vec<SinkKind> =
         telemetry::Sink::all(&settings).iter().map(telemetry::Sink::kind).collect();
@@ -53,6 +56,7 @@ pub(super) fn all() -> Vec<Delivery> {
             if !is_configured && state.waiting == 0 {
                 return None;
             }
+            let is_unknown = trouble.is_some();
             let trouble = trouble.or_else(|| lacks_key(kind).then(|| "there is no API key".to_owned()));
             let (error, failed) = state.error.unzip();
             Some(Delivery {
@@ -60,6 +64,7 @@ pub(super) fn all() -> Vec<Delivery> {
                 title: kind.title(),
                 configured: is_configured,
                 waiting: state.waiting,
+                is_unknown,
                 delivered: state.delivered.and_then(moment),
                 error: trouble.or(error),
                 failed: failed.and_then(moment),
@@ -67,6 +72,13 @@ pub(super) fn all() -> Vec<Delivery> {
             })
         })
         .collect()
+}
+
+impl Delivery {
+    /// Whether it has not got everything, or that cannot be told.
+    pub(in crate::commands) fn is_waiting(&self) -> bool {
+        self.waiting > 0 || self.is_unknown
+    }
 }
 
 fn moment(seconds: i64) -> Option<String> {

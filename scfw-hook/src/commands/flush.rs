@@ -1,0 +1,36 @@
+//! `scfw flush`: the records that wait are delivered now, for a machine that is about to go away.
+
+use std::time::Duration;
+
+use scfw_core::config::Settings;
+use scfw_core::text::sanitise;
+
+use super::status::sinks;
+use super::{Flush, fail};
+use crate::{output, sender, status};
+
+/// Exit status where something still waits.
+const WAITING: i32 = 1;
+
+pub(super) const EXAMPLES: &str = "Examples:\n  scfw flush\n  scfw flush --timeout 5\n\n\
+    Records go to their sinks by themselves, also after this machine was restarted. Only one that is thrown away, such as \
+    a container or the runner of a CI job, has to wait for that: as its last step.\n\n\
+    Exit status: 0 if nothing waits any more, 1 if something does, 78 invalid configuration.";
+
+pub(super) fn run(options: &Flush) -> i32 {
+    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, status::CONFIGURATION),
+    };
+    if let Err(error) = sender::flush(&settings, Duration::from_secs(options.timeout)) {
+        return fail(error.as_ref(), WAITING);
+    }
+    let deliveries = sinks::all();
+    if deliveries.is_empty() {
+        output::print("There is no sink to deliver to.\n");
+    }
+    for delivery in &deliveries {
+        output::print(&format!("{}\n", sanitise(&delivery.to_string())));
+    }
+    if deliveries.iter().any(sinks::Delivery::is_waiting) { WAITING } else { status::OK }
+}
