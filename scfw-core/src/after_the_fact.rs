@@ -13,6 +13,7 @@ use crate::feed::bulk::{datadog_feed, extra_feed, osv_feed};
 use crate::moment::local;
 use crate::package::{Ecosystem, Package};
 use crate::store::{Alert, Installed, NewAlert, Store, StoreError, now};
+use crate::telemetry::verifier_name;
 use crate::text::sanitise;
 use crate::verify::{ADVISORY_URL, DATADOG, FEEDS, FindingSeverity, OSV};
 
@@ -60,7 +61,7 @@ fn was_exempted(record: &Value, installed: &Installed, alert: &NewAlert) -> bool
     exempted.into_iter().flatten().any(|exempted| {
         let package = &exempted["package"];
         let is_same = |name: &str| installed.ecosystem.normalise(name) == installed.key;
-        exempted["verifier"] == alert.verifier
+        exempted["verifier"] == verifier_name(alert.verifier)
             // The data set has no ids.
             && exempted["advisory"].as_str().is_none_or(|advisory| advisory == alert.advisory)
             && package["name"].as_str().is_some_and(is_same)

@@ -11,8 +11,15 @@ use nix::unistd::{ForkResult, fork, setsid};
 use scfw_core::env;
 
 /// Variables that name a file or directory: from another directory a relative one would mean another.
-const PATHS: [&str; 4] =
-    [env::SCFW_HOME, env::SCFW_LOG_FILE, env::SCFW_DD_LOG_ATTRIBUTES_FILE, env::SCFW_OSV_VERIFIER_IGNORE];
+const PATHS: [&str; 6] = [
+    env::SCFW_HOME,
+    env::SCFW_LOG_FILE,
+    env::SCFW_DD_LOG_ATTRIBUTES_FILE,
+    env::SCFW_OSV_VERIFIER_IGNORE,
+    // Read by what verifies certificates.
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
 /// Starts `program`; nothing is waited for but its start.
 pub fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
@@ -28,7 +35,11 @@ pub fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
     unsafe {
         command.pre_exec(detach);
     }
-    command.spawn()?.wait().map(drop)
+    match command.spawn()?.wait() {
+        // Where this process ignores the end of its children, the system has waited for it.
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(()),
+        waited => waited.map(drop),
+    }
 }
 
 /// In the child: a second fork, after which the first of the two ends.
@@ -51,7 +62,7 @@ fn detach() -> io::Result<()> {
 /// reader waiting.
 fn leave_inherited() {
     /// More than anybody inherits.
-    const MOST: i32 = 65_536;
+    const MOST: libc::rlim_t = 65_536;
     #[cfg(target_os = "linux")]
     {
         #[expect(unsafe_code, reason = "it marks descriptors and touches no memory")]
@@ -62,7 +73,12 @@ fn leave_inherited() {
             return;
         }
     }
-    for descriptor in 3..MOST {
+    let mut limit = libc::rlimit { rlim_cur: MOST, rlim_max: MOST };
+    #[expect(unsafe_code, reason = "it writes the structure that it is given, or fails")]
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+    }
+    for descriptor in 3..i32::try_from(limit.rlim_cur.min(MOST)).unwrap_or_default() {
         #[expect(unsafe_code, reason = "it marks a descriptor, or fails where there is none")]
         unsafe {
             libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);

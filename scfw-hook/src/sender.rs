@@ -12,11 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use scfw_core::config::Settings;
-use scfw_core::store::{Store, StoreError, now};
-use scfw_core::telemetry::{Event, Outcome, Scene, Sink, file};
+use scfw_core::store::{SinkState, Store, StoreError, Taken, Waiting, now};
+use scfw_core::telemetry::{Event, Outcome, Scene, Sink, SinkKind, file};
 use scfw_core::text::sanitise;
 use tokio::runtime::Runtime;
 
+use crate::arm::create_private;
 use crate::{detached, output, router, runs, status};
 
 /// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows.
@@ -31,6 +32,8 @@ const SELDOM: Duration = Duration::from_secs(2);
 /// The most of one delivery: records, and bytes. Datadog's API takes 1,000 logs of 5 MB together.
 const MOST_RECORDS: usize = 100;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
+/// How many records behind one that a sink refuses tell whether it is the record's fault.
+const PROBES: usize = 10;
 /// The longest that a sink is left alone after a failure unless it asks for more, in seconds.
 const LONGEST_PAUSE: i64 = 60 * 60;
 
@@ -40,8 +43,9 @@ pub fn start(settings: &Settings) {
         return;
     }
     let process = std::process::id().to_string();
-    let started = router::own_program()
-        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    // On a new machine the directory is not there yet, and the sender would find no place for its locks.
+    let started = create_private(&settings.directories.data)
+        .and_then(|()| router::own_program().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
         .and_then(|program| detached::start(&program, &[OsStr::new(COMMAND), OsStr::new(&process)]));
     if let Err(error) = started {
         output::say(&format!("the sender of records could not be started ({error}); they wait"));
@@ -59,9 +63,7 @@ pub fn ensure(settings: &Settings) {
 /// Delivers what waits, whatever became of earlier attempts, and ends when nothing does or `patience` is over: a batch
 /// that is on its way by then may take half a minute more.
 pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("the network cannot be used")?;
-    let sender = Sender { settings, sinks: ready(settings), runtime };
+    let mut sender = Sender::new(settings).context("the network cannot be used")?;
     let end = Instant::now() + patience;
     while let Some(seconds) = sender.pass(true)? {
         let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or_default()).max(OFTEN);
@@ -77,14 +79,10 @@ pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
 #[must_use]
 pub fn run(process: i32) -> i32 {
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return status::CONFIGURATION };
-    let data = &settings.directories.data;
-    let Ok(life) = open_lock(data, "sender.lock") else { return status::UNVERIFIED };
+    let Ok(life) = open_lock(&settings.directories.data, "sender.lock") else { return status::UNVERIFIED };
     // Held as long as this process lives. Where it cannot be had, another sender may be started, and no more.
     let _alive = life.try_lock_shared();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return status::UNVERIFIED;
-    };
-    let sender = Sender { settings: &settings, sinks: ready(&settings), runtime };
+    let Ok(mut sender) = Sender::new(&settings) else { return status::UNVERIFIED };
     let start = Instant::now();
     let mut pause = OFTEN;
     while start.elapsed() < LONGEST_LIFE {
@@ -105,90 +103,206 @@ pub fn run(process: i32) -> i32 {
     status::OK
 }
 
-/// The sinks that this process can deliver to: without the key, another will.
-fn ready(settings: &Settings) -> Vec<Sink<'_>> {
-    let is_ready = |sink: &Sink<'_>| !matches!(sink, Sink::Api(datadog) if datadog.api_key.is_none());
-    Sink::all(settings).into_iter().filter(is_ready).collect()
-}
-
 struct Sender<'a> {
     settings: &'a Settings,
-    sinks: Vec<Sink<'a>>,
-    runtime: Runtime,
+    deliveries: Vec<Delivery<'a>>,
 }
 
-impl Sender<'_> {
-    /// Delivers what is due, or everything. Gives in how many seconds there is something to do again; nothing where nothing waits.
-    fn pass(&self, is_everything: bool) -> Result<Option<i64>, StoreError> {
+impl<'a> Sender<'a> {
+    /// For the sinks that this process can deliver to: without the key, another will.
+    fn new(settings: &'a Settings) -> io::Result<Self> {
+        let is_ready = |sink: &Sink<'_>| !matches!(sink, Sink::Api(datadog) if datadog.api_key.is_none());
+        let sinks = Sink::all(settings).into_iter().filter(is_ready);
+        let deliveries = sinks.map(|sink| Delivery::new(sink, settings)).collect::<io::Result<_>>()?;
+        Ok(Self { settings, deliveries })
+    }
+
+    /// Delivers what is due, or everything, to all sinks at once: one that hangs keeps no other waiting. Gives in how
+    /// many seconds there is something to do again; nothing where nothing waits.
+    fn pass(&mut self, is_everything: bool) -> Result<Option<i64>, StoreError> {
         let data = &self.settings.directories.data;
-        let Some(mut store) = Store::open_existing(&Store::path_in(data))? else { return Ok(None) };
+        let path = Store::path_in(data);
+        let Some(mut store) = Store::open_existing(&path)? else { return Ok(None) };
         let Ok(lock) = open_lock(data, "outbox.lock") else { return Ok(None) };
         if lock.try_lock().is_err() {
             return Ok(Some(1));
         }
-        let mut next = None;
-        for sink in &self.sinks {
-            if let Some(due) = self.deliver(&mut store, sink, is_everything)? {
-                next = Some(next.map_or(due, |next: i64| next.min(due)));
+        // Also for sinks that nobody delivers to any more.
+        for kind in SinkKind::ALL {
+            store.drop_expired(kind)?;
+        }
+        let mut busy = Vec::new();
+        for delivery in &mut self.deliveries {
+            if store.sink_state(delivery.sink.kind())?.waiting > 0 {
+                busy.push(delivery);
             }
         }
-        Ok(next)
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                busy.into_iter().map(|delivery| scope.spawn(|| delivery.run(&path, is_everything))).collect();
+            let mut next: Option<i64> = None;
+            for thread in threads {
+                let due = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                next = next.into_iter().chain(due).min();
+            }
+            Ok(next)
+        })
+    }
+}
+
+/// Delivering to one sink.
+struct Delivery<'a> {
+    sink: Sink<'a>,
+    settings: &'a Settings,
+    /// The sink's address and key, so to speak.
+    place: String,
+    runtime: Runtime,
+    /// What the sink has taken and the store could not be told of: it is not to get that twice.
+    unnoted: Option<Taken>,
+}
+
+/// What has become of an attempt.
+enum Attempt {
+    /// The sink has taken something.
+    Taken,
+    /// It is left alone for so many seconds.
+    Left(i64),
+    /// It would not have so many records at once: more than one.
+    TooMany(usize),
+}
+
+impl<'a> Delivery<'a> {
+    fn new(sink: Sink<'a>, settings: &'a Settings) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { place: sink.place(), sink, settings, runtime, unnoted: None })
     }
 
-    /// The same for one sink.
-    fn deliver(
-        &self,
-        store: &mut Store,
-        sink: &Sink<'_>,
-        is_everything: bool,
-    ) -> Result<Option<i64>, StoreError> {
-        let kind = sink.kind();
-        if store.sink_state(kind)?.waiting == 0 {
-            return Ok(None);
-        }
-        store.drop_expired(kind)?;
+    /// Delivers what is due, or everything. Gives in how many seconds there is something to do again.
+    fn run(&mut self, path: &Path, is_everything: bool) -> Result<Option<i64>, StoreError> {
+        let kind = self.sink.kind();
+        let Some(mut store) = Store::open_existing(path)? else { return Ok(None) };
+        self.note(&mut store)?;
         let mut most = MOST_RECORDS;
         loop {
-            let state = store.sink_state(kind)?;
+            let state = self.state(&store)?;
             let due = state.not_before - now();
             if due > 0 && !is_everything {
                 return Ok(Some(due));
             }
             let waiting = store.waiting(kind, most, MOST_BYTES)?;
-            let Some(last) = waiting.last().map(|last| last.number) else { return Ok(None) };
-            let records: Vec<String> = waiting.into_iter().map(|waiting| waiting.record).collect();
-            match self.runtime.block_on(sink.deliver(&records)) {
-                Outcome::Delivered { remark } => {
-                    let remark = remark.map(|remark| sanitise(&remark).into_owned());
-                    store.note_delivered(kind, last, remark.as_deref())?;
-                    most = MOST_RECORDS;
-                    if state.untold > 0 {
-                        self.tell_of_dropped(store, sink, state.untold)?;
-                    }
+            if waiting.is_empty() {
+                return Ok(None);
+            }
+            match self.attempt(&mut store, &state, waiting)? {
+                Attempt::Taken => {
+                    most = (most * 2).min(MOST_RECORDS);
+                    self.tell_of_dropped(&mut store)?;
                 }
-                Outcome::Retry { after, reason } => {
-                    let asked = after.map_or(0, |after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX));
-                    let pause = pause(state.attempts).max(asked);
-                    store.note_failure(kind, now().saturating_add(pause), &sanitise(&reason))?;
-                    return Ok(Some(pause));
-                }
+                Attempt::Left(seconds) => return Ok(Some(seconds)),
                 // Which of them it is that the sink does not take, smaller batches show.
-                Outcome::Rejected { .. } if records.len() > 1 => most = records.len() / 2,
-                Outcome::Rejected { reason } => {
-                    store.give_up(kind, last, &sanitise(&reason))?;
-                    most = MOST_RECORDS;
-                }
+                Attempt::TooMany(count) => most = count / 2,
             }
         }
     }
 
+    /// How delivering goes. What failed at another address or with another key says nothing about this one.
+    fn state(&self, store: &Store) -> Result<SinkState, StoreError> {
+        let state = store.sink_state(self.sink.kind())?;
+        if state.place.as_ref().is_none_or(|place| *place == self.place) {
+            return Ok(state);
+        }
+        Ok(SinkState { attempts: 0, not_before: 0, ..state })
+    }
+
+    fn attempt(
+        &mut self,
+        store: &mut Store,
+        state: &SinkState,
+        waiting: Vec<Waiting>,
+    ) -> Result<Attempt, StoreError> {
+        let Some(last) = waiting.last().map(|last| last.number) else { return Ok(Attempt::Taken) };
+        let records: Vec<String> = waiting.into_iter().map(|waiting| waiting.record).collect();
+        match self.runtime.block_on(self.sink.deliver(&records)) {
+            Outcome::Delivered { refused, remark } => self.take(store, last, refused, remark),
+            Outcome::Retry { after, reason } => self.leave(store, state, after, &reason),
+            Outcome::Rejected { .. } if records.len() > 1 => Ok(Attempt::TooMany(records.len())),
+            Outcome::Rejected { reason } => self.get_past(store, state, &reason),
+        }
+    }
+
+    /// Looks whether a sink that has refused a record takes one of those behind it. If so, it is the record that it does
+    /// not take, and that is given up; if it takes none, it is the sink, or somebody else at its address.
+    fn get_past(
+        &mut self,
+        store: &mut Store,
+        state: &SinkState,
+        reason: &str,
+    ) -> Result<Attempt, StoreError> {
+        let kind = self.sink.kind();
+        let waiting = store.waiting(kind, 1 + PROBES, MOST_BYTES)?;
+        for (index, probe) in waiting.iter().enumerate().skip(1) {
+            match self.runtime.block_on(self.sink.deliver(std::slice::from_ref(&probe.record))) {
+                Outcome::Delivered { refused, remark } => {
+                    let given_up = format!("{index} given up: {reason}");
+                    let remark =
+                        remark.map_or_else(|| given_up.clone(), |remark| format!("{given_up}; {remark}"));
+                    return self.take(store, probe.number, index + refused, Some(remark));
+                }
+                Outcome::Retry { after, reason } => return self.leave(store, state, after, &reason),
+                Outcome::Rejected { .. } => {}
+            }
+        }
+        self.leave(store, state, None, reason)
+    }
+
+    fn take(
+        &mut self,
+        store: &mut Store,
+        number: i64,
+        refused: usize,
+        remark: Option<String>,
+    ) -> Result<Attempt, StoreError> {
+        let remark = remark.map(|remark| sanitise(&remark).into_owned());
+        self.unnoted = Some(Taken { number, refused, remark });
+        self.note(store)?;
+        Ok(Attempt::Taken)
+    }
+
+    /// Notes what was taken; where that fails, it is for the next pass to do before anything else.
+    fn note(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        if let Some(taken) = &self.unnoted {
+            store.note_delivered(self.sink.kind(), taken)?;
+            self.unnoted = None;
+        }
+        Ok(())
+    }
+
+    fn leave(
+        &self,
+        store: &mut Store,
+        state: &SinkState,
+        after: Option<Duration>,
+        reason: &str,
+    ) -> Result<Attempt, StoreError> {
+        let asked = after.map_or(0, |after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX));
+        let pause = pause(state.attempts).max(asked);
+        let not_before = now().saturating_add(pause);
+        store.note_failure(self.sink.kind(), &self.place, not_before, &sanitise(reason))?;
+        Ok(Attempt::Left(pause))
+    }
+
     /// Once the sink takes records again, it is told how many it will never see.
-    fn tell_of_dropped(&self, store: &mut Store, sink: &Sink<'_>, count: i64) -> Result<(), StoreError> {
-        let event = Event::Loss { sink: sink.kind(), dropped: u64::try_from(count).unwrap_or_default() };
+    fn tell_of_dropped(&self, store: &mut Store) -> Result<(), StoreError> {
+        let kind = self.sink.kind();
+        let count = store.sink_state(kind)?.untold;
+        if count == 0 {
+            return Ok(());
+        }
+        let event = Event::Loss { sink: kind, dropped: u64::try_from(count).unwrap_or_default() };
         let Ok(record) = serde_json::to_string(&Scene::here(self.settings).record(&event)) else {
             return Ok(());
         };
-        store.tell_of_dropped(sink.kind(), count, &record)?;
+        store.tell_of_dropped(kind, count, &record)?;
         // The sink is told all the same, and so is scfw status.
         let _unwritable = file::append(&self.settings.log_file, &record);
         Ok(())

@@ -218,6 +218,16 @@ impl World {
         self.state().intake.most = Some(most);
     }
 
+    /// Makes the intake call every request malformed that mentions `text`.
+    pub fn intake_hates(&self, text: &str) {
+        self.state().intake.hated = Some(text.to_owned());
+    }
+
+    /// Makes the collector say of the next request that it did not keep so many (fewer than 128) of its records.
+    pub fn collector_rejects(&self, count: u8) {
+        self.state().collector.rejected = count;
+    }
+
     /// The requests that the collector has taken, each an `ExportLogsServiceRequest` in Protocol Buffers.
     #[must_use]
     pub fn collector_requests(&self) -> Vec<Vec<u8>> {

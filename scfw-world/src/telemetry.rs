@@ -18,6 +18,8 @@ pub(crate) struct Intake {
     pub(crate) keys: Vec<String>,
     /// The most logs in one request.
     pub(crate) most: Option<usize>,
+    /// What a log must not mention.
+    pub(crate) hated: Option<String>,
     pub(crate) logs: Vec<Value>,
 }
 
@@ -39,6 +41,10 @@ impl Intake {
         if self.most.is_some_and(|most| logs.len() > most) {
             return Response::text(413, "{\"errors\":[{\"status\":\"413\",\"title\":\"Too Large\"}]}");
         }
+        let is_hated = |log: &Value| self.hated.as_ref().is_some_and(|hated| log.to_string().contains(hated));
+        if logs.iter().any(is_hated) {
+            return Response::text(400, "{\"errors\":[{\"status\":\"400\",\"title\":\"Bad Request\"}]}");
+        }
         self.logs.extend(logs);
         Response::json(202, &Value::Object(serde_json::Map::new()))
     }
@@ -47,6 +53,8 @@ impl Intake {
 /// An OpenTelemetry Collector. It keeps each request as it came, in Protocol Buffers.
 #[derive(Default)]
 pub(crate) struct Collector {
+    /// How many records of the next request it does not keep, for a reason of this one character.
+    pub(crate) rejected: u8,
     pub(crate) requests: Vec<Vec<u8>>,
 }
 
@@ -57,6 +65,12 @@ impl Collector {
             return Response::text(404, "not found\n");
         }
         self.requests.push(request.body.clone());
+        let rejected = std::mem::take(&mut self.rejected);
+        if rejected > 0 {
+            // ExportLogsServiceResponse.partial_success, with rejected_log_records and error_message.
+            let partial = [0x0a, 5, 0x08, rejected, 0x12, 1, b'!'];
+            return Response::new(200, "application/x-protobuf", partial);
+        }
         // A message without any field is an empty body: everything was taken.
         Response::new(200, "application/x-protobuf", [])
     }

@@ -137,7 +137,7 @@ fn an_alert_is_recorded_once_and_before_anybody_is_there_to_be_told() {
     assert_eq!(by_osv.len(), 1, "{log:?}");
     let alert = by_osv[0];
     assert_eq!(alert["relevant_findings"][0]["severity"], "CRITICAL");
-    assert_eq!(alert["relevant_findings"][0]["verifier"], "OSV");
+    assert_eq!(alert["relevant_findings"][0]["verifier"], "OsvVerifier");
     assert_eq!(alert["install_targets"][0]["name"], "turned");
     assert!(alert["installed"].as_f64().unwrap() <= log[0]["created"].as_f64().unwrap() + 1.0);
     let lines = eventually("the alerts", || Some(agent.lines()).filter(|lines| lines.len() >= alerts.len()));

@@ -1,6 +1,7 @@
 //! Sinks that fail: an install neither fails nor waits for them, nothing is lost, and nothing is doubled beyond its id.
 
-use scfw_core::store::now;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use scfw_core::store::{Store, now};
 use scfw_core::telemetry::SinkKind;
 use scfw_world::{Agent, AgentMood, Failure, NpmPackage, Service};
 use serde_json::Value;
@@ -234,17 +235,108 @@ fn a_batch_that_is_too_large_is_split_and_a_record_that_is_refused_is_counted() 
     sandbox.world.fail(Service::Intake, None);
     install(&sandbox);
     intake_has_everything(&sandbox);
-    sandbox.world.intake_takes(0);
-    install(&sandbox);
-    eventually("a record that is given up", || (sandbox.sink(SinkKind::Api).dropped == 1).then_some(()));
-    sandbox.world.intake_takes(9);
-    install(&sandbox);
+    sandbox.world.fail(Service::Intake, Some(Failure::Status(500)));
+    for _ in 0..4 {
+        install(&sandbox);
+    }
+    sandbox.world.intake_hates(&sandbox.logged_ids()[7]);
+    sandbox.world.fail(Service::Intake, None);
+    sandbox.scfw(&["flush"]).ended_with(0);
+    assert_eq!(sandbox.sink(SinkKind::Api).dropped, 1);
     let last = eventually("word of the loss", || {
         let records = sandbox.intake_records();
         records.last().filter(|record| record["event"] == "loss").cloned()
     });
     assert_eq!((&last["dropped"], &last["sink"]), (&Value::from(1), &Value::from("api")));
-    assert_eq!(sandbox.log().last(), Some(&last));
+    let mut log = sandbox.log();
+    log.remove(7);
+    assert_eq!(sandbox.intake_records(), log, "the rest, in order, and the word of the loss");
+}
+
+#[test]
+fn whoever_refuses_everything_at_a_wrong_address_loses_nothing() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.world.fail(Service::Intake, Some(Failure::Status(400)));
+    for _ in 0..3 {
+        install(&sandbox);
+    }
+    eventually("a pause", || (sandbox.sink(SinkKind::Api).attempts > 0).then_some(()));
+    sandbox.scfw(&["flush", "--timeout", "0"]).ended_with(1);
+    let state = sandbox.sink(SinkKind::Api);
+    assert_eq!((state.waiting, state.dropped), (3, 0), "{state:?}");
+    sandbox.world.fail(Service::Intake, None);
+    sandbox.scfw(&["flush"]).ended_with(0);
+    assert_eq!(sandbox.intake_records(), sandbox.log());
+}
+
+#[test]
+fn what_a_collector_takes_and_does_not_keep_is_counted() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_collector();
+    sandbox.world.collector_rejects(1);
+    install(&sandbox);
+    let loss = eventually("word of the loss", || {
+        sandbox.collected().into_iter().find(|record| record.event_name == "scfw.loss")
+    });
+    let dropped = loss.attributes.iter().find(|attribute| attribute.key == "dropped").unwrap();
+    assert_eq!(dropped.value.clone().unwrap().value, Some(any_value::Value::IntValue(1)));
+    assert_eq!(sandbox.sink(SinkKind::Otlp).dropped, 1);
+}
+
+#[test]
+fn another_key_is_tried_at_once() {
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.set("DD_API_KEY", "00000000000000000000000000000000");
+    install(&sandbox);
+    assert!(sandbox.failure_of(SinkKind::Api).contains("refused the key"));
+    let mut store = Store::open(&Store::path_in(&sandbox.path("scfw"))).unwrap();
+    let place = sandbox.sink(SinkKind::Api).place.unwrap();
+    store.note_failure(SinkKind::Api, &place, now() + 3600, "it was refused for long").unwrap();
+    sandbox.kill_senders();
+    sandbox.set("DD_API_KEY", KEY);
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+}
+
+#[test]
+fn on_a_new_machine_the_first_record_is_delivered_as_well() {
+    for _ in 0..5 {
+        let mut sandbox = sandbox();
+        sandbox.log_to_api();
+        std::fs::remove_dir(sandbox.path("scfw")).unwrap();
+        install(&sandbox);
+        intake_has_everything(&sandbox);
+    }
+}
+
+#[test]
+fn a_sink_that_hangs_keeps_no_other_waiting() {
+    let agent = Agent::start().unwrap();
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.log_to_agent(&agent);
+    agent.set_mood(AgentMood::Hangs);
+    install(&sandbox);
+    intake_has_everything(&sandbox);
+    assert_eq!(sandbox.sink(SinkKind::Agent).error, None, "it still hangs");
+}
+
+#[test]
+fn what_closes_connections_unread_is_no_agent() {
+    let agent = Agent::start().unwrap();
+    let mut sandbox = sandbox();
+    sandbox.log_to_agent(&agent);
+    agent.set_mood(AgentMood::Closes);
+    for _ in 0..5 {
+        install(&sandbox);
+        sandbox.failure_of(SinkKind::Agent);
+        sandbox.scfw(&["flush", "--timeout", "0"]).ended_with(1);
+    }
+    agent.set_mood(AgentMood::Reads);
+    sandbox.scfw(&["flush"]).ended_with(0);
+    assert_eq!(agent.lines(), sandbox.log());
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use exemptions::{Exemption, NewExemption};
 pub use import::{Change, FeedState, Import, NewAdvisory};
 pub use ledger::{NewRun, Purpose, Run, RunQuery, RunTarget};
-pub use outbox::{LONGEST_WAIT, MOST_BYTES, MOST_RECORDS, SinkState, Waiting};
+pub use outbox::{LONGEST_WAIT, MOST_BYTES, MOST_RECORDS, SinkState, Taken, Waiting};
 pub use publish_times::Published;
 pub use rebuild::{Rebuilt, rebuild};
 

@@ -12,6 +12,9 @@ pub const MOST_RECORDS: i64 = 10_000;
 pub const MOST_BYTES: i64 = 32 * 1024 * 1024;
 /// The longest that one waits, in seconds: 30 days.
 pub const LONGEST_WAIT: i64 = 30 * 24 * 60 * 60;
+/// How many of them are kept where they have become too many, in percent: so many go at once that the next of a long
+/// queue of installs need not make room again.
+const KEPT: i64 = 95;
 /// The longest that a sink is left alone, in seconds. A time beyond it was written by a clock that was wrong.
 const LONGEST_PAUSE: i64 = 24 * 60 * 60;
 
@@ -41,6 +44,19 @@ pub struct SinkState {
     pub dropped: i64,
     /// Those of them that no record has told of yet.
     pub untold: i64,
+    /// The address and the key that the last failure was with, so that another is tried at once.
+    pub place: Option<String>,
+}
+
+/// What a sink has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The last record that it has got.
+    pub number: i64,
+    /// Those of them that it did not keep.
+    pub refused: usize,
+    /// What it said against some of them, or why earlier ones were given up.
+    pub remark: Option<String>,
 }
 
 impl Store {
@@ -80,32 +96,29 @@ impl Store {
     /// How delivering to `sink` goes.
     pub fn sink_state(&self, sink: SinkKind) -> Result<SinkState, StoreError> {
         self.run(|connection| {
-            let waiting = connection.query_row(
-                "SELECT count(*) FROM outbox WHERE sink = ?1",
-                [sink.name()],
-                |row| row.get(0),
-            )?;
             let state = connection
                 .query_row(
-                    "SELECT attempts, not_before, delivered, error, failed, dropped, told FROM sinks WHERE name = ?1",
+                    "SELECT attempts, not_before, delivered, error, failed, dropped, told, waiting, place FROM sinks \
+                     WHERE name = ?1",
                     [sink.name()],
                     |row| {
                         let error: Option<String> = row.get(3)?;
                         let failed: Option<i64> = row.get(4)?;
                         let dropped: i64 = row.get(5)?;
                         Ok(SinkState {
-                            waiting,
+                            waiting: row.get(7)?,
                             attempts: row.get(0)?,
                             not_before: row.get(1)?,
                             delivered: row.get(2)?,
                             error: error.zip(failed),
                             dropped,
                             untold: dropped - row.get::<_, i64>(6)?,
+                            place: row.get(8)?,
                         })
                     },
                 )
                 .optional()?;
-            let mut state = state.unwrap_or(SinkState { waiting, ..SinkState::default() });
+            let mut state = state.unwrap_or_default();
             if state.not_before > now() + LONGEST_PAUSE {
                 state.not_before = 0;
             }
@@ -113,38 +126,40 @@ impl Store {
         })
     }
 
-    /// Notes that `sink` has taken the records up to `number`, perhaps with a remark.
-    pub fn note_delivered(
-        &mut self,
-        sink: SinkKind,
-        number: i64,
-        remark: Option<&str>,
-    ) -> Result<(), StoreError> {
+    /// Notes what `sink` has taken.
+    pub fn note_delivered(&mut self, sink: SinkKind, taken: &Taken) -> Result<(), StoreError> {
         self.write(|transaction| {
             transaction
                 .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND number <= ?2")?
-                .execute(params![sink.name(), number])?;
+                .execute(params![sink.name(), taken.number])?;
             row_of(transaction, sink)?;
+            count_dropped(transaction, sink, taken.refused)?;
             transaction
                 .prepare_cached(
                     "UPDATE sinks SET attempts = 0, not_before = 0, delivered = ?2, error = ?3, \
                      failed = iif(?3 IS NULL, NULL, ?2) WHERE name = ?1",
                 )?
-                .execute(params![sink.name(), now(), remark])
+                .execute(params![sink.name(), now(), taken.remark])
                 .map(drop)
         })
     }
 
-    /// Notes that `sink` took nothing, and that it is left alone until `not_before` (Unix seconds).
-    pub fn note_failure(&mut self, sink: SinkKind, not_before: i64, reason: &str) -> Result<(), StoreError> {
+    /// Notes that `sink` took nothing at `place`, and that it is left alone there until `not_before` (Unix seconds).
+    pub fn note_failure(
+        &mut self,
+        sink: SinkKind,
+        place: &str,
+        not_before: i64,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         self.write(|transaction| {
             row_of(transaction, sink)?;
             transaction
                 .prepare_cached(
-                    "UPDATE sinks SET attempts = attempts + 1, not_before = ?2, error = ?3, failed = ?4 \
-                     WHERE name = ?1",
+                    "UPDATE sinks SET attempts = iif(place IS ?5, attempts + 1, 1), not_before = ?2, error = ?3, \
+                     failed = ?4, place = ?5 WHERE name = ?1",
                 )?
-                .execute(params![sink.name(), not_before, reason, now()])
+                .execute(params![sink.name(), not_before, reason, now(), place])
                 .map(drop)
         })
     }
@@ -165,6 +180,13 @@ impl Store {
 
     /// Drops what has waited too long for `sink`.
     pub fn drop_expired(&mut self, sink: SinkKind) -> Result<(), StoreError> {
+        let oldest: Option<i64> = self.run(|connection| {
+            let oldest = "SELECT time FROM outbox WHERE sink = ?1 ORDER BY number LIMIT 1";
+            connection.prepare_cached(oldest)?.query_row([sink.name()], |row| row.get(0)).optional()
+        })?;
+        if oldest.is_none_or(|oldest| oldest >= now() - LONGEST_WAIT) {
+            return Ok(());
+        }
         self.write(|transaction| {
             let expired = transaction
                 .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND time < ?2")?
@@ -192,25 +214,36 @@ pub(super) fn queue(transaction: &Transaction<'_>, record: &str, sinks: &[SinkKi
             .prepare_cached("INSERT INTO outbox (sink, time, bytes, record) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![sink.name(), now(), bytes, record])?;
         let (count, total): (i64, i64) = transaction
-            .prepare_cached("SELECT count(*), sum(bytes) FROM outbox WHERE sink = ?1")?
+            .prepare_cached("SELECT waiting, bytes FROM sinks WHERE name = ?1")?
             .query_row([sink.name()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if count <= MOST_RECORDS && total <= MOST_BYTES {
-            continue;
+        if count > MOST_RECORDS || total > MOST_BYTES {
+            make_room(transaction, *sink, count, total)?;
         }
-        // From the newest on, those that still fit; the last one stays whatever its size.
-        let oldest_kept: Option<i64> = transaction
-            .prepare_cached(
-                "SELECT min(number) FROM (SELECT number, row_number() OVER newest AS place, \
-                 sum(bytes) OVER newest AS total FROM outbox WHERE sink = ?1 \
-                 WINDOW newest AS (ORDER BY number DESC)) WHERE place = 1 OR place <= ?2 AND total <= ?3",
-            )?
-            .query_row(params![sink.name(), MOST_RECORDS, MOST_BYTES], |row| row.get(0))?;
-        let dropped = transaction
-            .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND number < ?2")?
-            .execute(params![sink.name(), oldest_kept.unwrap_or_default()])?;
-        count_dropped(transaction, *sink, dropped)?;
     }
     Ok(())
+}
+
+/// Drops the oldest of the `count` records that wait for `sink` with `total` bytes; the newest stays whatever its size.
+fn make_room(
+    transaction: &Transaction<'_>,
+    sink: SinkKind,
+    mut count: i64,
+    mut total: i64,
+) -> rusqlite::Result<()> {
+    let mut select =
+        transaction.prepare_cached("SELECT number, bytes FROM outbox WHERE sink = ?1 ORDER BY number")?;
+    let mut rows = select.query([sink.name()])?;
+    let mut last_dropped = 0;
+    while count > 1 && (count > MOST_RECORDS * KEPT / 100 || total > MOST_BYTES * KEPT / 100) {
+        let Some(row) = rows.next()? else { break };
+        last_dropped = row.get(0)?;
+        total -= row.get::<_, i64>(1)?;
+        count -= 1;
+    }
+    let dropped = transaction
+        .prepare_cached("DELETE FROM outbox WHERE sink = ?1 AND number <= ?2")?
+        .execute(params![sink.name(), last_dropped])?;
+    count_dropped(transaction, sink, dropped)
 }
 
 fn count_dropped(transaction: &Transaction<'_>, sink: SinkKind, dropped: usize) -> rusqlite::Result<()> {
@@ -259,16 +292,24 @@ mod tests {
         assert_eq!(store.waiting(api, 2, usize::MAX).unwrap().len(), 2);
         assert_eq!(store.waiting(api, 9, 1).unwrap().len(), 1);
         let second = store.waiting(api, 2, usize::MAX).unwrap()[1].number;
-        store.note_failure(api, now() + 60, "it is down").unwrap();
-        store.note_failure(api, now() + 120, "it is down").unwrap();
+        store.note_failure(api, "there", now() + 60, "it is down").unwrap();
+        store.note_failure(api, "there", now() + 120, "it is down").unwrap();
         let state = store.sink_state(api).unwrap();
         assert_eq!((state.waiting, state.attempts, state.delivered), (3, 2, None));
         assert!(state.error.is_some_and(|(error, _)| error == "it is down"));
         assert_eq!(store.sink_state(agent).unwrap(), SinkState { waiting: 2, ..SinkState::default() });
-        store.note_delivered(api, second, None).unwrap();
+        store.note_failure(api, "elsewhere", now() + 60, "it is down").unwrap();
+        assert_eq!(store.sink_state(api).unwrap().attempts, 1, "the first there");
+        store.note_delivered(api, &Taken { number: second, refused: 0, remark: None }).unwrap();
         let state = store.sink_state(api).unwrap();
         assert_eq!((state.waiting, state.attempts, state.not_before, state.error), (1, 0, 0, None));
         assert_eq!(records(&store, agent), ["1", "3"]);
+        let third = store.waiting(api, 1, 1).unwrap()[0].number;
+        let taken = Taken { number: third, refused: 1, remark: Some("one was too much".to_owned()) };
+        store.note_delivered(api, &taken).unwrap();
+        let state = store.sink_state(api).unwrap();
+        assert_eq!((state.waiting, state.dropped, state.untold), (0, 1, 1));
+        assert!(state.error.is_some_and(|(error, _)| error == "one was too much"));
     }
 
     #[test]
@@ -315,14 +356,18 @@ mod tests {
             })
             .unwrap();
         store.queue("last", &[sink]).unwrap();
-        assert_eq!(records(&store, sink).first().map(String::as_str), Some("1"));
-        assert_eq!(store.sink_state(sink).unwrap().dropped, 1);
+        let kept = MOST_RECORDS * KEPT / 100;
+        let state = store.sink_state(sink).unwrap();
+        assert_eq!((state.waiting, state.dropped), (kept, MOST_RECORDS + 1 - kept));
+        let records = records(&store, sink);
+        assert_eq!(records.first().map(String::as_str), Some((state.dropped).to_string().as_str()));
+        assert_eq!(records.last().map(String::as_str), Some("last"));
     }
 
     #[test]
     fn a_clock_that_was_wrong_keeps_nobody_waiting() {
         let (_kept, mut store) = store();
-        store.note_failure(SinkKind::Api, now() + 10 * LONGEST_WAIT, "x").unwrap();
+        store.note_failure(SinkKind::Api, "", now() + 10 * LONGEST_WAIT, "x").unwrap();
         assert_eq!(store.sink_state(SinkKind::Api).unwrap().not_before, 0);
     }
 }

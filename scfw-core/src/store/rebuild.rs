@@ -18,8 +18,9 @@ const KEPT: [(&str, &str); 6] = [
     ("runs", "number, id, time, action, purpose, manager, arguments, directory, executable, record"),
     ("run_targets", "number, run, ecosystem, name, key, version, source, url"),
     ("alerts", "target, advisory, summary, url, told, verifier, recorded"),
+    // What waits for a sink is counted anew as it comes.
+    ("sinks", "name, attempts, not_before, delivered, error, failed, dropped, told, place"),
     ("outbox", "number, sink, time, bytes, record"),
-    ("sinks", "name, attempts, not_before, delivered, error, failed, dropped, told"),
 ];
 
 /// What became of a damaged store.

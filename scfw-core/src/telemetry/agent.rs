@@ -13,12 +13,14 @@ use super::Outcome;
 
 /// How long one delivery may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it takes to notice that the other side has closed the connection already.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// Sends `records`, each one line of JSON, over one connection. The Agent answers nothing, but closes its side once
 /// it has read everything; until then nothing counts as delivered.
 pub(super) async fn deliver(port: NonZeroU16, records: &[String]) -> Outcome {
     let reason = match timeout(PATIENCE, send(port, records)).await {
-        Ok(Ok(())) => return Outcome::Delivered { remark: None },
+        Ok(Ok(())) => return Outcome::Delivered { refused: 0, remark: None },
         Ok(Err(error)) => format!("the Agent's port {port} could not be used ({error})"),
         Err(_elapsed) => format!("the Agent's port {port} did not take the records in time"),
     };
@@ -30,8 +32,15 @@ async fn send(port: NonZeroU16, records: &[String]) -> io::Result<()> {
     let mut lines = records.join("\n");
     lines.push('\n');
     stream.write_all(lines.as_bytes()).await?;
-    stream.shutdown().await?;
     let mut answer = [0; 512];
+    // An Agent reads until our end. What closes before that only stands in for one, such as a proxy without it.
+    if let Ok(read) = timeout(MOMENT, stream.read(&mut answer)).await
+        && read? == 0
+    {
+        return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+    }
+    stream.shutdown().await?;
     while stream.read(&mut answer).await? > 0 {}
-    Ok(())
+    // A connection that was reset after its end had come reads as one that has ended.
+    stream.take_error()?.map_or(Ok(()), Err)
 }

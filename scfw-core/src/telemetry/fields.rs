@@ -160,11 +160,12 @@ described! {
     pub struct FindingEntry {
         /// The package that it is about.
         package: PackageEntry = Predecessor,
-        /// Which verifier says so.
+        /// Which verifier says so: `OsvVerifier`, `DatadogMaliciousPackagesVerifier`, `PackageAgeVerifier` and
+        /// `FindingsListVerifier`, as the predecessor calls them, `feeds`, or the name of an external one.
         verifier: Text = Predecessor,
         /// `CRITICAL` or `WARNING`.
         severity: &'static str = Predecessor,
-        /// The sentence.
+        /// The sentence, with the severity and the link of a disclosure on a second line.
         finding: Text = Predecessor,
         /// The advisory's id; null where there is none.
         advisory: Option<Text> = Scfw,

@@ -55,7 +55,7 @@ pub(super) async fn deliver(datadog: &Datadog, records: &[String]) -> Outcome {
         })
         .collect();
     match send(&base, key, &items).await {
-        Ok(()) => Outcome::Delivered { remark: None },
+        Ok(()) => Outcome::Delivered { refused: 0, remark: None },
         Err(outcome) => outcome,
     }
 }

@@ -24,6 +24,7 @@ pub use fields::Record;
 pub use intake::check_key;
 pub use reference::reference;
 pub use scene::Scene;
+pub(crate) use scene::verifier_name;
 pub use sink::{Outcome, Sink, SinkKind, wanted_by};
 
 /// What was done.

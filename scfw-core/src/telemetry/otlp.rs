@@ -16,6 +16,9 @@ use super::Outcome;
 use super::http::post;
 use crate::config::Otlp;
 
+/// The attribute that names a log record, in OpenTelemetry's semantic conventions.
+const RECORD_UID: &str = "log.record.uid";
+
 pub(super) async fn deliver(otlp: &Otlp, records: &[String]) -> Outcome {
     let Some(url) = &otlp.logs_url else {
         return Outcome::Retry { after: None, reason: "there is no endpoint".to_owned() };
@@ -27,7 +30,7 @@ pub(super) async fn deliver(otlp: &Otlp, records: &[String]) -> Outcome {
         return Outcome::Rejected { reason: "a record is not valid".to_owned() };
     };
     match post(url, headers, request.encode_to_vec()).await {
-        Ok(answer) => Outcome::Delivered { remark: remark(&answer) },
+        Ok(answer) => after_success(&answer),
         Err(outcome) => outcome,
     }
 }
@@ -44,11 +47,13 @@ fn headers(otlp: &Otlp) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// What a collector says that took some of the records and not all. The specification forbids to send them again.
-fn remark(answer: &[u8]) -> Option<String> {
-    let partial = ExportLogsServiceResponse::decode(answer).ok()?.partial_success?;
-    let count = partial.rejected_log_records;
-    (count > 0).then(|| format!("{count} records were refused: {}", partial.error_message))
+/// A collector may have taken some of the records and not all. The specification forbids to send those again.
+fn after_success(answer: &[u8]) -> Outcome {
+    let answer = ExportLogsServiceResponse::decode(answer).unwrap_or_default();
+    let partial = answer.partial_success.unwrap_or_default();
+    let refused = usize::try_from(partial.rejected_log_records).unwrap_or_default();
+    let remark = (refused > 0).then(|| format!("{refused} records were refused: {}", partial.error_message));
+    Outcome::Delivered { refused, remark }
 }
 
 /// The request, in which records of one machine, environment and version that follow one another share a resource.
@@ -111,22 +116,20 @@ fn log_record(fields: Map<String, Value>) -> LogRecord {
         ("ABORT", _) | (_, "bypass" | "exemption" | "loss") => SeverityNumber::Warn,
         _ => SeverityNumber::Info,
     };
-    let mut attributes = vec![key_value("log.record.uid", any_value::Value::StringValue(text("id")))];
+    let body = any(Value::String(text("msg")));
+    let id = key_value(RECORD_UID, any_value::Value::StringValue(text("id")));
+    // A name stands there once, and this one is not the user's to choose.
+    let fields = fields.into_iter().filter(|(name, _)| name != RECORD_UID);
+    let fields =
+        fields.map(|(name, value)| KeyValue { key: name, value: Some(any(value)), ..Default::default() });
     LogRecord {
         time_unix_nano,
         observed_time_unix_nano: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
         severity_number: severity.into(),
         severity_text: severity.as_str_name().trim_start_matches("SEVERITY_NUMBER_").to_owned(),
-        body: Some(any(Value::String(text("msg")))),
+        body: Some(body),
         event_name: format!("scfw.{event}"),
-        attributes: {
-            attributes.extend(fields.into_iter().map(|(name, value)| KeyValue {
-                key: name,
-                value: Some(any(value)),
-                ..Default::default()
-            }));
-            attributes
-        },
+        attributes: std::iter::once(id).chain(fields).collect(),
         ..Default::default()
     }
 }

@@ -17,7 +17,7 @@ use crate::invocation::Manager;
 use crate::package::{Package, Target};
 use crate::redact::{Redactor, Text};
 use crate::store::{Alert, Exemption};
-use crate::verify::{Finding, FindingSeverity, Verification};
+use crate::verify::{AGE, DATADOG, Finding, FindingSeverity, LISTS, OSV, Verification};
 
 /// The version of the record's fields.
 const LOG_VERSION: u32 = 1;
@@ -235,7 +235,7 @@ impl Scene {
         record.installed = Some(installed);
         record.relevant_findings = Some(vec![FindingEntry {
             package: package.clone(),
-            verifier: self.redactor.text(&alert.verifier),
+            verifier: self.redactor.text(verifier_name(&alert.verifier)),
             severity: severity_name(FindingSeverity::Critical),
             finding: self.redactor.text(&alert.summary),
             advisory: Some(self.redactor.text(&alert.advisory)),
@@ -261,9 +261,9 @@ impl Scene {
     fn finding(&self, package: PackageEntry, finding: &Finding) -> FindingEntry {
         FindingEntry {
             package,
-            verifier: self.redactor.text(&finding.verifier),
+            verifier: self.redactor.text(verifier_name(&finding.verifier)),
             severity: severity_name(finding.severity),
-            finding: self.redactor.text(&finding.message),
+            finding: self.redactor.text(&sentence_of(finding)),
             advisory: finding.advisory.as_deref().map(|advisory| self.redactor.text(advisory)),
         }
     }
@@ -279,7 +279,7 @@ impl Scene {
         omitted: &mut usize,
     ) -> Vec<UnverifiableEntry> {
         let message = |finding: &&Finding| ErrorMessage {
-            verifier: self.redactor.text(&finding.verifier),
+            verifier: self.redactor.text(verifier_name(&finding.verifier)),
             error_message: self.redactor.text(&finding.message),
         };
         let entry = |(target, findings): &(Option<&Target>, Vec<&Finding>)| UnverifiableEntry {
@@ -299,7 +299,7 @@ impl Scene {
                     version: package.version.as_deref().map(|version| self.redactor.text(version)),
                     source: None,
                 },
-                verifier: self.redactor.text(&finding.verifier),
+                verifier: self.redactor.text(verifier_name(&finding.verifier)),
                 severity: severity_name(finding.severity),
                 finding: self.redactor.text(&finding.message),
                 advisory: finding.advisory.as_deref().map(|advisory| self.redactor.text(advisory)),
@@ -328,6 +328,25 @@ impl Scene {
         };
         bounded(exemptions, entry, MOST_EXEMPTIONS, &mut 0)
     }
+}
+
+/// What the predecessor calls a verifier that it has as well, for dashboards ask for it by that name.
+pub(crate) fn verifier_name(name: &str) -> &str {
+    match name {
+        OSV => "OsvVerifier",
+        DATADOG => "DatadogMaliciousPackagesVerifier",
+        AGE => "PackageAgeVerifier",
+        LISTS => "FindingsListVerifier",
+        other => other,
+    }
+}
+
+/// What a finding says, with the severity and the link of a disclosure, as the predecessor shows them.
+fn sentence_of(finding: &Finding) -> String {
+    let Some(url) = &finding.url else { return finding.message.clone() };
+    let severity = finding.disclosure.as_ref().and_then(|disclosure| disclosure.severity);
+    let severity = severity.map(|severity| format!("[{severity}] ")).unwrap_or_default();
+    format!("{}:\n  * {severity}{url}", finding.message)
 }
 
 const fn severity_name(severity: FindingSeverity) -> &'static str {

@@ -1,9 +1,12 @@
 //! The sinks: who takes records, which of them, and what became of a batch.
 
+use std::fmt::Write;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::{Action, Record, agent, intake, otlp};
-use crate::config::{Datadog, Otlp, Settings};
+use crate::config::{ApiKey, Datadog, Otlp, Settings};
 
 /// A kind of sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +66,9 @@ pub enum Sink<'a> {
 pub enum Outcome {
     /// The sink has it.
     Delivered {
-        /// What the sink said against it all the same.
+        /// How many of the records it did not keep all the same.
+        refused: usize,
+        /// What it said against them.
         remark: Option<String>,
     },
     /// The sink may take it later.
@@ -103,6 +108,31 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// A name for where records go and with which key, from which neither can be told.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut add = |part: &str| {
+            digest.update(part);
+            digest.update([0]);
+        };
+        match self {
+            Self::Agent(port) => add(&port.to_string()),
+            Self::Api(datadog) => {
+                add(&datadog.intake_url().unwrap_or_default());
+                add(datadog.api_key.as_ref().map_or("", ApiKey::reveal));
+            }
+            Self::Otlp(otlp) => {
+                add(otlp.logs_url.as_deref().unwrap_or_default());
+                otlp.headers.iter().flat_map(|(name, value)| [name.as_str(), value.reveal()]).for_each(add);
+            }
+        }
+        digest.finalize()[..8].iter().fold(String::with_capacity(16), |mut text, byte| {
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
     /// Delivers `records`, each in JSON, in their order, all or none of them. Ends within half a minute.
     pub async fn deliver(&self, records: &[String]) -> Outcome {
         match self {
@@ -114,12 +144,13 @@ impl<'a> Sink<'a> {
 }
 
 /// The sinks that are to get `record`. Datadog's log level is about decisions alone, and not about those that an
-/// exemption turned: whoever overrides something is always heard.
+/// exemption turned or the policy: whoever overrides something, or tries to, is always heard.
 #[must_use]
 pub fn wanted_by(record: &Record, settings: &Settings) -> Vec<SinkKind> {
     let level = settings.datadog.log_level.unwrap_or(Action::Block);
     let reaches_level = record.event != "run"
         || record.exemptions.is_some()
+        || record.policy.is_some()
         || record.action.and_then(Action::parse).is_none_or(|action| action.reaches(level));
     Sink::all(settings)
         .iter()

@@ -169,7 +169,7 @@ fn a_run_has_every_field_of_the_predecessor() {
     assert_eq!(
         record["relevant_findings"],
         json!([{
-            "package": package, "verifier": "OSV", "severity": "CRITICAL", "finding": "it is malicious",
+            "package": package, "verifier": "OsvVerifier", "severity": "CRITICAL", "finding": "it is malicious",
             "advisory": "MAL-2024-8868",
         }]),
         "the critical ones decided"

@@ -20,7 +20,7 @@ use crate::feed::Client;
 use crate::feed::registry::{Histories, History, Project, Question, histories, version_of_file};
 use crate::package::{Ecosystem, Publication, Source, Target, Told};
 
-const NAME: &str = "age";
+pub(crate) const NAME: &str = "age";
 /// Unknown ages that are said one by one; more of one kind are said in one sentence.
 const SAID_SINGLY: usize = 5;
 

@@ -14,7 +14,7 @@ use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier};
 use crate::advisory::Version;
 use crate::package::{Ecosystem, Package, Target};
 
-const NAME: &str = "lists";
+pub(crate) const NAME: &str = "lists";
 /// Largest list that is read, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 

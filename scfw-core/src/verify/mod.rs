@@ -23,9 +23,11 @@ use crate::feed::Client;
 use crate::package::{Source, Target};
 use crate::store::Store;
 
+pub(crate) use age::NAME as AGE;
 pub(crate) use datadog::NAME as DATADOG;
 pub(crate) use feeds::NAME as FEEDS;
 pub use lists::ListError;
+pub(crate) use lists::NAME as LISTS;
 pub use local::Local;
 pub(crate) use osv::ADVISORY_URL;
 pub(crate) use osv::NAME as OSV;

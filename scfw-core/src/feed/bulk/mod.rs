@@ -14,12 +14,14 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{FeedError, datadog};
 use crate::after_the_fact;
 use crate::config::Settings;
 use crate::package::Ecosystem;
 use crate::store::{self, Feed, FeedState, Rebuilt, Store, StoreError};
+use crate::telemetry::SinkKind;
 use reader::{Content, Reader};
 
 pub use place::Place;
@@ -306,6 +308,12 @@ fn update_locked(
     }
     updater.forget_what_is_not_configured(settings)?;
     after_the_fact::look(&mut store, settings)?;
+    // Records for sinks that are no longer set up have no sender that would do it.
+    for kind in SinkKind::ALL {
+        store.drop_expired(kind)?;
+    }
+    // Installs may be waiting to write. Where somebody reads, the log is emptied another time.
+    store.set_patience(Duration::ZERO)?;
     store.empty_log()?;
     Ok(report)
 }

@@ -18,11 +18,8 @@ pub(in crate::commands) struct Delivery {
     title: &'static str,
     /// Whether the settings ask for it.
     configured: bool,
-    /// Records that wait.
-    waiting: i64,
-    /// Whether the store did not tell.
-    #[serde(skip)]
-    is_unknown: bool,
+    /// Records that wait; nothing where the store does not tell.
+    waiting: Option<i64>,
     /// When it last took something, RFC 3339.
     delivered: Option<String>,
     /// What was wrong last.
@@ -49,22 +46,20 @@ pub(in crate::commands) fn all() -> Vec<Delivery> {
         .into_iter()
         .filter_map(|kind| {
             let is_configured = configured.contains(&kind);
-            let (state, trouble) = match state(kind) {
-                Ok(state) => (state, None),
-                Err(trouble) => (SinkState::default(), Some(trouble)),
+            let (state, waiting, trouble) = match state(kind) {
+                Ok(state) => (state.clone(), Some(state.waiting), None),
+                Err(trouble) => (SinkState::default(), None, Some(trouble)),
             };
             if !is_configured && state.waiting == 0 {
                 return None;
             }
-            let is_unknown = trouble.is_some();
             let trouble = trouble.or_else(|| lacks_key(kind).then(|| "there is no API key".to_owned()));
             let (error, failed) = state.error.unzip();
             Some(Delivery {
                 sink: kind.name(),
                 title: kind.title(),
                 configured: is_configured,
-                waiting: state.waiting,
-                is_unknown,
+                waiting,
                 delivered: state.delivered.and_then(moment),
                 error: trouble.or(error),
                 failed: failed.and_then(moment),
@@ -77,7 +72,7 @@ pub(in crate::commands) fn all() -> Vec<Delivery> {
 impl Delivery {
     /// Whether it has not got everything, or that cannot be told.
     pub(in crate::commands) fn is_waiting(&self) -> bool {
-        self.waiting > 0 || self.is_unknown
+        self.waiting != Some(0)
     }
 }
 
@@ -87,8 +82,12 @@ fn moment(seconds: i64) -> Option<String> {
 
 impl fmt::Display for Delivery {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.waiting == 1 { "record waits" } else { "records wait" };
-        write!(formatter, "telemetry: {} {plural} for {}", self.waiting, self.title)?;
+        match self.waiting {
+            Some(1) => formatter.write_str("telemetry: 1 record waits")?,
+            Some(count) => write!(formatter, "telemetry: {count} records wait")?,
+            None => formatter.write_str("telemetry: it is not known how many records wait")?,
+        }
+        write!(formatter, " for {}", self.title)?;
         if !self.configured {
             formatter.write_str(", which is no longer set up")?;
         }
