@@ -56,6 +56,10 @@ variables! {
     OTEL_EXPORTER_OTLP_LOGS_PROTOCOL = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL";
     /// `none`: nothing is sent to a collector that a variable names.
     OTEL_LOGS_EXPORTER = "OTEL_LOGS_EXPORTER";
+    /// A file with the certificates, in PEM, of who may be that endpoint, beside those that the system trusts.
+    OTEL_EXPORTER_OTLP_CERTIFICATE = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+    /// The same for logs alone; goes before `OTEL_EXPORTER_OTLP_CERTIFICATE`.
+    OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE = "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE";
     /// `true`: nothing is sent to a collector that a variable names.
     OTEL_SDK_DISABLED = "OTEL_SDK_DISABLED";
     /// Base of the OSV API; `/v1/querybatch` and `/v1/vulns/<id>` are below it.

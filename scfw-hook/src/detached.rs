@@ -11,11 +11,13 @@ use nix::unistd::{ForkResult, fork, setsid};
 use scfw_core::env;
 
 /// Variables that name a file or directory: from another directory a relative one would mean another.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 8] = [
     env::SCFW_HOME,
     env::SCFW_LOG_FILE,
     env::SCFW_DD_LOG_ATTRIBUTES_FILE,
     env::SCFW_OSV_VERIFIER_IGNORE,
+    env::OTEL_EXPORTER_OTLP_CERTIFICATE,
+    env::OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE,
     // Read by what verifies certificates.
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",

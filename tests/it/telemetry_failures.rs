@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 use crate::support::sinks::{KEY, distinct, eventually, ids};
+use crate::support::tls::Tls;
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -133,17 +134,39 @@ fn a_hanging_intake_holds_up_neither_the_install_nor_whoever_waits_for_its_outpu
 #[test]
 fn a_certificate_that_cannot_be_trusted_is_an_error_like_any_other() {
     let mut sandbox = sandbox();
+    let tls = Tls::before(&sandbox.world.intake_url());
     sandbox.log_to_api();
-    let intake = sandbox.world.intake_url();
-    sandbox.set("SCFW_DD_INTAKE_URL", intake.replace("http:", "https:"));
+    sandbox.set("SCFW_DD_INTAKE_URL", tls.url(&sandbox.world.intake_url()));
     install(&sandbox);
-    assert!(sandbox.failure_of(SinkKind::Api).contains("could not be reached"));
+    let error = sandbox.failure_of(SinkKind::Api);
+    assert!(error.contains("localhost could not be reached (invalid peer certificate"), "{error}");
     assert_eq!(sandbox.sink(SinkKind::Api).waiting, 1);
-    // The sender that has the wrong address would go on with it for a while.
+    // From a relative path, which means another file wherever the sender is.
+    sandbox.write("trusted.pem", &tls.certificate);
+    sandbox.set("SSL_CERT_FILE", "trusted.pem");
     sandbox.kill_senders();
-    sandbox.set("SCFW_DD_INTAKE_URL", intake);
     install(&sandbox);
     intake_has_everything(&sandbox);
+}
+
+#[test]
+fn a_collector_with_a_certificate_of_its_own_is_trusted_by_opentelemetrys_variable() {
+    let mut sandbox = sandbox();
+    let tls = Tls::before(&sandbox.world.collector_url());
+    sandbox.log_to_collector();
+    sandbox.set("OTEL_EXPORTER_OTLP_ENDPOINT", tls.url(&sandbox.world.collector_url()));
+    sandbox.set("OTEL_EXPORTER_OTLP_CERTIFICATE", "missing.pem");
+    install(&sandbox);
+    let error = sandbox.failure_of(SinkKind::Otlp);
+    assert!(error.contains("missing.pem cannot be read"), "{error}");
+    sandbox.kill_senders();
+    sandbox.write("collector.pem", &tls.certificate);
+    sandbox.set("OTEL_EXPORTER_OTLP_CERTIFICATE", "collector.pem");
+    sandbox.scfw(&["flush"]).ended_with(0);
+    assert_eq!(sandbox.collected().len(), 1);
+    sandbox.set("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", sandbox.write("no.pem", "nothing"));
+    install(&sandbox);
+    assert!(sandbox.failure_of(SinkKind::Otlp).contains("no.pem holds no certificate"));
 }
 
 #[test]

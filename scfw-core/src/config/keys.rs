@@ -38,6 +38,8 @@ const KEYS: &[(&str, &[&str])] = &[
             env::OTEL_EXPORTER_OTLP_LOGS_HEADERS,
             env::OTEL_EXPORTER_OTLP_PROTOCOL,
             env::OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
+            env::OTEL_EXPORTER_OTLP_CERTIFICATE,
+            env::OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE,
             env::OTEL_LOGS_EXPORTER,
             env::OTEL_SDK_DISABLED,
         ],

@@ -135,6 +135,8 @@ fn place(table: &mut Table, directory: &Path) {
     for key in ["osv_ignore", "log_file"] {
         table.get_mut(key).into_iter().for_each(settle);
     }
+    let otlp = table.get_mut("otlp").and_then(Value::as_table_mut);
+    otlp.and_then(|otlp| otlp.get_mut("certificate")).into_iter().for_each(settle);
     let feeds = table.get_mut("feeds").and_then(Value::as_array_mut).into_iter().flatten();
     feeds.filter_map(|feed| feed.get_mut("path")).for_each(settle);
 }

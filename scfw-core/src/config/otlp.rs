@@ -1,6 +1,7 @@
 //! The settings of logging to an OpenTelemetry Collector: the `[otlp]` table and OpenTelemetry's own variables.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -16,6 +17,8 @@ pub struct Otlp {
     pub logs_url: Option<String>,
     /// What goes with them. The values are as secret as a key.
     pub headers: BTreeMap<String, ApiKey>,
+    /// A file with certificates, in PEM, that are trusted there beside the system's.
+    pub certificate: Option<PathBuf>,
 }
 
 /// The table as it is written.
@@ -25,6 +28,7 @@ pub(super) struct Table {
     endpoint: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, ApiKey>,
+    certificate: Option<PathBuf>,
 }
 
 impl Otlp {
@@ -46,11 +50,18 @@ impl Otlp {
             .is_none_or(|protocol| protocol == "http/protobuf");
         let is_off = text(env::OTEL_SDK_DISABLED).is_some_and(|value| is_true(&value))
             || text(env::OTEL_LOGS_EXPORTER).is_some_and(|exporter| exporter == "none");
+        let certificate = [env::OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE, env::OTEL_EXPORTER_OTLP_CERTIFICATE]
+            .into_iter()
+            .find_map(|name| variable(name).filter(|path| !path.is_empty()))
+            .map(PathBuf::from);
         match endpoint.filter(|_| protocol && !is_off) {
-            Some(endpoint) => Self { logs_url: Some(endpoint), headers: headers.unwrap_or_default() },
+            Some(endpoint) => {
+                Self { logs_url: Some(endpoint), headers: headers.unwrap_or_default(), certificate }
+            }
             None => Self {
                 logs_url: table.endpoint.map(|base| join(&base, "v1/logs")),
                 headers: headers.unwrap_or(table.headers),
+                certificate: certificate.or(table.certificate),
             },
         }
     }

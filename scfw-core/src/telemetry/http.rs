@@ -1,23 +1,32 @@
 //! Posting to a sink over HTTP, and what its answer means for the records.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Certificate, Client, StatusCode, Url};
 
 use super::Outcome;
 use crate::feed::{host_of, innermost};
+use crate::files;
 
 /// How long a connection may take to come about, and the whole exchange.
 const CONNECT: Duration = Duration::from_secs(5);
 const EXCHANGE: Duration = Duration::from_secs(20);
 /// The most of an answer that is read, in bytes.
 const MOST_ANSWER: usize = 64 * 1024;
+/// The most of a file with certificates, in bytes.
+const LARGEST_CERTIFICATES: u64 = 16 * 1024 * 1024;
 /// The longest that a sink may ask to be left alone.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
-/// Posts `body` to `url`. The answer's body where it was a success, else what follows for the records.
-pub(super) async fn post(url: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, Outcome> {
+/// Posts `body` to `url`, whose certificate may come from those in the file `certificate` as well. The answer's body where it was a success, else what follows for the records.
+pub(super) async fn post(
+    url: &str,
+    certificate: Option<&Path>,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, Outcome> {
     let retry = |reason: String| Outcome::Retry { after: None, reason };
     let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(parsed) = parsed.filter(Url::has_host) else {
@@ -31,7 +40,8 @@ pub(super) async fn post(url: &str, headers: HeaderMap, body: Vec<u8>) -> Result
             format!("{host} could not be reached ({})", innermost(&error))
         })
     };
-    let client = client(parsed.scheme() == "https").map_err(unreachable)?;
+    let own = certificate.map(certificates).transpose().map_err(retry)?.unwrap_or_default();
+    let client = client(parsed.scheme() == "https", own).map_err(unreachable)?;
     let mut answer = client.post(parsed).headers(headers).body(body).send().await.map_err(unreachable)?;
     let status = answer.status();
     if !status.is_success() {
@@ -48,8 +58,18 @@ pub(super) async fn post(url: &str, headers: HeaderMap, body: Vec<u8>) -> Result
     Ok(body)
 }
 
+/// The certificates in a file, in PEM; the error is a sentence.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
+    let shown = path.display();
+    let pem = files::read(path, LARGEST_CERTIFICATES).map_err(|error| format!("{shown} {error}"))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(format!("{shown} holds no certificate in PEM")),
+    }
+}
+
 /// A redirect is not followed: the headers carry secrets, and they are for the host that the user named.
-fn client(is_encrypted: bool) -> reqwest::Result<Client> {
+fn client(is_encrypted: bool, own: Vec<Certificate>) -> reqwest::Result<Client> {
     // Fails only where a provider is set already, which then serves.
     let _already_set = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -57,7 +77,7 @@ fn client(is_encrypted: bool) -> reqwest::Result<Client> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT)
         .timeout(EXCHANGE);
-    let builder = if is_encrypted { builder } else { builder.tls_certs_only([]) };
+    let builder = if is_encrypted { builder.tls_certs_merge(own) } else { builder.tls_certs_only([]) };
     builder.build()
 }
 

@@ -70,7 +70,7 @@ async fn send(base: &str, key: &ApiKey, body: &impl Serialize) -> Result<(), Out
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CONTENT_ENCODING, HeaderValue::from_static("deflate")),
     ]);
-    post(&join(base, "api/v2/logs"), headers, compressed).await.map(drop)
+    post(&join(base, "api/v2/logs"), None, headers, compressed).await.map(drop)
 }
 
 /// HTTP's "deflate" is the zlib format (RFC 9110, section 8.4.1.2).

@@ -29,7 +29,7 @@ pub(super) async fn deliver(otlp: &Otlp, records: &[String]) -> Outcome {
     let Some(request) = request(records) else {
         return Outcome::Rejected { reason: "a record is not valid".to_owned() };
     };
-    match post(url, headers, request.encode_to_vec()).await {
+    match post(url, otlp.certificate.as_deref(), headers, request.encode_to_vec()).await {
         Ok(answer) => after_success(&answer),
         Err(outcome) => outcome,
     }

@@ -1,6 +1,7 @@
 //! The sinks: who takes records, which of them, and what became of a batch.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -124,6 +125,7 @@ impl<'a> Sink<'a> {
             }
             Self::Otlp(otlp) => {
                 add(otlp.logs_url.as_deref().unwrap_or_default());
+                add(&otlp.certificate.as_deref().unwrap_or(Path::new("")).to_string_lossy());
                 otlp.headers.iter().flat_map(|(name, value)| [name.as_str(), value.reveal()]).for_each(add);
             }
         }

@@ -178,7 +178,7 @@ fn a_run_has_every_field_of_the_predecessor() {
     assert_eq!(
         record["unverifiable"][1],
         json!({"package": null, "error_messages": [{
-            "verifier": "Datadog", "error_message": "could not be verified: the data set did not answer",
+            "verifier": "DatadogMaliciousPackagesVerifier", "error_message": "could not be verified: the data set did not answer",
         }]})
     );
 }

@@ -7,6 +7,7 @@ pub(crate) mod preload;
 mod pseudo_terminal;
 pub(crate) mod shell_cases;
 pub(crate) mod sinks;
+pub(crate) mod tls;
 mod typing;
 
 use std::collections::BTreeMap;
