@@ -1,4 +1,6 @@
-//! An OpenTelemetry Collector, or whatever else speaks OTLP: logs over HTTP, in Protocol Buffers.
+//! An OpenTelemetry Collector, or whatever else speaks OTLP: logs over HTTP, in Protocol Buffers. The messages are those
+//! of the `opentelemetry-proto` crate. The exporter of OpenTelemetry's SDK would keep records in memory, give them a time
+//! of its own and not tell when it may be tried again; here they come from the outbox and go back to it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -76,6 +76,9 @@ pub(super) fn run(options: &Update) -> i32 {
     let text = if options.json { as_json(&report) } else { as_text(&report) };
     output::print(&text);
     complain(&report);
+    if let Err(error) = record_found(&settings) {
+        output::say(&format!("{}; what was found is recorded by the next update", describe(&error)));
+    }
     tell_alerts();
     if report.is_complete() { status::OK } else { INCOMPLETE }
 }
