@@ -22,6 +22,9 @@ use crate::{detached, output, router, runs, status};
 
 /// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows.
 pub const COMMAND: &str = "deliver-records";
+/// The lock of those that live, and of the one that delivers.
+const LIFE: &str = "sender.lock";
+const OUTBOX: &str = "outbox.lock";
 /// The longest that a sender lives.
 const LONGEST_LIFE: Duration = Duration::from_hours(1);
 /// How soon a sink has to be due for a sender to wait for it, in seconds.
@@ -52,9 +55,15 @@ pub fn start(settings: &Settings) {
     }
 }
 
+/// Sees to it that no sender ever delivers anything from the data directory `data`, also once this process is gone:
+/// where a directory stands, no lock can be had.
+pub fn keep_from_delivering(data: &Path) -> io::Result<()> {
+    [LIFE, OUTBOX].iter().try_for_each(|lock| std::fs::create_dir(data.join(lock)))
+}
+
 /// Starts a sender if none lives.
 pub fn ensure(settings: &Settings) {
-    let lock = open_lock(&settings.directories.data, "sender.lock");
+    let lock = open_lock(&settings.directories.data, LIFE);
     if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
         start(settings);
     }
@@ -79,7 +88,7 @@ pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
 #[must_use]
 pub fn run(process: i32) -> i32 {
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return status::CONFIGURATION };
-    let Ok(life) = open_lock(&settings.directories.data, "sender.lock") else { return status::UNVERIFIED };
+    let Ok(life) = open_lock(&settings.directories.data, LIFE) else { return status::UNVERIFIED };
     // Held as long as this process lives. Where it cannot be had, another sender may be started, and no more.
     let _alive = life.try_lock_shared();
     let Ok(mut sender) = Sender::new(&settings) else { return status::UNVERIFIED };
@@ -123,7 +132,7 @@ impl<'a> Sender<'a> {
         let data = &self.settings.directories.data;
         let path = Store::path_in(data);
         let Some(mut store) = Store::open_existing(&path)? else { return Ok(None) };
-        let Ok(lock) = open_lock(data, "outbox.lock") else { return Ok(None) };
+        let Ok(lock) = open_lock(data, OUTBOX) else { return Ok(None) };
         if lock.try_lock().is_err() {
             return Ok(Some(1));
         }

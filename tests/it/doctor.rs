@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use scfw_world::Agent;
 use serde_json::Value;
 
+use crate::support::sinks::KEY;
 use crate::support::{Finished, Sandbox};
 
 fn checks(finished: &Finished) -> Vec<Value> {
@@ -16,6 +18,66 @@ fn outcome<'a>(checks: &'a [Value], check: &str, subject: &str) -> &'a Value {
     let matches =
         |each: &&Value| each["check"] == check && each["subject"].as_str().unwrap().ends_with(subject);
     checks.iter().find(matches).unwrap_or_else(|| panic!("no {check} {subject} in {checks:?}"))
+}
+
+/// Puts an npm first on `PATH` that runs `line` before it is npm.
+fn wrap_npm(sandbox: &mut Sandbox, line: &str) {
+    let real = std::env::split_paths(&sandbox.variable("PATH")).nth(1).unwrap().join("npm");
+    let wrapper = sandbox.write("bin/npm", format!("#!/bin/sh\n{line}\nexec {} \"$@\"\n", real.display()));
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut path = wrapper.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(sandbox.variable("PATH"));
+    sandbox.set("PATH", path);
+}
+
+/// Fails the test if anything of the self-test reached a sink.
+#[track_caller]
+fn nothing_was_delivered(sandbox: &Sandbox, agent: &Agent) {
+    assert_eq!(sandbox.collected(), Vec::new());
+    assert_eq!(sandbox.intake_records(), Vec::<Value>::new());
+    assert_eq!(agent.lines(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_self_test_is_in_nobodys_telemetry_and_gets_no_key() {
+    let mut sandbox = Sandbox::new();
+    let agent = Agent::start().unwrap();
+    sandbox.log_to_collector();
+    sandbox.log_to_api();
+    sandbox.log_to_agent(&agent);
+    let environments = sandbox.path("environments");
+    wrap_npm(&mut sandbox, &format!("env >> {}", environments.display()));
+    // A home that the start-up files name is not the self-test's either.
+    let home = sandbox.path("elsewhere");
+    let options = ["configure", "--shell", "bash,zsh,fish", "--scfw-home", home.to_str().unwrap()];
+    sandbox.scfw(&options).ended_with(0);
+    let finished = sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(0);
+    assert_eq!(outcome(&checks(&finished), "shell", "fish")["outcome"], "ok", "{finished:?}");
+    nothing_was_delivered(&sandbox, &agent);
+    assert!(!home.join("store.db").exists() && !home.join("scfw.log").exists());
+    let environments = fs::read_to_string(environments).unwrap();
+    assert!(environments.contains("npm_config_registry=") && !environments.contains(KEY));
+    assert_eq!(sandbox.temporary_files(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_self_test_is_no_news_for_the_administrators_sinks() {
+    let mut sandbox = Sandbox::new();
+    let agent = Agent::start().unwrap();
+    let log = sandbox.path("everybodys.log");
+    let config = format!(
+        "log_file = \"{}\"\n\n[datadog]\nagent_port = {}\nlog_level = \"ALLOW\"\n\n[otlp]\nendpoint = \"{}\"\n",
+        log.display(),
+        agent.port(),
+        sandbox.world.collector_url()
+    );
+    sandbox.administer("config.toml", config);
+    sandbox.administer("policy.toml", "locked = [\"datadog\", \"otlp\"]\n");
+    sandbox.scfw(&["doctor", "--offline"]).ended_with(0);
+    nothing_was_delivered(&sandbox, &agent);
+    assert!(!log.exists());
+    assert_eq!(sandbox.temporary_files(), Vec::<std::path::PathBuf>::new());
 }
 
 #[test]
@@ -38,14 +100,7 @@ fn each_manager_that_is_found_is_tested_for_real() {
 #[test]
 fn a_manager_that_loses_its_gate_is_found_out() {
     let mut sandbox = Sandbox::new();
-    let real = std::env::split_paths(&sandbox.variable("PATH")).nth(1).unwrap().join("npm");
-    let wrapper =
-        sandbox.write("bin/npm", format!("#!/bin/sh\nunset NODE_OPTIONS\nexec {} \"$@\"\n", real.display()));
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut path = wrapper.parent().unwrap().as_os_str().to_owned();
-    path.push(":");
-    path.push(sandbox.variable("PATH"));
-    sandbox.set("PATH", path);
+    wrap_npm(&mut sandbox, "unset NODE_OPTIONS");
     let finished = sandbox.scfw(&["doctor", "--json"]).ended_with(1);
     let checks = checks(&finished);
     assert_eq!(outcome(&checks, "gate", "bin/npm")["outcome"], "failed");

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use scfw_core::env;
 use scfw_core::invocation::Program;
 use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
@@ -132,12 +133,23 @@ impl Route {
             }
             Self::Shell(shell) => {
                 let mut command = Command::new(shell.name());
-                // The words are ours and need no quoting in any shell.
+                // The user's start-up files may name a home for scfw. All other words are ours and need no quoting in
+                // any shell.
+                let home = if *shell == Shell::Fish {
+                    format!("set -gx {} $argv[1]", env::SCFW_HOME)
+                } else {
+                    format!("export {}=\"$1\"", env::SCFW_HOME)
+                };
                 command.args(["-i", "-c"]).arg(format!(
-                    "{} {} {package}",
+                    "{home}; {} {} {package}",
                     manager.name(),
                     manager.arguments().join(" ")
                 ));
+                if *shell != Shell::Fish {
+                    // What the others take for their own name.
+                    command.arg(shell.name());
+                }
+                command.arg(world.home());
                 command
             }
             Self::Preload(_) => {

@@ -8,6 +8,8 @@ use scfw_core::env;
 use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
+use crate::sender;
+
 /// What the clean package is called.
 pub(super) const CLEAN: &str = "scfw-selftest-clean";
 /// What the package is called that brings malware along.
@@ -25,6 +27,10 @@ pub(super) struct LittleWorld {
 impl LittleWorld {
     pub(super) fn start(place: &Path) -> io::Result<Self> {
         let world = World::start()?;
+        let home = place.join("scfw");
+        std::fs::create_dir(&home)?;
+        // Also where the system's file or a locked setting names a sink: what is blocked here is news to nobody.
+        sender::keep_from_delivering(&home)?;
         let canary = place.join("canary");
         world.add_wheel(Wheel::new(CLEAN, "1.0"));
         world.add_wheel(Wheel::new(CARRIER, "1.0").requires(MALWARE));
@@ -51,7 +57,8 @@ impl LittleWorld {
         std::fs::write(lists.join("selftest.yaml"), list.to_string())
     }
 
-    fn home(&self) -> PathBuf {
+    /// Where scfw keeps its things in this world.
+    pub(super) fn home(&self) -> PathBuf {
         self.place.join("scfw")
     }
 
@@ -66,13 +73,13 @@ impl LittleWorld {
         std::fs::remove_file(&self.canary).is_ok()
     }
 
-    /// Gives `command` this world, and takes the user's settings of pip, npm and scfw away. `PATH`, `HOME` and
-    /// everything else stay as they are: they are what is tested.
+    /// Gives `command` this world, and takes the user's settings of pip, npm, scfw and its telemetry away. `PATH`,
+    /// `HOME` and everything else stay as they are: they are what is tested.
     pub(super) fn surround(&self, command: &mut Command, folder: &Path) {
         for (name, _) in std::env::vars_os() {
             let is_setting = name.to_str().is_none_or(|name| {
                 let lower = name.to_ascii_lowercase();
-                ["scfw_", "pip_", "npm_config_", "node_options", "pythonpath"]
+                ["scfw_", "dd_", "otel_", "pip_", "npm_config_", "node_options", "pythonpath"]
                     .iter()
                     .any(|prefix| lower.starts_with(prefix))
                     || lower.ends_with("_proxy")
@@ -84,6 +91,8 @@ impl LittleWorld {
         command
             .current_dir(folder)
             .env(env::SCFW_HOME, self.home())
+            // The system's file may name another, for everybody.
+            .env(env::SCFW_LOG_FILE, self.home().join("scfw.log"))
             .env(env::SCFW_OSV_API_URL, self.world.osv_url())
             .env(env::SCFW_OSV_BULK_URL, self.world.osv_bulk_url())
             .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url())
