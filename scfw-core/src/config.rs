@@ -5,6 +5,7 @@
 mod administered;
 mod age;
 mod datadog;
+mod exposure;
 mod feeds;
 mod keys;
 mod layers;
@@ -32,6 +33,7 @@ use administered::Administered;
 pub use administered::IgnoreFile;
 pub use age::{MinimumAge, UnknownAge};
 pub use datadog::{ApiKey, Datadog, is_site};
+pub use exposure::holds_secret;
 pub use feeds::{ExtraFeed, FeedPlace};
 pub use layers::SYSTEM_DIRECTORY;
 pub use otlp::Otlp;
@@ -162,6 +164,9 @@ pub struct Settings {
     pub policy: Policy,
     /// What of the user's had no effect, in sentences that say why.
     pub overruled: Vec<String>,
+    /// What is wrong with the variables of telemetry, which is no reason to stop an install, in sentences that say what
+    /// follows.
+    pub mistakes: Vec<String>,
 }
 
 /// Why there are no settings.
@@ -270,6 +275,13 @@ impl Settings {
         [self.system_directory.join(name), self.directories.config.join(name)]
     }
 
+    /// What is wrong with the configuration and stops no install, in sentences that say what follows or what to do.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let exposed = exposure::exposed_secret(&self.directories.config.join(FILE_NAME));
+        self.mistakes.iter().cloned().chain(exposed).collect()
+    }
+
     /// How old a version of `package` has to be: as the user has it, or as the policy does if that is longer.
     #[must_use]
     pub fn minimum_age_of(&self, package: &Package) -> Duration {
@@ -305,7 +317,10 @@ impl Settings {
         }
         let datadog_dataset_url = text(variable, env::SCFW_DD_DATASET_URL)?.or(file.datadog_dataset_url);
         let log_file = path(env::SCFW_LOG_FILE).or(file.log_file);
-        let environment = text(variable, env::DD_ENV)?.or(file.environment);
+        // Other programs' too: what is no text is no reason to stop an install.
+        let environment = variable(env::DD_ENV).filter(|environment| !environment.is_empty());
+        let environment = environment.map(|name| name.to_string_lossy().into_owned()).or(file.environment);
+        let mut mistakes = Vec::new();
         let minimum_age = match text(variable, env::SCFW_PACKAGE_MINIMUM_AGE)? {
             Some(value) => Some(parse_minimum_age(value)?),
             None => file.minimum_age,
@@ -330,7 +345,7 @@ impl Settings {
             log_file: log_file.unwrap_or_else(|| directories.data.join("scfw.log")),
             environment: environment.unwrap_or_else(|| "dev".to_owned()),
             managers: file.managers.unwrap_or_else(|| Manager::ALL.to_vec()),
-            datadog: Datadog::resolve(file.datadog, variable)?,
+            datadog: Datadog::resolve(file.datadog, variable, &mut mistakes),
             otlp: Otlp::resolve(file.otlp, variable),
             log_attributes,
             osv_api_url: osv_api_url.unwrap_or_else(|| OSV_API_URL.to_owned()),
@@ -354,6 +369,7 @@ impl Settings {
             allow_unsupported: is_on(env::SCFW_ALLOW_UNSUPPORTED)?,
             policy: Policy::default(),
             overruled: Vec::new(),
+            mistakes,
             directories,
         })
     }

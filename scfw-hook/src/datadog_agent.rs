@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::locate::locate;
 use crate::replace::Transaction;
@@ -30,21 +30,61 @@ pub fn content(port: NonZeroU16) -> String {
     format!("logs:\n  - type: tcp\n    port: {port}\n    service: \"scfw\"\n    source: \"scfw\"\n")
 }
 
-/// Where `conf.yaml` belongs; nothing where no Agent is installed.
-#[must_use]
-pub fn config_file() -> Option<PathBuf> {
-    let agent = locate(OsStr::new("datadog-agent"))?.path;
-    let directory = directory_by_status(&agent)
-        .or_else(|| USUAL.into_iter().map(PathBuf::from).find(|directory| directory.is_dir()))?;
-    Some(directory.join("scfw.d").join("conf.yaml"))
+/// Where `conf.yaml` belongs; nothing where no Agent is installed. Fails for one that does not say and does not keep it
+/// in a usual place.
+pub fn config_file() -> Result<Option<PathBuf>> {
+    let Some(agent) = locate(OsStr::new("datadog-agent")) else { return Ok(None) };
+    let usual = || USUAL.into_iter().map(PathBuf::from).find(|directory| directory.is_dir());
+    let Some(directory) = directory_by_status(&agent.path).or_else(usual) else {
+        bail!(
+            "the Datadog Agent does not tell where it is configured ({} status --json); start it and try again",
+            agent.path.display()
+        );
+    };
+    Ok(Some(directory.join("scfw.d").join("conf.yaml")))
 }
 
-/// Writes `conf.yaml`; whether that changed anything.
-pub fn write(path: &Path, port: NonZeroU16) -> Result<bool> {
-    let content = content(port);
-    if fs::read(path).is_ok_and(|present| present == content.as_bytes()) {
-        return Ok(false);
+/// What stands where `conf.yaml` belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Present {
+    /// No file.
+    Nothing,
+    /// What scfw and its predecessor write.
+    Ours(NonZeroU16),
+    /// Anything else, a link to such a file too.
+    Others,
+}
+
+impl Present {
+    fn at(path: &Path) -> Self {
+        match fs::symlink_metadata(path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Self::Nothing
+            }
+            Ok(metadata) if metadata.is_file() => {
+                let text = fs::read_to_string(path).unwrap_or_default();
+                let port = text.lines().find_map(|line| line.trim().strip_prefix("port: ")?.parse().ok());
+                port.filter(|port| content(*port) == text).map_or(Self::Others, Self::Ours)
+            }
+            _ => Self::Others,
+        }
     }
+}
+
+/// Why somebody else's `conf.yaml` is left alone.
+#[must_use]
+pub fn not_ours(path: &Path) -> anyhow::Error {
+    anyhow!("{} is not as scfw writes it, so it stays as it is", path.display())
+}
+
+/// Writes `conf.yaml`; whether that changed anything. Fails where somebody else's stands.
+pub fn write(path: &Path, port: NonZeroU16) -> Result<bool> {
+    match Present::at(path) {
+        Present::Ours(present) if present == port => return Ok(false),
+        Present::Nothing | Present::Ours(_) => {}
+        Present::Others => return Err(not_ours(path)),
+    }
+    let content = content(port);
     let directory = path.parent().unwrap_or(Path::new("/"));
     let is_new = match fs::create_dir(directory) {
         Ok(()) => {
@@ -71,17 +111,14 @@ pub fn write(path: &Path, port: NonZeroU16) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes `conf.yaml`, and its directory where that is empty then; whether there was one. A file that says anything
-/// else than scfw and its predecessor write is somebody's own and stays.
-pub fn remove(path: &Path) -> Result<bool> {
-    let Ok(present) = fs::read_to_string(path) else { return Ok(false) };
-    let port = present.lines().find_map(|line| line.trim().strip_prefix("port: ")?.parse().ok());
-    if port.map(content) != Some(present) {
-        return Ok(false);
+/// Removes a `conf.yaml` of ours, and its directory where that is empty then. What stood there.
+pub fn remove(path: &Path) -> Result<Present> {
+    let present = Present::at(path);
+    if let Present::Ours(_) = present {
+        fs::remove_file(path).with_context(|| format!("{} could not be removed", path.display()))?;
+        let _others_are_there = path.parent().map(fs::remove_dir);
     }
-    fs::remove_file(path).with_context(|| format!("{} could not be removed", path.display()))?;
-    let _others_are_there = path.parent().map(fs::remove_dir);
-    Ok(true)
+    Ok(present)
 }
 
 /// What the Agent says about itself: `{"config": {"confd_path": "…"}}`.
@@ -121,14 +158,19 @@ mod tests {
         assert!(write(&path, NonZeroU16::MAX).unwrap());
         assert!(fs::read_to_string(&path).unwrap().contains("    port: 65535\n"));
         fs::write(path.with_file_name("other.yaml"), "").unwrap();
-        assert!(remove(&path).unwrap() && !remove(&path).unwrap());
+        assert_eq!(remove(&path).unwrap(), Present::Ours(NonZeroU16::MAX));
+        assert_eq!(remove(&path).unwrap(), Present::Nothing);
         assert!(path.with_file_name("other.yaml").exists());
         fs::remove_file(path.with_file_name("other.yaml")).unwrap();
         let own = format!("{}# mine\n", content(port));
         fs::write(&path, &own).unwrap();
-        assert!(!remove(&path).unwrap() && fs::read_to_string(&path).unwrap() == own);
-        write(&path, port).unwrap();
-        assert!(remove(&path).unwrap() && !path.parent().unwrap().exists());
+        assert!(write(&path, port).is_err());
+        assert_eq!(remove(&path).unwrap(), Present::Others);
+        assert_eq!(fs::read_to_string(&path).unwrap(), own);
+        fs::write(&path, content(NonZeroU16::MIN)).unwrap();
+        assert!(write(&path, port).unwrap());
+        assert_eq!(remove(&path).unwrap(), Present::Ours(port));
+        assert!(!path.parent().unwrap().exists());
         assert!(write(&place.path().join("missing/scfw.d/conf.yaml"), port).is_err());
     }
 }

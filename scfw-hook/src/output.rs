@@ -20,9 +20,10 @@ pub fn say(message: &str) {
     write(&format!("scfw: {message}\n"));
 }
 
-/// Says which of the user's flags, variables and settings a policy has overruled, and why.
-pub fn say_overruled(settings: &Settings) {
-    for sentence in &settings.overruled {
+/// Says which of the user's flags, variables and settings have no effect, and why: a policy has overruled them, or they
+/// are wrong.
+pub fn say_without_effect(settings: &Settings) {
+    for sentence in settings.overruled.iter().chain(&settings.mistakes) {
         say(&sanitise(sentence));
     }
 }

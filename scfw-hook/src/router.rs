@@ -69,7 +69,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     }
     let executable = std::path::absolute(&located.path).unwrap_or_else(|_| located.path.clone());
     let run = Run { call, install, settings: &settings, executable: &executable };
-    output::say_overruled(&settings);
+    output::say_without_effect(&settings);
     if let Some(verifier) = std::env::var_os(env::SCFW_EXTERNAL_VERIFIER) {
         // It would be asked about this installation in turn, and so for ever.
         output::say(&format!(

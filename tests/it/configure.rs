@@ -315,7 +315,8 @@ fn the_questions_are_asked_on_a_terminal() {
     assert_eq!(status, 0, "{shown}");
     assert!(!shown.contains(KEY) && shown.contains("…cdef"), "{shown}");
     let config = fs::read_to_string(sandbox.path("scfw/config.toml")).unwrap();
-    for line in ["api_logger = true", KEY, "site = \"eu.example\"", "log_level = \"ALLOW\""] {
+    // The level that is proposed is the one that there would be anyway.
+    for line in ["api_logger = true", KEY, "site = \"eu.example\"", "log_level = \"BLOCK\""] {
         assert!(config.contains(line), "{line} in {config}");
     }
     assert!(fs::read_to_string(home(&sandbox, ".zshrc")).unwrap().contains("/shims'"));

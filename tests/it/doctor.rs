@@ -81,6 +81,38 @@ fn a_self_test_is_no_news_for_the_administrators_sinks() {
 }
 
 #[test]
+fn a_secret_that_others_can_read_is_found_out() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("scfw/config.toml");
+    for secret in [
+        format!("[datadog]\napi_key = \"{KEY}\"\n"),
+        format!("[otlp]\nheaders = {{ authorization = \"Bearer {KEY}\" }}\n"),
+    ] {
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let remedy = format!("chmod 600 {}", path.display());
+        let finished = sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(1);
+        let checks = checks(&finished);
+        let detail = outcome(&checks, "configuration", "osv-ignore.txt")["detail"].as_str().unwrap();
+        assert!(detail.contains(&remedy) && !finished.stdout.contains(KEY), "{}", finished.stdout);
+        let finished = sandbox.scfw(&["status"]);
+        assert!(finished.stdout.contains(&remedy), "{}", finished.stdout);
+        let finished = sandbox.scfw(&["status", "--json"]);
+        assert!(finished.stdout.contains(&remedy), "{}", finished.stdout);
+        // Saved once, it is closed.
+        sandbox.scfw(&["configure", "--yes"]).ended_with(0);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let finished = sandbox.scfw(&["status"]);
+        assert!(!finished.stdout.contains("chmod"), "{}", finished.stdout);
+        sandbox.scfw(&["configure", "--remove"]).ended_with(0);
+    }
+    // Where there is no secret, everybody may read it.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "deadline = 3\n[otlp]\nendpoint = \"http://c.example\"\n").unwrap();
+    assert!(!sandbox.scfw(&["status"]).stdout.contains("chmod"));
+}
+
+#[test]
 fn each_manager_that_is_found_is_tested_for_real() {
     let sandbox = Sandbox::new();
     let finished = sandbox.scfw(&["doctor", "--json"]).ended_with(0);

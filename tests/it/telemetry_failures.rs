@@ -1,5 +1,8 @@
 //! Sinks that fail: an install neither fails nor waits for them, nothing is lost, and nothing is doubled beyond its id.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use opentelemetry_proto::tonic::common::v1::any_value;
 use scfw_core::store::{Store, now};
 use scfw_core::telemetry::SinkKind;
@@ -187,6 +190,38 @@ fn what_is_configured_wrongly_fails_no_install_and_waits() {
         assert!(error.contains(reason), "{variable}: {error}");
         assert_eq!(sandbox.sink(SinkKind::Api).waiting, 1);
     }
+}
+
+#[test]
+fn a_mistaken_variable_is_said_and_fails_no_install() {
+    for (variable, value, said) in [
+        ("SCFW_DD_AGENT_LOG_PORT", &b"abc"[..], "is \"abc\", which is not a port between 1 and 65535"),
+        ("SCFW_DD_LOG_LEVEL", b"INFO", "is \"INFO\", which is not ALLOW, BLOCK or ABORT"),
+        ("DD_API_KEY", b"secret\xff", "is no text in UTF-8"),
+    ] {
+        let mut sandbox = sandbox();
+        sandbox.log_to_api();
+        sandbox.set(variable, OsStr::from_bytes(value));
+        let finished = sandbox.hook(&["npm", "install", "good"]).ended_with(0);
+        let said = format!("scfw: {variable} {said}");
+        assert_eq!(finished.stderr.matches(&said).count(), 1, "{}", finished.stderr);
+        let finished = finished.does_not_say("secret");
+        assert!(finished.stdout.contains("added 1 package"), "{}", finished.stdout);
+        let finished = sandbox.scfw(&["status"]);
+        assert!(finished.stdout.contains(said.trim_start_matches("scfw: ")), "{}", finished.stdout);
+        let finished = sandbox.scfw(&["doctor", "--offline"]).ended_with(1);
+        assert!(finished.stdout.contains(said.trim_start_matches("scfw: ")), "{}", finished.stdout);
+    }
+}
+
+#[test]
+fn a_variable_of_others_is_none_of_scfws_business() {
+    let mut sandbox = sandbox();
+    for variable in ["DD_API_KEY", "DD_SITE", "DD_ENV"] {
+        sandbox.set(variable, OsStr::from_bytes(b"\xff"));
+    }
+    sandbox.hook(&["npm", "install", "good"]).ended_with(0).does_not_say("scfw:");
+    assert_eq!(sandbox.log()[0]["env"], "\u{fffd}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{ConfigError, Variables, is_true, text};
+use super::{Variables, is_true};
 use crate::env;
 use crate::telemetry::Action;
 
@@ -97,26 +97,63 @@ pub(super) struct Table {
 }
 
 impl Datadog {
-    pub(super) fn resolve(table: Table, variable: Variables<'_>) -> Result<Self, ConfigError> {
-        let agent_port = text(variable, env::SCFW_DD_AGENT_LOG_PORT)?.map(parse_port).transpose()?;
-        let api_logger = text(variable, env::SCFW_DD_API_LOGGER_ENABLED)?.map(|value| is_true(&value));
+    /// The variables go before the table. They are other programs' too, and an install fails for no sink: what is wrong
+    /// with one of scfw's own goes to `mistakes`, as a sentence without secrets, and the sink gets nothing rather than
+    /// a guess.
+    pub(super) fn resolve(table: Table, variable: Variables<'_>, mistakes: &mut Vec<String>) -> Self {
+        let text = |name: &str| {
+            let value = variable(name).filter(|value| !value.is_empty())?;
+            Some(value.to_string_lossy().into_owned())
+        };
+        let agent_port = match text(env::SCFW_DD_AGENT_LOG_PORT) {
+            Some(value) => value
+                .parse()
+                .inspect_err(|_no_port| {
+                    mistakes.push(format!(
+                        "{} is {value:?}, which is not a port between 1 and 65535: the Datadog Agent gets no records",
+                        env::SCFW_DD_AGENT_LOG_PORT
+                    ));
+                })
+                .ok(),
+            None => table.agent_port,
+        };
+        let api_logger = text(env::SCFW_DD_API_LOGGER_ENABLED).map(|value| is_true(&value));
+        let api_logger = api_logger.or(table.api_logger).unwrap_or(false);
+        let log_level = match text(env::SCFW_DD_LOG_LEVEL) {
+            Some(value) => Some(Action::parse(&value.to_ascii_uppercase()).unwrap_or_else(|| {
+                if api_logger || agent_port.is_some() {
+                    mistakes.push(format!(
+                        "{} is {value:?}, which is not ALLOW, BLOCK or ABORT: Datadog gets what was blocked",
+                        env::SCFW_DD_LOG_LEVEL
+                    ));
+                }
+                Action::Block
+            })),
+            None => table.log_level,
+        };
         let api_key = match variable(env::DD_API_KEY).filter(|key| !key.is_empty()) {
-            Some(key) => Some(ApiKey(key.into_string().map_err(|_secret| ConfigError::Variable {
-                variable: env::DD_API_KEY,
-                value: "…".to_owned(),
-                expected: "text in UTF-8",
-            })?)),
+            Some(key) => key
+                .into_string()
+                .inspect_err(|_secret| {
+                    if api_logger {
+                        mistakes.push(format!(
+                            "{} is no text in UTF-8: Datadog's API gets no records",
+                            env::DD_API_KEY
+                        ));
+                    }
+                })
+                .ok()
+                .map(ApiKey),
             None => table.api_key,
         };
-        let log_level = text(variable, env::SCFW_DD_LOG_LEVEL)?.map(parse_log_level).transpose()?;
-        Ok(Self {
-            agent_port: agent_port.or(table.agent_port),
-            api_logger: api_logger.or(table.api_logger).unwrap_or(false),
+        Self {
+            agent_port,
+            api_logger,
             api_key,
-            site: text(variable, env::DD_SITE)?.or(table.site).unwrap_or_else(|| SITE.to_owned()),
-            intake_url: text(variable, env::SCFW_DD_INTAKE_URL)?,
-            log_level: log_level.or(table.log_level),
-        })
+            site: text(env::DD_SITE).or(table.site).unwrap_or_else(|| SITE.to_owned()),
+            intake_url: text(env::SCFW_DD_INTAKE_URL),
+            log_level,
+        }
     }
 
     /// The base of the API for logs; nothing where the site is no name of a host.
@@ -124,27 +161,6 @@ impl Datadog {
     pub fn intake_url(&self) -> Option<String> {
         let of_site = || is_site(&self.site).then(|| format!("https://http-intake.logs.{}", self.site));
         self.intake_url.clone().or_else(of_site)
-    }
-}
-
-fn parse_port(value: String) -> Result<NonZeroU16, ConfigError> {
-    value.parse().map_err(|_no_port| ConfigError::Variable {
-        variable: env::SCFW_DD_AGENT_LOG_PORT,
-        value,
-        expected: "a port between 1 and 65535",
-    })
-}
-
-fn parse_log_level(value: String) -> Result<Action, ConfigError> {
-    match value.to_ascii_uppercase().as_str() {
-        "ALLOW" => Ok(Action::Allow),
-        "BLOCK" => Ok(Action::Block),
-        "ABORT" => Ok(Action::Abort),
-        _ => Err(ConfigError::Variable {
-            variable: env::SCFW_DD_LOG_LEVEL,
-            value,
-            expected: "ALLOW, BLOCK or ABORT",
-        }),
     }
 }
 
@@ -203,8 +219,22 @@ mod tests {
         let message = load("[datadog]\nlog_level = \"LOUD\"\n", &[]).unwrap_err().to_string();
         assert!(message.contains("line 2, column 13") && message.contains("`ABORT`"), "{message}");
         assert!(load("[datadog]\nagent_port = 0\n", &[]).is_err());
-        assert!(load("", &[(env::SCFW_DD_AGENT_LOG_PORT, "0")]).is_err());
-        assert!(load("", &[(env::SCFW_DD_LOG_LEVEL, "loud")]).is_err());
+    }
+
+    #[test]
+    fn a_mistake_in_a_variable_turns_its_sink_off_and_is_said() {
+        let file = "[datadog]\nagent_port = 10365\nlog_level = \"ALLOW\"\n";
+        for wrong in ["0", "65536", "abc", " 1"] {
+            let settings = load(file, &[(env::SCFW_DD_AGENT_LOG_PORT, wrong)]).unwrap();
+            assert_eq!(settings.datadog.agent_port, None, "{wrong}");
+            assert!(settings.mistakes[0].contains(&format!("{wrong:?}")), "{:?}", settings.mistakes);
+        }
+        let settings = load(file, &[(env::SCFW_DD_LOG_LEVEL, "loud")]).unwrap();
+        assert_eq!(settings.datadog.log_level, Some(Action::Block));
+        assert_eq!(settings.mistakes.len(), 1);
+        let settings = load("", &[(env::SCFW_DD_LOG_LEVEL, "loud")]).unwrap();
+        assert!(settings.mistakes.is_empty(), "there is no sink that it would be about");
+        assert_eq!(load(file, &[]).unwrap().mistakes, Vec::<String>::new());
     }
 
     #[test]

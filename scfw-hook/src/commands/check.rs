@@ -41,7 +41,7 @@ pub(super) fn run(options: &Check) -> i32 {
         Ok(settings) => settings,
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
-    output::say_overruled(&settings);
+    output::say_without_effect(&settings);
     let verifiers = match verifiers(&settings) {
         Ok(verifiers) => verifiers,
         Err(error) => return fail(&error, status::CONFIGURATION),

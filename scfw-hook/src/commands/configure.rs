@@ -3,6 +3,7 @@
 
 mod apply;
 mod datadog;
+mod inheritance;
 mod questions;
 
 use std::io::{ErrorKind, IsTerminal, stderr, stdin};

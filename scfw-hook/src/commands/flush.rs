@@ -22,6 +22,7 @@ pub(super) fn run(options: &Flush) -> i32 {
         Ok(settings) => settings,
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
+    output::say_without_effect(&settings);
     if let Err(error) = sender::flush(&settings, Duration::from_secs(options.timeout)) {
         return fail(error.as_ref(), WAITING);
     }

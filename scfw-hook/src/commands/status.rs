@@ -72,6 +72,8 @@ struct Report {
     /// The command that sets them up.
     #[serde(skip)]
     remedy: String,
+    /// What is wrong with the configuration and stops no install.
+    configuration: Vec<String>,
     /// How recent the advisories on this machine are; nothing where the configuration is not valid.
     store: Option<StoreAge>,
     /// The sinks that are set up, or for which records wait.
@@ -142,6 +144,7 @@ fn report(options: &Status) -> Report {
     // What the configuration leaves alone is not expected to be routed.
     let settings = Settings::load(&|name| std::env::var_os(name)).ok();
     let store = settings.as_ref().map(StoreAge::of);
+    let configuration = settings.as_ref().map(Settings::complaints).unwrap_or_default();
     let chosen = settings.as_ref().map_or(Manager::ALL.to_vec(), |settings| settings.managers.clone());
     let missing = settings
         .map_or(Vec::new(), |settings| required::missing(&settings.policy, &settings.directories.data));
@@ -168,6 +171,7 @@ fn report(options: &Status) -> Report {
         stale_blocks,
         remedy: required::remedy(&missing),
         missing_routes: missing.into_iter().map(RequiredRoute::name).collect(),
+        configuration,
         store,
         sinks: sinks::all(),
         routes,
@@ -318,6 +322,9 @@ fn text(report: &Report) -> String {
     if !report.missing_routes.is_empty() {
         let routes = report.missing_routes.join(", ");
         line(format!("policy: required and NOT set up: {routes}; run {}", report.remedy));
+    }
+    for complaint in &report.configuration {
+        line(format!("configuration: {complaint}"));
     }
     if let Some(store) = &report.store {
         line(format!("store: {}", store.sentence()));

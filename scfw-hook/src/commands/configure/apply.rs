@@ -1,6 +1,5 @@
 //! What was asked for, done: start-up files, config.toml and shims, all of them or none.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -8,10 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use scfw_core::config::{self, ApiKey, Directories, Policy, Settings};
+use scfw_core::config::{self, Directories, Policy, Settings};
 use scfw_core::env;
 use scfw_core::text::sanitise;
 
+use super::inheritance::Inheritance;
 use super::{Wishes, datadog};
 use crate::arm::create_private;
 use crate::config_file::{Setting, edit};
@@ -68,11 +68,15 @@ impl Setup {
             .ok_or_else(|| config::ConfigError::NoHome.into())
     }
 
-    /// The settings of the file alone, which has to be valid before it is changed.
+    /// The settings of the file alone, which has to be valid before it is changed, and whether there is a network.
     pub(super) fn settings(&self, chosen: Option<&Path>) -> Result<Settings> {
         let directories = self.directories(chosen)?;
         let home = OsString::from(&directories.config);
-        let mut settings = Settings::load(&|name| (name == env::SCFW_HOME).then(|| home.clone()))?;
+        let mut settings = Settings::load(&|name| match name {
+            env::SCFW_HOME => Some(home.clone()),
+            env::SCFW_OFFLINE => std::env::var_os(name),
+            _ => None,
+        })?;
         settings.directories = directories;
         Ok(settings)
     }
@@ -113,12 +117,14 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
         scfw_home.or_else(|| setup.exported_home.clone()),
     )?;
     let changes = setup.home.plan(&wishes.shells, &wishes.dropped, &integration)?;
+    let predecessors = Inheritance::of(&changes);
     if !wishes.offline && !known.offline {
-        datadog::check_key(&known.datadog, &wishes.settings)?;
+        datadog::check_key(&known.datadog, &predecessors.settings, &wishes.settings)?;
     }
-    let mut settings = inherited(&changes);
+    let mut settings = predecessors.settings;
     settings.extend(wishes.settings);
     let wanted = settings.clone();
+    let agent_file = datadog::agent_file(&wanted)?;
 
     let mut transaction = Transaction::default();
     let written = stage_config(&mut transaction, &directories.config, settings)?;
@@ -149,13 +155,16 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     for setting in &written {
         say_of(&directories.config.join(config::FILE_NAME), &setting.to_string());
     }
+    for sentence in predecessors.left_behind {
+        output::say(&sentence);
+    }
     if lacks_key(setup, wishes.scfw_home.as_deref()) {
         output::say("logging to Datadog's API is on and has no key: give --dd-api-key, or set DD_API_KEY");
     }
     if wishes.preload == Some(false) {
         suggest_leaving_preload();
     }
-    let agent = datadog::tell_agent(&wanted);
+    let agent = datadog::tell_agent(&wanted, agent_file.as_deref());
     suggest_new_shell(&changes);
     Ok(agent)
 }
@@ -201,33 +210,6 @@ fn lacks_key(setup: &Setup, scfw_home: Option<&Path>) -> bool {
     !has_variable && datadog.is_ok_and(|datadog| datadog.api_logger && datadog.api_key.is_none())
 }
 
-/// What the predecessor kept in the blocks that are about to go.
-fn inherited(changes: &[Change]) -> Vec<Setting> {
-    let mut exports = BTreeMap::new();
-    for (name, value) in changes
-        .iter()
-        .filter(|change| change.is_needed())
-        .filter_map(|change| change.before.as_deref())
-        .flat_map(scfw_core::rc_file::exports)
-    {
-        exports.entry(name).or_insert(value);
-    }
-    let mut take = |name| exports.remove(name).filter(|value: &String| !value.is_empty());
-    let settings = [
-        take(env::SCFW_DD_AGENT_LOG_PORT)
-            .and_then(|port| port.parse().ok())
-            .map(|port| Setting::AgentPort(Some(port))),
-        take(env::SCFW_DD_API_LOGGER_ENABLED).map(|value| Setting::ApiLogger(config::is_true(&value))),
-        take(env::DD_API_KEY).map(ApiKey::from).map(Setting::ApiKey),
-        take(env::DD_SITE).map(Setting::Site),
-        take(env::SCFW_DD_LOG_LEVEL)
-            .map(|level| level.to_ascii_uppercase())
-            .filter(|level| matches!(level.as_str(), "ALLOW" | "BLOCK" | "ABORT"))
-            .map(Setting::LogLevel),
-    ];
-    settings.into_iter().flatten().collect()
-}
-
 /// Prepares config.toml; what is going to be different in it.
 fn stage_config(
     transaction: &mut Transaction,
@@ -242,7 +224,7 @@ fn stage_config(
     };
     let (edited, changed) = edit(&text, settings)?;
     let is_open = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0);
-    if edited != text || (is_open && edited.contains("api_key")) {
+    if edited != text || (is_open && config::holds_secret(&edited)) {
         create_private(directory)
             .with_context(|| format!("the folder {} could not be made", directory.display()))?;
         transaction.stage(&path, Some(edited.as_bytes()), Some(CONFIG_MODE))?;

@@ -1,48 +1,72 @@
 //! The parts of `scfw configure` that reach beyond this user's files: whether an API key is good, and the
 //! configuration of a Datadog Agent.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, anyhow};
 use scfw_core::config::Datadog;
 use scfw_core::env;
 use scfw_core::telemetry;
+use scfw_core::text::sanitise;
 
 use super::FAILED;
 use super::apply::say_of;
 use crate::config_file::Setting;
+use crate::datadog_agent::Present;
 use crate::{datadog_agent, output, status};
 
-/// Tries the key that is about to be saved, if there is one, on the intake of the site that is about to be saved.
-pub(super) fn check_key(known: &Datadog, wanted: &[Setting]) -> Result<()> {
+/// Tries the key that is about to be saved, if there is one, on the intake of the site that is about to be saved. Of
+/// several settings the last counts; those of the predecessor's, `inherited`, come first.
+pub(super) fn check_key(known: &Datadog, inherited: &[Setting], wanted: &[Setting]) -> Result<()> {
     let mut datadog = known.clone();
     let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     datadog.intake_url = text(env::SCFW_DD_INTAKE_URL);
     datadog.site = text(env::DD_SITE).unwrap_or(datadog.site);
     let mut key = None;
-    for setting in wanted {
+    for (setting, is_inherited) in
+        inherited.iter().map(|setting| (setting, true)).chain(wanted.iter().map(|setting| (setting, false)))
+    {
         match setting {
             Setting::Site(site) => site.clone_into(&mut datadog.site),
-            Setting::ApiKey(wanted) => key = Some(wanted),
+            Setting::ApiKey(wanted) => key = Some((wanted, is_inherited)),
             _ => {}
         }
     }
-    let Some(key) = key else { return Ok(()) };
+    let Some((key, is_inherited)) = key else { return Ok(()) };
     telemetry::check_key(&datadog, key).map_err(|reason| {
-        anyhow!("the API key {key} was not saved: {reason}; --offline saves it without trying it")
+        if is_inherited {
+            anyhow!(
+                "the API key of the block that is to be replaced was not saved: {reason}; \"scfw configure --offline\" \
+                 saves it without trying it, or take {} out of the block",
+                env::DD_API_KEY
+            )
+        } else {
+            anyhow!("the API key was not saved: {reason}; --offline saves it without trying it")
+        }
     })
 }
 
-/// Has the Agent take logs on the port that was just saved, or no longer. Returns the exit status: everything else is
-/// done by then.
-pub(super) fn tell_agent(saved: &[Setting]) -> i32 {
-    let port = saved.iter().rev().find_map(|setting| match setting {
-        Setting::AgentPort(port) => Some(*port),
-        _ => None,
-    });
-    match port {
-        None => status::OK,
-        Some(None) => release_agent(),
-        Some(Some(port)) => {
-            let Some(path) = datadog_agent::config_file() else {
+/// What `settings` say about the Agent in the end.
+fn about_agent(settings: &[Setting]) -> Option<&Setting> {
+    settings.iter().rev().find(|setting| matches!(setting, Setting::AgentPort(_)))
+}
+
+/// Where the Agent is to be told of the port among `settings`. Fails where it does not say.
+pub(super) fn agent_file(settings: &[Setting]) -> Result<Option<PathBuf>> {
+    match about_agent(settings) {
+        Some(Setting::AgentPort(Some(_))) => datadog_agent::config_file(),
+        _ => Ok(None),
+    }
+}
+
+/// Has the Agent take logs on the port that was just saved, in `file`, or no longer. Returns the exit status:
+/// everything else is done by then.
+pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> i32 {
+    match about_agent(saved) {
+        Some(Setting::AgentPort(None)) => release_agent(),
+        Some(Setting::AgentPort(Some(port))) => {
+            let port = *port;
+            let Some(path) = file else {
                 output::say(&format!(
                     "no Datadog Agent is installed here; one that is to take logs on port {port} needs this in \
                      conf.d/scfw.d/conf.yaml:\n{}",
@@ -50,14 +74,15 @@ pub(super) fn tell_agent(saved: &[Setting]) -> i32 {
                 ));
                 return status::OK;
             };
-            match datadog_agent::write(&path, port) {
-                Ok(true) => say_of(&path, "written; restart the Datadog Agent"),
-                Ok(false) => say_of(&path, "is as it should be"),
+            match datadog_agent::write(path, port) {
+                Ok(true) => say_of(path, "written; restart the Datadog Agent"),
+                Ok(false) => say_of(path, "is as it should be"),
                 Err(error) => {
                     output::say(&format!(
-                        "{error:#}; everything else is done. As an administrator, put this into {} and restart \
+                        "{}; everything else is done. As an administrator, put this into {} and restart \
                          the Datadog Agent:\n{}",
-                        path.display(),
+                        sanitise(&format!("{error:#}")),
+                        sanitise(&path.to_string_lossy()),
                         datadog_agent::content(port)
                     ));
                     return FAILED;
@@ -65,17 +90,26 @@ pub(super) fn tell_agent(saved: &[Setting]) -> i32 {
             }
             status::OK
         }
+        _ => status::OK,
     }
 }
 
 /// Takes the Agent's configuration away again. Returns the exit status.
 pub(super) fn release_agent() -> i32 {
-    let Some(path) = datadog_agent::config_file() else { return status::OK };
-    match datadog_agent::remove(&path) {
-        Ok(true) => say_of(&path, "removed; restart the Datadog Agent"),
-        Ok(false) => {}
+    let path = match datadog_agent::config_file() {
+        Ok(Some(path)) => path,
+        Ok(None) => return status::OK,
         Err(error) => {
-            output::say(&format!("{error:#}; everything else is done"));
+            output::say(&format!("{}; what it was told by scfw stays", sanitise(&format!("{error:#}"))));
+            return status::OK;
+        }
+    };
+    match datadog_agent::remove(&path) {
+        Ok(Present::Ours(_)) => say_of(&path, "removed; restart the Datadog Agent"),
+        Ok(Present::Others) => output::say(&sanitise(&datadog_agent::not_ours(&path).to_string())),
+        Ok(Present::Nothing) => {}
+        Err(error) => {
+            output::say(&format!("{}; everything else is done", sanitise(&format!("{error:#}"))));
             return FAILED;
         }
     }

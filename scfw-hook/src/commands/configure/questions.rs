@@ -9,6 +9,7 @@ use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use scfw_core::invocation::Manager;
+use scfw_core::telemetry::Action;
 
 use super::apply::{Setup, installed_shells};
 use super::{INTERRUPTED, Wishes, parse_key, parse_site};
@@ -111,9 +112,8 @@ fn ask_about_datadog(datadog: &scfw_core::config::Datadog) -> Result<Vec<Setting
             }
         }
     }
-    let current = datadog.log_level.and_then(|level| {
-        LOG_LEVELS.iter().position(|(name, _)| name.eq_ignore_ascii_case(&format!("{level:?}")))
-    });
+    let current = datadog.log_level.unwrap_or(Action::Block);
+    let current = LOG_LEVELS.iter().position(|(name, _)| *name == current.name());
     let level = Select::new()
         .with_prompt("What should be sent?")
         .items(LOG_LEVELS.map(|(_, meaning)| meaning))

@@ -148,16 +148,19 @@ impl Report {
 }
 
 fn configuration(settings: &Result<Settings, scfw_core::config::ConfigError>) -> Check {
-    let valid = match settings {
-        Ok(settings) => verifiers(settings).map(drop).map_err(|error| describe(&error)),
-        Err(error) => Err(describe(error)),
+    let complaints = match settings {
+        Ok(settings) => match verifiers(settings) {
+            Ok(_) => settings.complaints().iter().map(|complaint| sanitise(complaint).into_owned()).collect(),
+            Err(error) => vec![describe(&error)],
+        },
+        Err(error) => vec![describe(error)],
     };
-    match valid {
-        Ok(()) => Check::new("configuration", "config.toml, lists, osv-ignore.txt", Outcome::Ok, "valid"),
-        Err(error) => {
-            Check::new("configuration", "config.toml, lists, osv-ignore.txt", Outcome::Failed, error)
-        }
-    }
+    let (outcome, detail) = if complaints.is_empty() {
+        (Outcome::Ok, "valid".to_owned())
+    } else {
+        (Outcome::Failed, complaints.join("; "))
+    };
+    Check::new("configuration", "config.toml, lists, osv-ignore.txt", outcome, detail)
 }
 
 fn feeds(settings: &Settings, offline: bool) -> Check {
