@@ -181,7 +181,7 @@ pub fn text(alerts: &[Alert]) -> String {
         let mut runs: Vec<(String, &str)> = Vec::new();
         for alert in about {
             // The latest of equal ones; a build and the installation that it was for are one.
-            let command = format!("{} {}", alert.manager, alert.arguments.join(" "));
+            let command = format!("{} {}", alert.program, alert.arguments.join(" "));
             if !runs.iter().any(|(known, directory)| *known == command && *directory == alert.directory) {
                 runs.push((command.clone(), &alert.directory));
                 if runs.len() <= SHOWN {

@@ -25,6 +25,8 @@ pub enum Phase {
     Build,
     /// Before the resolved set is installed.
     Install,
+    /// Before a manager that it cannot hold does anything.
+    Unsupported,
 }
 
 /// What a gate sent.
@@ -34,10 +36,14 @@ pub struct Document {
     pub manager: Manager,
     /// When it asks.
     pub phase: Phase,
-    /// The manager's arguments.
+    /// The program as the user called it: `npx` may be npm's.
+    pub program: String,
+    /// Its arguments.
     pub arguments: Vec<String>,
     /// What it is about to build or install.
     pub targets: Vec<Target>,
+    /// Why the gate cannot hold the manager, where it is unsupported.
+    pub reason: String,
 }
 
 /// Why a document was refused.
@@ -69,9 +75,12 @@ struct Header {
 struct RawDocument {
     manager: String,
     phase: Phase,
+    program: Option<String>,
     #[serde(default)]
     argv: Vec<String>,
     targets: Vec<RawTarget>,
+    #[serde(default)]
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +120,14 @@ impl Document {
         };
         let targets =
             raw.targets.into_iter().map(|target| target.into_target(manager)).collect::<Result<_, _>>()?;
-        Ok(Self { manager, phase: raw.phase, arguments: raw.argv, targets })
+        Ok(Self {
+            manager,
+            phase: raw.phase,
+            program: raw.program.unwrap_or_else(|| manager.name().to_owned()),
+            arguments: raw.argv,
+            targets,
+            reason: raw.reason,
+        })
     }
 }
 
@@ -164,6 +180,7 @@ mod tests {
     fn a_document_becomes_targets() {
         let document = Document::parse(DOCUMENT.as_bytes()).unwrap();
         assert_eq!((document.manager, document.phase), (Manager::Pip, Phase::Install));
+        assert_eq!((document.program.as_str(), document.reason.as_str()), ("pip", ""));
         assert_eq!(document.arguments, ["install", "requests"]);
         assert_eq!(document.targets[0].package.to_string(), "urllib3-2.2.1");
         assert_eq!(document.targets[0].required_by, ["requests"]);

@@ -29,8 +29,15 @@ const MESSAGES = {
 const verifier = process.env.SCFW_GATE_VERIFIER
 const isOn = name => !['', '0', 'false', 'no', 'off'].includes((process.env[name] || '').toLowerCase())
 
+// The command as it was typed: npx-cli.js makes one of npm's of it.
+const typed = process.argv.slice(2)
+let program = 'npm'
 // What has passed the verifier in this process, so that its warnings are not asked about twice.
 const accepted = new Set()
+// What it has been told of as installed. A repository is accepted before, to be cloned.
+const reported = new Set()
+// Whether this npm, which the gate cannot hold, may go on without it.
+let isLetGo = false
 // The nodes that npm unpacks from a tarball of their own.
 const unpacked = new WeakSet()
 // Arborists that looked after npx's cache; what they hold is verified before it is run.
@@ -42,11 +49,6 @@ let npmVersion = null
 let defaultRegistry = null
 // What the packuments that npm has read say of times, by registry and name.
 const histories = new Map()
-
-function refuse (reason) {
-  fs.writeSync(2, `scfw: ${reason}\n`)
-  process.exit(UNVERIFIED)
-}
 
 // --- Targets
 
@@ -246,14 +248,8 @@ function keyOf (target) {
 
 // --- The verifier
 
-function verify (phase, targets) {
-  const fresh = targets.filter(target => !accepted.has(keyOf(target)))
-  if (!fresh.length) {
-    return
-  }
-  for (const target of targets) {
-    target.accepted = !fresh.includes(target)
-  }
+// Sends a document to the verifier and gives its exit status.
+function ask (phase, targets, reason) {
   // npm's progress must not paint over a report or a prompt.
   process.emit('input', 'start')
   const { status, error } = require('child_process').spawnSync(verifier, ['verify'], {
@@ -262,8 +258,10 @@ function verify (phase, targets) {
       manager: 'npm',
       version: npmVersion,
       phase,
-      argv: process.argv.slice(2),
+      program,
+      argv: typed,
       targets,
+      reason,
     }),
     stdio: ['pipe', 'ignore', 'inherit'],
   })
@@ -271,11 +269,36 @@ function verify (phase, targets) {
   if (error && status === null) {
     fs.writeSync(2, `scfw: the verifier ${verifier} could not be run: ${error.message}\n`)
   }
+  return status === null ? UNVERIFIED : status
+}
+
+function verify (phase, targets) {
+  const known = phase === 'build' ? accepted : reported
+  if (targets.every(target => known.has(keyOf(target)))) {
+    return
+  }
+  for (const target of targets) {
+    target.accepted = accepted.has(keyOf(target))
+  }
+  const status = ask(phase, targets)
   if (status !== 0) {
-    stop(status || UNVERIFIED)
+    stop(status)
   }
   for (const target of targets) {
     accepted.add(keyOf(target))
+    known.add(keyOf(target))
+  }
+}
+
+// Ends the process before npm does anything, unless the verifier lets it go on without the gate.
+function goOnUnverified (reason) {
+  noteAttached()
+  if (!isLetGo) {
+    const status = ask('unsupported', [], reason)
+    if (status !== 0) {
+      process.exit(status)
+    }
+    isLetGo = true
   }
 }
 
@@ -299,11 +322,23 @@ function verifyNodes (nodes, options, choice) {
 
 // --- The points in npm
 
-function requirePoint (owner, name, where) {
-  if (typeof owner[name] !== 'function') {
-    refuse(`npm ${npmVersion} has no ${where}; this npm is newer than scfw's gate: update scfw`)
+// Whether all the methods are there; without one npm does not go on, or goes on unverified.
+function hasPoints (owner, ownerName, names) {
+  const missing = names.find(name => typeof owner[name] !== 'function')
+  if (missing) {
+    const point = typeof missing === 'symbol' ? `[${missing.description}]` : `.${missing}`
+    goOnUnverified(`npm ${npmVersion} has no ${ownerName}${point}; this npm is newer than scfw's gate: update scfw`)
   }
-  return owner[name]
+  return !missing
+}
+
+// Takes back the note that this run's gate has not reported.
+function noteAttached () {
+  try {
+    fs.unlinkSync(process.env.SCFW_GATE_RUN || '')
+  } catch (er) {
+    // Another npm of this run was first.
+  }
 }
 
 // npm is about to read its configuration: the gate has attached.
@@ -319,11 +354,7 @@ function liftSwitches () {
   if (isOn('SCFW_DRY_RUN')) {
     process.env[SWITCHES[0][0]] = 'true'
   }
-  try {
-    fs.unlinkSync(process.env.SCFW_GATE_RUN || '')
-  } catch (er) {
-    // Another npm of this run was first.
-  }
+  noteAttached()
 }
 
 function patchConfig (Config, filename) {
@@ -382,11 +413,11 @@ function addBundled (node, nodes) {
 
 function patchArborist (Arborist, from) {
   const prototype = Arborist.prototype
-  const reify = requirePoint(prototype, 'reify', 'Arborist.reify')
-  const rebuild = requirePoint(prototype, 'rebuild', 'Arborist.rebuild')
-  const loadActual = requirePoint(prototype, 'loadActual', 'Arborist.loadActual')
   const reifyNodeName = Symbol.for('reifyNode')
-  const reifyNode = requirePoint(prototype, reifyNodeName, 'Arborist[reifyNode]')
+  if (!hasPoints(prototype, 'Arborist', ['reify', 'rebuild', 'loadActual', reifyNodeName])) {
+    return
+  }
+  const { reify, rebuild, loadActual, [reifyNodeName]: reifyNode } = prototype
   const { checkPlatform } = from.require('npm-install-checks')
 
   prototype.reify = async function (...args) {
@@ -481,7 +512,10 @@ function patchCleanInstall (CleanInstall, from) {
   }
   const prototype = CleanInstall.prototype
   const name = Object.prototype.hasOwnProperty.call(prototype, 'ci') ? 'ci' : 'exec'
-  const original = requirePoint(prototype, name, `ci.${name}`)
+  if (!hasPoints(prototype, 'ci', [name])) {
+    return
+  }
+  const original = prototype[name]
   prototype[name] = async function (...args) {
     const Arborist = from.require('@npmcli/arborist')
     const { flatOptions, prefix } = this.npm
@@ -571,11 +605,7 @@ function attach (main) {
     npmVersion = null
   }
   if (npmVersion && parseInt(npmVersion, 10) < 7) {
-    const reason = `npm ${npmVersion} is older than 7, the first that scfw can verify: update npm`
-    if (!isOn('SCFW_ALLOW_UNSUPPORTED')) {
-      refuse(reason)
-    }
-    fs.writeSync(2, `scfw: ${reason}; going on unverified, as asked\n`)
+    goOnUnverified(`npm ${npmVersion} is older than 7, the first that scfw can verify: update npm`)
     return liftSwitches()
   }
   const { _extensions: extensions } = require('module')
@@ -606,6 +636,7 @@ function mainScript () {
 if (verifier && process.argv[1]) {
   const main = mainScript()
   if (main) {
+    program = path.basename(main).slice(0, 3)
     attach(main)
   }
 }

@@ -75,8 +75,6 @@ pub struct Arming<'a> {
     pub run: Option<&'a Path>,
     /// The manager's own file, for the log.
     pub executable: &'a Path,
-    /// Whether a manager too old or too new for its gate runs all the same.
-    pub allow_unsupported: bool,
     /// Variables with secrets of scfw's, which the manager and what it runs have no use for.
     pub withheld: &'a [&'a str],
 }
@@ -119,10 +117,6 @@ impl Arming<'_> {
             Some(run) => set(env::SCFW_GATE_RUN, run.as_os_str()),
             None => variables.remove(OsStr::new(env::SCFW_GATE_RUN)),
         };
-        if !self.allow_unsupported {
-            // Where a policy forbids it, the gates must not read otherwise.
-            variables.remove(OsStr::new(env::SCFW_ALLOW_UNSUPPORTED));
-        }
         let python_path = with_gate_first(variables.get(OsStr::new("PYTHONPATH")), &self.gates.pip);
         variables.insert(OsString::from("PYTHONPATH"), python_path);
         let node_options = with_require(variables.get(OsStr::new("NODE_OPTIONS")), &self.gates.npm);
@@ -209,7 +203,6 @@ mod tests {
             verifier: Path::new("/bin/scfw-hook"),
             run: Some(Path::new("/runs/run-1-1")),
             executable: Path::new("/bin/pip"),
-            allow_unsupported: false,
             withheld: &["DD_API_KEY"],
         };
         let variables = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));

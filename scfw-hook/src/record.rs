@@ -111,10 +111,18 @@ fn make(scene: &Scene, event: &Event<'_>, settings: &Settings) -> Option<Written
             return None;
         }
     };
-    // A build that may go on is part of an installation whose record comes with the whole set, and what a dry run lets
-    // pass is not installed. Both are for the ledger alone.
-    let is_private =
-        matches!(event, Event::Run { action: Action::Allow, purpose: Purpose::Build | Purpose::DryRun, .. });
+    // Nothing comes of a dry run. A build that may go on is part of an installation whose record comes with the whole
+    // set, if it comes: the build may fail once its code has run, so what let that run in spite of something is told at
+    // once.
+    let is_private = match event {
+        Event::Run { purpose: Purpose::DryRun, .. } | Event::Unverified { purpose: Purpose::DryRun, .. } => {
+            true
+        }
+        Event::Run { action: Action::Allow, purpose: Purpose::Build, .. } => {
+            record.warning == Some(false) && record.exemptions.is_none()
+        }
+        _ => false,
+    };
     let sinks = if is_private { Vec::new() } else { wanted_by(&record, settings) };
     Some(Written { id: record.id, text, is_private, sinks })
 }
@@ -155,8 +163,9 @@ impl<'a> Decision<'a> {
     fn of(event: &Event<'a>) -> Option<Self> {
         let (action, purpose, command, verification) = match *event {
             Event::Run { action, purpose, command, verification, .. } => {
-                (action, purpose, command, verification)
+                (action, purpose, command, Some(verification))
             }
+            Event::Unverified { action, purpose, command, .. } => (action, purpose, command, None),
             Event::Bypass { command } => (Action::Allow, Purpose::Install, command, None),
             Event::Policy { command: Some(command), .. } => (Action::Block, Purpose::Install, command, None),
             _ => return None,
@@ -177,6 +186,7 @@ impl<'a> Decision<'a> {
             action: self.action,
             purpose: self.purpose,
             manager: self.command.manager.name().to_owned(),
+            program: self.command.program.to_owned(),
             arguments: arguments_without_credentials(self.command.arguments),
             directory: std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default(),
             executable: self.command.executable.to_owned(),

@@ -1,6 +1,7 @@
 //! The way of a command: classify, then either hand over to the real program at once, or screen, arm and hand
 //! over. Nothing here returns but a failure, with its exit status.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::Read;
@@ -11,7 +12,6 @@ use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
 use scfw_core::invocation::{Install, Invocation, Program, PythonModule, classify};
 use scfw_core::report::{self, BLOCKED};
-use scfw_core::store::Purpose;
 use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::Verification;
@@ -21,6 +21,7 @@ use crate::call::Call;
 use crate::exec::exec;
 use crate::locate::{Located, is_shim, locate};
 use crate::record::record;
+use crate::verify::{is_dry_run, purpose_of_install};
 use crate::{output, preload, runs, screening, sender, status};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
@@ -72,15 +73,20 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     output::say_without_effect(&settings);
     if let Some(verifier) = std::env::var_os(env::SCFW_EXTERNAL_VERIFIER) {
         // It would be asked about this installation in turn, and so for ever.
-        output::say(&format!(
+        return run.refuse(&format!(
             "nothing can be installed from within the external verifier {}",
             sanitise(&verifier.to_string_lossy())
         ));
-        return status::UNVERIFIED;
     }
     sender::start(&settings);
     match settings.bypass {
         Bypass::Off => {}
+        Bypass::On if is_dry_run() => {
+            return run.refuse(&format!(
+                "{} is set: nothing is verified, so there is no dry run",
+                env::SCFW_BYPASS
+            ));
+        }
         Bypass::On => {
             output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
             run.record(&Ending::Bypassed);
@@ -99,16 +105,14 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         }
     }
     if let Some(refusal) = install.refusal {
-        output::say(refusal.message());
-        return status::UNVERIFIED;
+        return run.refuse(refusal.message());
     }
     if let Some(option) = isolating_interpreter(call, &located.path) {
-        output::say(&format!(
+        return run.refuse(&format!(
             "{} starts Python with {option}, which keeps scfw's gate out; run \"python -m pip\" with the same \
              interpreter instead",
             sanitise(&located.path.to_string_lossy())
         ));
-        return status::UNVERIFIED;
     }
     match screening::screen(install, &settings) {
         Ok(screened) => {
@@ -141,6 +145,8 @@ enum Ending<'a> {
     Bypassed,
     /// A rule of the policy, in this sentence, does not let it be run like this at all.
     Refused(&'a str),
+    /// It cannot be verified, for the reason in this sentence, and so it is not run.
+    Unverified(&'a str),
     /// It is blocked for what was found.
     Blocked(&'a Verification),
 }
@@ -159,20 +165,18 @@ impl Run<'_> {
         let gates = match Gates::install(data) {
             Ok(gates) => gates,
             Err(error) => {
-                output::say(&format!(
+                return self.refuse(&format!(
                     "the gates could not be written below {} ({error}), so nothing can be verified; free the disk, \
                      mend the permissions, or set {} to another directory",
                     data.display(),
                     env::SCFW_HOME
                 ));
-                return status::UNVERIFIED;
             }
         };
         let Some(verifier) = own_program() else {
-            output::say(
+            return self.refuse(
                 "scfw-hook does not find its own file, so nothing can be verified; install scfw again",
             );
-            return status::UNVERIFIED;
         };
         // Without its note a run is as safe; only a gate that never reports would go unmentioned.
         let run = runs::begin(data, &self.call.command())
@@ -183,7 +187,6 @@ impl Run<'_> {
             verifier: &verifier,
             run: run.as_deref(),
             executable: self.executable,
-            allow_unsupported: self.settings.allow_unsupported,
             withheld: self.withheld(),
         };
         let environment = arming.environment(std::env::vars_os());
@@ -204,20 +207,33 @@ impl Run<'_> {
         if self.settings.datadog.api_logger { &[env::DD_API_KEY] } else { &[] }
     }
 
-    /// Records what became of the command where no gate does that.
+    /// Says why the command cannot be verified, records that, and gives the exit status.
+    fn refuse(&self, reason: &str) -> i32 {
+        output::say(reason);
+        self.record(&Ending::Unverified(reason));
+        status::UNVERIFIED
+    }
+
+    /// Records what became of the command, as it was typed, where no gate does that.
     fn record(&self, ending: &Ending<'_>) {
-        let arguments: Vec<String> = self.call.texts().iter().map(|text| text.clone().into_owned()).collect();
-        let executable = self.executable.to_string_lossy();
-        let command =
-            Command { manager: self.install.manager, executable: &executable, arguments: &arguments };
+        let arguments: Vec<String> = self.call.texts().into_iter().map(Cow::into_owned).collect();
+        let command = Command {
+            manager: self.install.manager,
+            program: &self.call.name().to_string_lossy(),
+            executable: &self.executable.to_string_lossy(),
+            arguments: &arguments,
+        };
         let event = match *ending {
             Ending::Bypassed => Event::Bypass { command },
             Ending::Refused(rule) => Event::Policy { rule, command: Some(command) },
+            Ending::Unverified(reason) => {
+                Event::Unverified { action: Action::Block, purpose: purpose_of_install(), command, reason }
+            }
             Ending::Blocked(verification) => Event::Run {
                 action: Action::Block,
-                purpose: Purpose::Install,
+                purpose: purpose_of_install(),
                 command,
-                verification: Some(verification),
+                verification,
                 refusal: None,
             },
         };

@@ -52,6 +52,9 @@ fn answer() -> i32 {
             return status::CONFIGURATION;
         }
     };
+    if document.phase == Phase::Unsupported {
+        return answer_unsupported(&document, &settings);
+    }
     let verifiers = match verifiers(&settings) {
         Ok(verifiers) => verifiers,
         Err(error) => {
@@ -67,26 +70,61 @@ fn answer() -> i32 {
     let Conclusion { action, status, refusal } = conclude(&verification, &settings, document.phase);
     let purpose = match document.phase {
         // A dry run builds what has to be built, too.
-        Phase::Build => Purpose::Build,
-        Phase::Install if is_dry_run() => Purpose::DryRun,
-        Phase::Install => Purpose::Install,
+        Phase::Build if action == Action::Allow || !is_dry_run() => Purpose::Build,
+        _ => purpose_of_install(),
     };
+    let executable = executable();
     let command = Command {
         manager: document.manager,
-        executable: &std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default(),
+        program: &document.program,
+        executable: &executable,
         arguments: &document.arguments,
     };
     let refusal = refusal.as_deref();
-    record(&Event::Run { action, purpose, command, verification: Some(&verification), refusal }, &settings);
+    record(&Event::Run { action, purpose, command, verification: &verification, refusal }, &settings);
     if verification.local.is_refresh_due {
         start_in_background(&settings);
     }
     status
 }
 
+/// Decides about a manager that its gate cannot hold, and records that.
+fn answer_unsupported(document: &Document, settings: &Settings) -> i32 {
+    let reason = sanitise(&document.reason).into_owned();
+    let (action, status, sentence) = match (settings.allow_unsupported, is_dry_run()) {
+        (true, false) => (Action::Allow, status::OK, format!("{reason}; going on unverified, as asked")),
+        (true, true) => {
+            let sentence = format!("{reason}; nothing is verified without a gate, so there is no dry run");
+            (Action::Block, status::UNVERIFIED, sentence)
+        }
+        (false, _) => (Action::Block, status::UNVERIFIED, reason),
+    };
+    output::say(&sentence);
+    let executable = executable();
+    let command = Command {
+        manager: document.manager,
+        program: &document.program,
+        executable: &executable,
+        arguments: &document.arguments,
+    };
+    let purpose = purpose_of_install();
+    record(&Event::Unverified { action, purpose, command, reason: &sentence }, settings);
+    status
+}
+
+/// The manager's own file, as the router has told it.
+fn executable() -> String {
+    std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default()
+}
+
 /// Whether the gate is to stop once everything is verified.
-fn is_dry_run() -> bool {
+pub(crate) fn is_dry_run() -> bool {
     std::env::var(env::SCFW_DRY_RUN).is_ok_and(|value| is_true(&value))
+}
+
+/// What a whole set of packages is verified for.
+pub(crate) fn purpose_of_install() -> Purpose {
+    if is_dry_run() { Purpose::DryRun } else { Purpose::Install }
 }
 
 /// What follows from a verification.

@@ -36,6 +36,7 @@ mod preload_rules;
 mod preload_sabotage;
 mod private_packages;
 mod protected_shells;
+mod records;
 mod reports;
 mod screening;
 mod settings;

@@ -177,6 +177,7 @@ fn installs_go_on_while_an_update_runs() {
                     action: Action::Allow,
                     purpose: Purpose::Install,
                     manager: "npm".to_owned(),
+                    program: "npm".to_owned(),
                     arguments: vec!["install".to_owned()],
                     directory: "/".to_owned(),
                     executable: String::new(),

@@ -50,6 +50,8 @@ pub struct Alert {
     pub directory: String,
     /// By which manager.
     pub manager: String,
+    /// By which program, as the user called it.
+    pub program: String,
     /// With which arguments.
     pub arguments: Vec<String>,
     /// The verifier that says so.
@@ -71,12 +73,13 @@ impl Alert {
             time: row.get(6)?,
             directory: row.get(7)?,
             manager: row.get(8)?,
-            arguments: json(row, 9)?,
-            advisory: row.get(10)?,
-            summary: row.get(11)?,
-            url: row.get(12)?,
-            told: row.get(13)?,
-            verifier: row.get(14)?,
+            program: row.get(9)?,
+            arguments: json(row, 10)?,
+            advisory: row.get(11)?,
+            summary: row.get(12)?,
+            url: row.get(13)?,
+            told: row.get(14)?,
+            verifier: row.get(15)?,
         })
     }
 }
@@ -200,8 +203,8 @@ impl Store {
 
 fn select(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<Alert>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {TARGET}, runs.time, directory, manager, arguments, advisory, summary, alerts.url, told, verifier \
-         FROM alerts JOIN run_targets ON run_targets.number = target JOIN runs ON runs.number = run \
+        "SELECT {TARGET}, runs.time, directory, manager, program, arguments, advisory, summary, alerts.url, told, \
+         verifier FROM alerts JOIN run_targets ON run_targets.number = target JOIN runs ON runs.number = run \
          WHERE {condition} ORDER BY runs.number DESC, run_targets.number, advisory"
     ))?;
     statement.query_map(parameters, Alert::from_row)?.collect()

@@ -48,7 +48,9 @@ pub struct NewRun {
     pub purpose: Purpose,
     /// `pip` or `npm`.
     pub manager: String,
-    /// The manager's arguments, without credentials.
+    /// The program as the user called it.
+    pub program: String,
+    /// Its arguments, without credentials.
     pub arguments: Vec<String>,
     /// The working directory.
     pub directory: String,
@@ -154,7 +156,7 @@ impl Store {
         let (ecosystem, key) = query.package.clone().unzip();
         self.run(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT number, id, time, action, purpose, manager, arguments, directory, executable, record \
+                "SELECT number, id, time, action, purpose, manager, program, arguments, directory, executable, record \
                  FROM runs WHERE (?1 IS NULL OR time >= ?1) \
                  AND (?2 IS NULL OR number IN (SELECT run FROM run_targets \
                  WHERE ecosystem = ?2 AND key = ?3 AND (?4 IS NULL OR version = ?4))) \
@@ -191,8 +193,9 @@ impl Store {
 fn insert_run(transaction: &Transaction<'_>, run: &NewRun) -> rusqlite::Result<i64> {
     transaction
         .prepare_cached(
-            "INSERT INTO runs (id, time, action, purpose, manager, arguments, directory, executable, record) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO runs \
+             (id, time, action, purpose, manager, program, arguments, directory, executable, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             run.id,
@@ -200,6 +203,7 @@ fn insert_run(transaction: &Transaction<'_>, run: &NewRun) -> rusqlite::Result<i
             run.action.name(),
             run.purpose.name(),
             run.manager,
+            run.program,
             serde_json::json!(run.arguments).to_string(),
             run.directory,
             run.executable,
@@ -216,10 +220,11 @@ fn run_from(row: &Row<'_>) -> rusqlite::Result<NewRun> {
         action: Action::parse(&action).ok_or_else(|| senseless(3))?,
         purpose: Purpose::parse(&purpose).ok_or_else(|| senseless(4))?,
         manager: row.get(5)?,
-        arguments: json(row, 6)?,
-        directory: row.get(7)?,
-        executable: row.get(8)?,
-        record: row.get(9)?,
+        program: row.get(6)?,
+        arguments: json(row, 7)?,
+        directory: row.get(8)?,
+        executable: row.get(9)?,
+        record: row.get(10)?,
     })
 }
 

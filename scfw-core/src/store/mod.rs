@@ -36,8 +36,12 @@ pub use rebuild::{Rebuilt, rebuild};
 /// The name of the store within the data directory.
 pub const FILE_NAME: &str = "store.db";
 /// The scripts that lead from one version of the schema to the next, the first from nothing.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+];
 /// The version of the schema (`PRAGMA user_version`).
 #[expect(clippy::cast_possible_wrap, reason = "there are not that many")]
 const SCHEMA: i64 = MIGRATIONS.len() as i64;

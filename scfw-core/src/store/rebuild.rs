@@ -15,7 +15,7 @@ const KEPT: [(&str, &str); 6] = [
         "exemptions",
         "number, ecosystem, name, key, version, advisory, reason, malicious, created, expires, author",
     ),
-    ("runs", "number, id, time, action, purpose, manager, arguments, directory, executable, record"),
+    ("runs", "number, id, time, action, purpose, manager, program, arguments, directory, executable, record"),
     ("run_targets", "number, run, ecosystem, name, key, version, source, url"),
     ("alerts", "target, advisory, summary, url, told, verifier, recorded"),
     // What waits for a sink is counted anew as it comes.

@@ -229,6 +229,7 @@ fn run(time: i64, action: Action) -> NewRun {
         action,
         purpose: Purpose::Install,
         manager: "npm".to_owned(),
+        program: "npm".to_owned(),
         arguments: vec!["install".to_owned(), "a b".to_owned()],
         directory: "/project".to_owned(),
         executable: "/usr/bin/npm".to_owned(),

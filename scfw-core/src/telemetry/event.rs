@@ -10,9 +10,11 @@ use crate::verify::Verification;
 pub struct Command<'a> {
     /// The manager that ran or would have run.
     pub manager: Manager,
+    /// The program as the user called it: `npx`, or `python3` with `-m pip` among its arguments.
+    pub program: &'a str,
     /// Its file, as far as it is known.
     pub executable: &'a str,
-    /// Its arguments.
+    /// The program's arguments.
     pub arguments: &'a [String],
 }
 
@@ -36,10 +38,22 @@ pub enum Event<'a> {
         purpose: Purpose,
         /// The command.
         command: Command<'a>,
-        /// What was verified; nothing for a manager that runs unverified by the user's leave.
-        verification: Option<&'a Verification>,
+        /// What was verified.
+        verification: &'a Verification,
         /// The rule of the policy that stopped it, if it was one.
         refusal: Option<&'a str>,
+    },
+    /// A decision about a command of which nothing could be verified: it was stopped for that, or went on by the user's
+    /// leave.
+    Unverified {
+        /// What was done.
+        action: Action,
+        /// What for.
+        purpose: Purpose,
+        /// The command.
+        command: Command<'a>,
+        /// Why nothing could be verified, as a sentence.
+        reason: &'a str,
     },
     /// A command that ran unverified because the user said so.
     Bypass {
@@ -86,7 +100,7 @@ pub enum Event<'a> {
 impl Event<'_> {
     pub(super) const fn name(&self) -> &'static str {
         match self {
-            Self::Run { .. } => "run",
+            Self::Run { .. } | Self::Unverified { .. } => "run",
             Self::Bypass { .. } => "bypass",
             Self::Audit { .. } => "audit",
             Self::Exemption { .. } => "exemption",

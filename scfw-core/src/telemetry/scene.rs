@@ -16,7 +16,7 @@ use crate::exemption::Exempted;
 use crate::invocation::Manager;
 use crate::package::{Package, Target};
 use crate::redact::{Redactor, Text};
-use crate::store::{Alert, Exemption};
+use crate::store::{Alert, Exemption, Purpose};
 use crate::verify::{AGE, DATADOG, Finding, FindingSeverity, LISTS, OSV, Verification};
 
 /// The version of the record's fields.
@@ -68,16 +68,25 @@ impl Scene {
     pub fn record(&self, event: &Event<'_>) -> Record {
         let mut record = self.blank(event);
         match *event {
-            Event::Run { action, command, verification, refusal, .. } => {
+            Event::Run { action, purpose, command, verification, refusal } => {
                 self.describe_command(&mut record, command);
-                record.msg = self.sentence(command, action.participle());
+                // The record of the whole set follows, unless the build or the resolver fails.
+                let is_build = (action, purpose) == (Action::Allow, Purpose::Build);
+                let participle = if is_build { "allowed to build" } else { action.participle() };
+                record.msg = self.sentence(command, participle);
                 record.action = Some(action.name());
-                record.verified = Some(verification.is_some());
-                record.warning = Some(false);
+                record.verified = Some(true);
                 record.policy = self.refused(refusal);
-                if let Some(verification) = verification {
-                    self.describe_verification(&mut record, verification);
-                }
+                self.describe_verification(&mut record, verification);
+            }
+            Event::Unverified { action, command, reason, .. } => {
+                self.describe_command(&mut record, command);
+                let reason = self.redactor.text(reason);
+                record.msg = self.sentence(command, &format!("{}: {}", action.participle(), reason.as_str()));
+                record.action = Some(action.name());
+                record.verified = Some(false);
+                record.warning = Some(false);
+                record.policy = self.refused(None);
             }
             Event::Bypass { command } => {
                 self.describe_command(&mut record, command);
@@ -87,7 +96,7 @@ impl Scene {
                 record.warning = Some(false);
             }
             Event::Audit { manager, executable, verification } => {
-                let command = Command { manager, executable, arguments: &[] };
+                let command = Command { manager, program: manager.name(), executable, arguments: &[] };
                 self.describe_command(&mut record, command);
                 record.msg = self.redactor.text(&format!(
                     "Successfully audited {} packages managed by {}",
@@ -183,7 +192,7 @@ impl Scene {
     }
 
     fn sentence(&self, command: Command<'_>, participle: &str) -> Text {
-        let line = self.redactor.command(command.manager.name(), command.arguments);
+        let line = self.redactor.command(command.program, command.arguments);
         Text::sentence(&["Command '", line.as_str(), "' was ", participle])
     }
 

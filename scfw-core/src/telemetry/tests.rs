@@ -79,7 +79,7 @@ fn exemption() -> Exemption {
 }
 
 fn command(arguments: &[String]) -> Command<'_> {
-    Command { manager: Manager::Npm, executable: "/usr/bin/npm", arguments }
+    Command { manager: Manager::Npm, program: "npm", executable: "/usr/bin/npm", arguments }
 }
 
 fn json_of(event: &Event<'_>) -> Value {
@@ -104,6 +104,7 @@ fn samples() -> Vec<Value> {
         time: 1_768_396_428,
         directory: "/srv/app".to_owned(),
         manager: "npm".to_owned(),
+        program: "npm".to_owned(),
         arguments: arguments.to_vec(),
         verifier: "OSV".to_owned(),
         advisory: "MAL-2024-8868".to_owned(),
@@ -116,7 +117,7 @@ fn samples() -> Vec<Value> {
             action: Action::Block,
             purpose: INSTALL,
             command,
-            verification: Some(&verification),
+            verification: &verification,
             refusal: None,
         },
         Event::Bypass { command },
@@ -191,7 +192,7 @@ fn a_clean_run_has_no_empty_lists_and_an_audit_has() {
         action: Action::Allow,
         purpose: INSTALL,
         command: command(&arguments),
-        verification: Some(&clean),
+        verification: &clean,
         refusal: None,
     };
     let record = json_of(&run);
@@ -209,13 +210,7 @@ fn a_clean_run_has_no_empty_lists_and_an_audit_has() {
 }
 
 fn declined(verification: &Verification) -> Event<'_> {
-    Event::Run {
-        action: Action::Abort,
-        purpose: INSTALL,
-        command: command(&[]),
-        verification: Some(verification),
-        refusal: None,
-    }
+    Event::Run { action: Action::Abort, purpose: INSTALL, command: command(&[]), verification, refusal: None }
 }
 
 #[test]
@@ -230,6 +225,28 @@ fn a_warning_is_one_only_without_anything_critical() {
     let record = json_of(&declined(&verification));
     assert_eq!(record["warning"], true, "what could not be verified warns as well");
     assert!(record.get("relevant_findings").is_none());
+}
+
+#[test]
+fn the_sentence_says_what_was_typed_what_became_of_it_and_why() {
+    let sentence = |event: &Event<'_>| json_of(event)["msg"].clone();
+    let arguments = ["cowsay".to_owned()];
+    let command = Command { program: "npx", ..command(&arguments) };
+    let verification = Verification::default();
+    for (action, purpose, became) in [
+        (Action::Allow, INSTALL, "allowed"),
+        (Action::Allow, Purpose::Build, "allowed to build"),
+        (Action::Block, Purpose::Build, "blocked"),
+    ] {
+        let run = Event::Run { action, purpose, command, verification: &verification, refusal: None };
+        assert_eq!(sentence(&run), format!("Command 'npx cowsay' was {became}"));
+    }
+    let reason = "npm 6 is older than https://user:s3cret@host.example/";
+    let unverified = Event::Unverified { action: Action::Allow, purpose: INSTALL, command, reason };
+    let record = json_of(&unverified);
+    assert_eq!(record["msg"], "Command 'npx cowsay' was allowed: npm 6 is older than https://host.example/");
+    assert_eq!((&record["event"], &record["verified"]), (&json!("run"), &json!(false)));
+    assert_eq!((&record["package_manager"], &record["warning"]), (&json!("npm"), &json!(false)));
 }
 
 #[test]
@@ -260,7 +277,7 @@ fn the_largest_install_makes_a_record_that_every_sink_takes() {
         action: Action::Block,
         purpose: INSTALL,
         command: command(&arguments),
-        verification: Some(&verification),
+        verification: &verification,
         refusal: None,
     };
     let record = json_of(&event);
@@ -277,11 +294,12 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
     use Action::{Abort, Allow, Block};
 
     let arguments = [];
+    let clean = Verification::default();
     let run = |action| Event::Run {
         action,
         purpose: INSTALL,
         command: command(&arguments),
-        verification: None,
+        verification: &clean,
         refusal: None,
     };
     let variables = |level: Option<&'static str>| {
@@ -310,7 +328,7 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
         action: Allow,
         purpose: INSTALL,
         command: command(&arguments),
-        verification: Some(&exempted),
+        verification: &exempted,
         refusal: None,
     };
     for event in [exempted, Event::Bypass { command: command(&arguments) }] {

@@ -35,6 +35,8 @@ class State(object):
     """What this process remembers."""
 
     exit_status = None
+    # Whether this pip, which the gate cannot hold, may go on without it.
+    is_let_go = False
     # What has passed the verifier, so that its warnings are not asked about twice.
     accepted = set()
     loaded = set()
@@ -50,13 +52,6 @@ def may_install():
     """Whether this pip could have been asked to install. Beneath an install another one may be asked for its version;
     a program that calls pip as a library does not show what it asks for."""
     return bool(INSTALLING.intersection(sys.argv)) or not HARMLESS.intersection(sys.argv)
-
-
-def refuse(reason):
-    """Ends the process before pip does anything."""
-    sys.stderr.write("scfw: %s\n" % reason)
-    sys.stderr.flush()
-    os._exit(UNVERIFIED)
 
 
 # --- The switch
@@ -236,11 +231,48 @@ def accept(targets):
         pass  # Another pip of this run will ask again.
 
 
-def verify(phase, targets):
-    """Asks the verifier about `targets`; returns when they may be built or installed."""
+def as_text(word):
+    """An argument need not be text; the verifier's document is."""
+    return (word if isinstance(word, bytes) else word.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+def ask(phase, targets, **beside):
+    """Sends a document to the verifier and gives its exit status."""
     import json
     import subprocess
 
+    document = {
+        "protocol": 1,
+        "manager": "pip",
+        "phase": phase,
+        "argv": [as_text(word) for word in sys.argv[1:]],
+        "targets": targets,
+    }
+    document.update(beside)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            verifier = subprocess.Popen([VERIFIER, "verify"], stdin=subprocess.PIPE, stdout=nowhere)
+            verifier.communicate(json.dumps(document).encode("utf-8"))
+        return verifier.returncode if verifier.returncode >= 0 else UNVERIFIED
+    except OSError as error:
+        sys.stderr.write("scfw: the verifier %s could not be run: %s\n" % (VERIFIER, error))
+        return UNVERIFIED
+
+
+def go_on_unverified(reason, **beside):
+    """Ends the process before pip does anything, unless the verifier lets it go on without the gate."""
+    note_attached()
+    if not State.is_let_go:
+        status = ask("unsupported", [], reason=reason, **beside)
+        if status != 0:
+            sys.stderr.flush()
+            os._exit(status)
+        State.is_let_go = True
+    lift_switch()
+
+
+def verify(phase, targets):
+    """Asks the verifier about `targets`; returns when they may be built or installed."""
     import pip
 
     accepted = accepted_in_this_run()
@@ -249,25 +281,9 @@ def verify(phase, targets):
         return
     for target in targets:
         target["accepted"] = target not in fresh
-    document = {
-        "protocol": 1,
-        "manager": "pip",
-        "version": pip.__version__,
-        "phase": phase,
-        # An argument need not be text; the verifier's document is.
-        "argv": [word.encode("utf-8", "replace").decode("utf-8") for word in sys.argv[1:]],
-        "targets": targets,
-    }
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            verifier = subprocess.Popen([VERIFIER, "verify"], stdin=subprocess.PIPE, stdout=nowhere)
-            verifier.communicate(json.dumps(document).encode("utf-8"))
-        status = verifier.returncode
-    except OSError as error:
-        sys.stderr.write("scfw: the verifier %s could not be run: %s\n" % (VERIFIER, error))
-        status = UNVERIFIED
+    status = ask(phase, targets, version=pip.__version__)
     if status != 0:
-        stop(status if status > 0 else UNVERIFIED)
+        stop(status)
     accept(targets)
     if phase == "install" and is_on("SCFW_DRY_RUN"):
         import logging
@@ -315,7 +331,8 @@ def wrap(owner, name, make):
     """Replaces a method by what `make` makes of it; a method that is not there is a point not found."""
     original = owner.__dict__.get(name)
     if original is None:
-        refuse("pip has no %s.%s; this pip is newer than scfw's gate: update scfw" % (owner.__name__, name))
+        go_on_unverified("pip has no %s.%s; this pip is newer than scfw's gate: update scfw" % (owner.__name__, name))
+        return
     wrapped = make(original)
     wrapped.__name__ = name
     setattr(owner, name, wrapped)
@@ -334,9 +351,7 @@ def patch_configuration(module):
     elif importlib.util.find_spec("pip._internal.resolution.resolvelib.resolver") is None:
         missing = "pip %s has no resolver that scfw knows: update scfw" % pip.__version__
     if missing and may_install():
-        if not is_on("SCFW_ALLOW_UNSUPPORTED"):
-            refuse(missing)
-        sys.stderr.write("scfw: %s; going on unverified, as asked\n" % missing)
+        go_on_unverified(missing, version=pip.__version__)
 
     def make(original):
         def load(self, *args, **kwargs):
@@ -466,7 +481,7 @@ class Finder(object):
         """How Python 2 asks. pip for it is older than what the gate knows."""
         if sys.version_info[0] == 2 and name == "pip":
             if may_install():
-                refuse("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
+                go_on_unverified("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
             lift_switch()
 
 

@@ -103,7 +103,7 @@ impl Entry {
 /// The lines about one run.
 fn describe(entry: &Entry, query: &RunQuery) -> String {
     let Entry { run, alerts, .. } = entry;
-    let command = command(&run.run.manager, &run.run.arguments);
+    let command = command(&run.run.program, &run.run.arguments);
     let mut text = format!("{}  {}: {command}\n", local(run.run.time), entry.decision());
     let mut line = |what: String| {
         // Writing to a string does not fail.
@@ -136,8 +136,8 @@ fn describe(entry: &Entry, query: &RunQuery) -> String {
 }
 
 /// A command line as it is shown.
-pub(crate) fn command(manager: &str, arguments: &[String]) -> String {
-    let mut command = manager.to_owned();
+pub(crate) fn command(program: &str, arguments: &[String]) -> String {
+    let mut command = program.to_owned();
     for argument in arguments {
         command.push(' ');
         command.push_str(argument);
@@ -159,6 +159,7 @@ struct JsonRun<'a> {
     purpose: &'static str,
     verified: bool,
     manager: &'a str,
+    program: &'a str,
     arguments: &'a [String],
     directory: &'a str,
     executable: &'a str,
@@ -216,6 +217,7 @@ impl<'a> JsonRun<'a> {
             purpose: run.purpose.name(),
             verified: entry.is_verified(),
             manager: &run.manager,
+            program: &run.program,
             arguments: &run.arguments,
             directory: &run.directory,
             executable: &run.executable,
