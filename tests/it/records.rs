@@ -215,9 +215,12 @@ fn a_record_has_the_command_as_it_was_typed() {
     sandbox.world.malicious(Ecosystem::Npm, "evil", None);
     sandbox.world.add_npm(NpmPackage::new("good", "1.0.0").bin("good"));
     sandbox.world.malicious(Ecosystem::PyPi, "evil", None);
+    sandbox.world.add_wheel(Wheel::new("good", "1.0"));
     sandbox.hook(&["npx", "evil"]).ended_with(77);
     sandbox.hook(&["python3", "-m", "pip", "install", "evil"]).ended_with(77);
     sandbox.hook(&["npx", "--yes", "good", "hi"]).ended_with(0);
+    sandbox.hook(&["python3", "-Es", "-m", "pip", "install", "--target", "out", "good"]).ended_with(0);
+    sandbox.hook(&["pip3", "install", "--target", "other", "good"]).ended_with(0);
     sandbox.set("SCFW_BYPASS", "1");
     sandbox.hook(&["python3", "-m", "pip", "install", "nothing"]).ended_with(1);
     sandbox.administer("policy.toml", "allow_bypass = false\n");
@@ -229,12 +232,15 @@ fn a_record_has_the_command_as_it_was_typed() {
             ("BLOCK", "Command 'npx evil' was blocked", true),
             ("BLOCK", "Command 'python3 -m pip install evil' was blocked", true),
             ("ALLOW", "Command 'npx --yes good hi' was allowed", true),
+            // How the interpreter was called before pip began, only the router knows.
+            ("ALLOW", "Command 'python3 -m pip install --target out good' was allowed", true),
+            ("ALLOW", "Command 'pip3 install --target other good' was allowed", true),
             ("ALLOW", "Command 'python3 -m pip install nothing' was allowed", false),
             ("BLOCK", "Command 'npx good' was refused by the policy", false),
         ]
     );
     let managers: Vec<_> = log.iter().map(|record| record["package_manager"].as_str().unwrap()).collect();
-    assert_eq!(managers, ["npm", "pip", "npm", "pip", "npm"]);
+    assert_eq!(managers, ["npm", "pip", "npm", "pip", "pip", "pip", "npm"]);
     let told = sandbox.scfw(&["history"]).ended_with(0).stdout;
     for command in [
         "blocked: npx evil\n",

@@ -81,7 +81,7 @@ described! {
         cwd: Text = Predecessor,
         /// Seconds since the epoch.
         created: f64 = Predecessor,
-        /// A sentence.
+        /// A sentence with the command as it was typed, less secrets, and why it could not be verified, if so.
         msg: Text = Predecessor,
         /// What was done: `ALLOW`, `BLOCK`, or `ABORT` where the user was asked and said no.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -236,6 +236,12 @@ def as_text(word):
     return (word if isinstance(word, bytes) else word.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
+def program():
+    """pip as it was called."""
+    name = os.path.basename(sys.argv[0])
+    return as_text(name if name.startswith("pip") else os.path.basename(sys.executable or "python") + " -m pip")
+
+
 def ask(phase, targets, **beside):
     """Sends a document to the verifier and gives its exit status."""
     import json
@@ -245,6 +251,7 @@ def ask(phase, targets, **beside):
         "protocol": 1,
         "manager": "pip",
         "phase": phase,
+        "program": program(),
         "argv": [as_text(word) for word in sys.argv[1:]],
         "targets": targets,
     }
