@@ -208,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_that_cannot_hold_its_manager_says_why() {
+        let document = r#"{"protocol":1,"manager":"npm","phase":"unsupported","program":"npx","argv":["x"],
+            "targets":[],"reason":"npm 6 is too old"}"#;
+        let document = Document::parse(document.as_bytes()).unwrap();
+        assert_eq!((document.phase, document.reason.as_str()), (Phase::Unsupported, "npm 6 is too old"));
+        assert_eq!((document.program.as_str(), document.targets.len()), ("npx", 0));
+    }
+
+    #[test]
     fn another_protocol_is_refused_whatever_else_it_says() {
         let other = DOCUMENT.replace("\"protocol\":1", "\"protocol\":2").replace("targets", "packages");
         assert!(matches!(Document::parse(other.as_bytes()), Err(DocumentError::Protocol { found: 2 })));

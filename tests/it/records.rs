@@ -37,10 +37,10 @@ fn with_old_managers() -> Sandbox {
         "import os\n\nclass Configuration(object):\n    def load(self):\n        return os.environ.get('PIP_EXISTS_ACTION')\n",
     );
     let script = format!(
-        "#!{}\nimport sys\nsys.path.insert(0, {:?})\nfrom pip._internal.configuration import Configuration\n\
+        "#!{}\nimport sys\nsys.path.insert(0, '{}')\nfrom pip._internal.configuration import Configuration\n\
          print('installed' if Configuration().load() is None else 'harmless')\n",
         python.display(),
-        sandbox.project("modules")
+        sandbox.project("modules").display()
     );
     let pip = sandbox.write("bin/pip", script);
     put_first(&mut sandbox, &pip);
