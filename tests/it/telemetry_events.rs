@@ -1,18 +1,21 @@
 //! What is recorded beside installs: audits, exemptions made, used and removed, refusals of the policy, and alerts after
-//! the fact. Each is in the file log and reaches a sink.
+//! the fact. Each is in the file log and reaches every sink.
 
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use scfw_core::package::Ecosystem;
 use scfw_world::{Agent, NpmPackage};
 use serde_json::{Value, json};
 
 use crate::support::Sandbox;
-use crate::support::sinks::eventually;
+use crate::support::sinks::{attribute, eventually, ids};
 
-/// A world with the vulnerable npm package `leaky` and a sink for records.
+/// A world with the vulnerable npm package `leaky` and every sink for records.
 fn sandbox() -> (Sandbox, Agent) {
     let agent = Agent::start().unwrap();
     let mut sandbox = Sandbox::new();
     sandbox.log_to_agent(&agent);
+    sandbox.log_to_api();
+    sandbox.log_to_collector();
     sandbox.unset("SCFW_DD_LOG_LEVEL");
     sandbox.world.add_npm(NpmPackage::new("leaky", "1.0.0"));
     sandbox.world.add_advisory(json!({
@@ -21,11 +24,18 @@ fn sandbox() -> (Sandbox, Agent) {
     (sandbox, agent)
 }
 
-/// The records of the file log, once the sink has them too; their events.
+/// The records of the file log, once the sinks have them too; their events.
 fn recorded(sandbox: &Sandbox, agent: &Agent) -> (Vec<Value>, Vec<String>) {
     let log = sandbox.log();
     let lines = eventually("all lines", || Some(agent.lines()).filter(|lines| lines.len() >= log.len()));
     assert_eq!(lines, log);
+    eventually("all logs", || (sandbox.intake_records().len() >= log.len()).then_some(()));
+    assert_eq!(sandbox.intake_records(), log);
+    let collected = eventually("all log records", || {
+        Some(sandbox.collected()).filter(|collected| collected.len() >= log.len())
+    });
+    let id = |record: &LogRecord| attribute(&record.attributes, "log.record.uid").unwrap().to_owned();
+    assert_eq!(collected.iter().map(id).collect::<Vec<_>>(), ids(&log));
     let events = log.iter().map(|record| record["event"].as_str().unwrap().to_owned()).collect();
     (log, events)
 }
