@@ -484,6 +484,49 @@ mod tests {
     }
 
     #[test]
+    fn no_message_shows_a_value_or_a_key_that_means_nothing() {
+        for (file, place) in [
+            (
+                "[otlp]\nheaders = \"authorization=Bearer S3CRET\"\n",
+                "line 2, column 11: `headers` has a value of another kind, expected a table",
+            ),
+            ("otlp = \"S3CRET\"\n", "line 1, column 8: `otlp` has a value of another kind, expected a table"),
+            (
+                "datadog = \"S3CRET\"\n",
+                "line 1, column 11: `datadog` has a value of another kind, expected a table",
+            ),
+            ("datadog = [\"S3CRET\"]\n", "line 1, column 1"),
+            (
+                "[datadog]\nlog_level = \"S3CRET\"\n",
+                "line 2, column 13: `log_level` has a value of another kind, expected one of `ALLOW`",
+            ),
+            ("[datadog]\nlog_level = { S3CRET = 1 }\n", "line 2"),
+            (
+                "[datadog]\nagent_port = \"S3CRET\"\n",
+                "line 2, column 14: `agent_port` has a value of another kind, expected a nonzero u16",
+            ),
+            (
+                "[datadog]\napi_logger = \"a, expected S3CRET\"\n",
+                "line 2, column 14: `api_logger` has a value of another kind, expected a boolean",
+            ),
+            ("[datadog]\nS3CRET = 1\n", "line 2, column 1: unknown key; expected one of `agent_port`"),
+            (
+                "[datadog]\n\"x`, expected `S3CRET\" = 1\n",
+                "line 2, column 1: unknown key; expected one of `agent_port`",
+            ),
+            ("S3CRET = 1\n", "line 1, column 1: unknown key; expected one of `on_warning`"),
+            (
+                "deadline = \"S3CRET\"\n",
+                "line 1, column 12: `deadline` has a value of another kind, expected",
+            ),
+            ("private = [\"npm:a\", { S3CRET = 1 }]\n", "line 1"),
+        ] {
+            let message = load(file, &[]).unwrap_err().to_string();
+            assert!(!message.contains("S3CRET") && message.contains(place), "{file}{message}");
+        }
+    }
+
+    #[test]
     fn a_variable_that_is_no_text_is_an_error_and_a_path_need_not_be() {
         use std::os::unix::ffi::OsStringExt;
 

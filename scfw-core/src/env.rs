@@ -2,6 +2,7 @@
 //! from here.
 
 use std::fmt::Write;
+use std::process::Command;
 
 /// Declares the constants together with the table of their names and descriptions.
 macro_rules! variables {
@@ -80,6 +81,9 @@ variables! {
     SCFW_DRY_RUN = "SCFW_DRY_RUN";
     /// Set for external verifiers, from which nothing can be installed: the name of the one that runs.
     SCFW_EXTERNAL_VERIFIER = "SCFW_EXTERNAL_VERIFIER";
+    /// Set for an installing manager: the variables with secrets that it does not get. What it starts sends no records to a
+    /// collector whose headers are among them.
+    SCFW_WITHHELD = "SCFW_WITHHELD";
     /// Set for the gates: the program that verifies what they send.
     SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER";
     /// Set for the gates: the file of pip's gate.
@@ -101,6 +105,16 @@ variables! {
     SCFW_SHIM_CALL = "SCFW_SHIM_CALL";
     /// Set by scfw-hook for the preload library: the process about which it has decided.
     SCFW_SHIM_PASS = "SCFW_SHIM_PASS";
+}
+
+/// The variables with secrets of sinks.
+pub const SECRETS: [&str; 3] = [DD_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_LOGS_HEADERS];
+
+/// Takes [`SECRETS`] out of the environment of a program that scfw runs for a purpose of its own.
+pub fn keep_secrets_from(command: &mut Command) {
+    for name in SECRETS {
+        command.env_remove(name);
+    }
 }
 
 /// The reference page of all variables, in Markdown.

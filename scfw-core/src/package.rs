@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use pattern::{Pattern, PatternError};
 pub use publication::{Publication, Told, registry as registry_base, time as publish_time};
-pub use query::QueryError;
+pub use query::{QueryError, shown_query};
 
 /// A package ecosystem, by the name that the OSV schema gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

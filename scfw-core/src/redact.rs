@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Uid, User, getuid};
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::Variables;
 use crate::text::{PATH_IN_URI, arguments_without_credentials, without_credentials};
 
 /// Longest text of a record, in bytes; a command line may have eight times as much.
@@ -44,13 +46,15 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// For the user that this process runs as: `home` is what the environment calls the home directory, beside which
-    /// the system's user database and the resolved path of either count.
+    /// For the user that this process runs as, and the one behind `sudo`: what the environment calls the home directory,
+    /// what the system's user database does, and the resolved path of either.
     #[must_use]
-    pub fn for_this_user(home: Option<OsString>) -> Self {
-        let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-        let named: Vec<PathBuf> =
-            home.map(PathBuf::from).into_iter().chain(user.map(|user| user.dir)).collect();
+    pub fn for_this_user(variable: Variables<'_>) -> Self {
+        let number = |id: OsString| id.to_str()?.parse().ok().map(Uid::from_raw);
+        let sudo = variable("SUDO_UID").and_then(number);
+        let users = [Some(getuid()), sudo].into_iter().flatten();
+        let homes = users.filter_map(|user| Some(User::from_uid(user).ok()??.dir));
+        let named: Vec<PathBuf> = variable("HOME").map(PathBuf::from).into_iter().chain(homes).collect();
         let resolved: Vec<PathBuf> = named.iter().filter_map(|home| home.canonicalize().ok()).collect();
         Self::new(named.iter().chain(&resolved).filter_map(|home| home.to_str()))
     }
@@ -124,7 +128,7 @@ impl Redactor {
             Value::String(text) => Value::String(self.text(&text).0),
             Value::Array(values) => values.into_iter().map(|value| self.value(value)).collect(),
             Value::Object(values) => {
-                values.into_iter().map(|(key, value)| (key, self.value(value))).collect()
+                values.into_iter().map(|(key, value)| (self.text(&key).0, self.value(value))).collect()
             }
             other => other,
         }
@@ -152,6 +156,8 @@ fn replace_home(text: &str, home: &str) -> String {
         let end = start + home.len();
         clean.push_str(&rest[..start]);
         let is_start = clean.ends_with("://")
+            || clean.ends_with("://localhost")
+            || ends_with_short_option(&clean)
             || !clean.ends_with(|character: char| is_in_name(character) || matches!(character, '/' | '~'));
         let is_end = !rest[end..].starts_with(is_in_name);
         clean.push_str(if is_start && is_end { "~" } else { home });
@@ -159,6 +165,14 @@ fn replace_home(text: &str, home: &str) -> String {
     }
     clean.push_str(rest);
     clean
+}
+
+/// Whether `text` ends with an option of one letter, to which its value can be attached: `-r`.
+fn ends_with_short_option(text: &str) -> bool {
+    let mut last = text.chars().rev();
+    last.next().is_some_and(|letter| letter.is_ascii_alphabetic())
+        && last.next() == Some('-')
+        && last.next().is_none_or(|before| before.is_whitespace() || matches!(before, '\'' | '"' | '`'))
 }
 
 fn cut(mut text: String, longest: usize) -> String {
@@ -193,9 +207,26 @@ mod tests {
             ("--target=/home/ann/x:/home/ann", "--target=~/x:~"),
             ("file:///home/%C3%A4nn%20%22b%22/x.whl", "file://~/x.whl"),
             (r#"{"at": "/home/änn \"b\""}"#, r#"{"at": "~"}"#),
+            ("-r/home/ann/r.txt", "-r~/r.txt"),
+            ("'pip install -f/home/ann -e/home/anna'", "'pip install -f~ -e/home/anna'"),
+            ("x-r/home/ann --r/home/ann", "x-r/home/ann --r/home/ann"),
+            ("file://localhost/home/ann/x", "file://localhost~/x"),
             ("/home/anna/x /srv/home/ann /home/ann.old", "/home/anna/x /srv/home/ann /home/ann.old"),
         ] {
             assert_eq!(redactor().text(text).as_str(), clean);
+        }
+    }
+
+    #[test]
+    fn the_home_of_whoever_is_behind_sudo_is_known() {
+        let (uid, home) = (1..100)
+            .find_map(|uid| Some((uid, User::from_uid(Uid::from_raw(uid)).ok()??.dir)))
+            .filter(|(_, home)| home.starts_with("/") && home != Path::new("/"))
+            .unwrap();
+        let redactor = Redactor::for_this_user(&|name| (name == "SUDO_UID").then(|| uid.to_string().into()));
+        assert_eq!(redactor.text(&format!("{}/x", home.display())).as_str(), "~/x");
+        for odd in ["", "x", "-1", "99999999999"] {
+            let _nobody = Redactor::for_this_user(&|name| (name == "SUDO_UID").then(|| odd.into()));
         }
     }
 
@@ -228,8 +259,12 @@ mod tests {
     #[test]
     fn an_address_has_no_query_and_a_value_is_cleaned_throughout() {
         assert_eq!(redactor().address("https://u:p@h/x.whl?sig=s3").as_str(), "https://h/x.whl");
-        let value = serde_json::json!({"a": ["/home/ann/x", {"b": "https://u:p@h"}], "n": 1});
-        assert_eq!(redactor().value(value), serde_json::json!({"a": ["~/x", {"b": "https://h"}], "n": 1}));
+        let value =
+            serde_json::json!({"a": ["/home/ann/x", {"b": "https://u:p@h"}], "n": {"/home/ann/x": 1}});
+        assert_eq!(
+            redactor().value(value),
+            serde_json::json!({"a": ["~/x", {"b": "https://h"}], "n": {"~/x": 1}})
+        );
     }
 
     proptest! {

@@ -84,9 +84,7 @@ impl Arming<'_> {
     #[must_use]
     pub fn environment(&self, environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
         let mut variables: BTreeMap<OsString, OsString> = environment.collect();
-        for name in self.withheld {
-            variables.remove(OsStr::new(name));
-        }
+        withhold(self.withheld, &mut variables);
         let is_armed = variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER));
         for switch in &SWITCHES {
             let value = take_all(&mut variables, switch.is_spelling);
@@ -128,7 +126,20 @@ impl Arming<'_> {
 /// `environment` without the variables in `withheld`, and otherwise as it is.
 #[must_use]
 pub fn without(withheld: &[&str], environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
-    encode(environment.filter(|(name, _)| withheld.iter().all(|withheld| name != withheld)))
+    let mut variables = environment.collect();
+    withhold(withheld, &mut variables);
+    encode(variables)
+}
+
+/// Takes the variables in `withheld` out of `variables`, which say so from then on.
+fn withhold(withheld: &[&str], variables: &mut BTreeMap<OsString, OsString>) {
+    let is_there = |name: &&&str| variables.remove(OsStr::new(name)).is_some();
+    let mut gone: Vec<&str> = withheld.iter().filter(is_there).copied().collect();
+    let before = variables.remove(OsStr::new(env::SCFW_WITHHELD)).unwrap_or_default();
+    gone.extend(before.to_str().filter(|before| !before.is_empty()));
+    if !gone.is_empty() {
+        variables.insert(env::SCFW_WITHHELD.into(), gone.join(",").into());
+    }
 }
 
 /// Variables as `execve` takes them.
@@ -236,6 +247,7 @@ mod tests {
         assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/npm-gate.cjs" --max-old-space-size=100"#);
         assert_eq!(armed["EMPTY"], "");
         assert!(!armed.contains_key("DD_API_KEY"));
+        assert_eq!(armed["SCFW_WITHHELD"], "DD_API_KEY");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use scfw_core::env;
 
 /// A program that takes longer is not going to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,6 +39,7 @@ pub fn ask(mut command: Command) -> Result<Vec<u8>, AskError> {
     let deadline = Instant::now() + PATIENCE;
     // A group of its own, so that whatever it starts can be ended with it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    env::keep_secrets_from(&mut command);
     let mut child = command.spawn()?;
     let answer = child.stdout.take().map(collect);
     let errors = child.stderr.take().map(collect);

@@ -12,6 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use scfw_core::env;
 
 use crate::locate::locate;
 use crate::replace::Transaction;
@@ -126,6 +127,7 @@ fn directory_by_status(agent: &Path) -> Option<PathBuf> {
     let mut answer = tempfile::tempfile().ok()?;
     let mut command = Command::new(agent);
     command.args(["status", "--json"]).stdin(Stdio::null()).stderr(Stdio::null());
+    env::keep_secrets_from(&mut command);
     let mut child = command.stdout(answer.try_clone().ok()?).spawn().ok()?;
     let start = Instant::now();
     while child.try_wait().ok()?.is_none() {

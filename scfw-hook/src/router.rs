@@ -90,7 +90,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         Bypass::On => {
             output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
             run.record(&Ending::Bypassed);
-            let environment = arm::without(run.withheld(), std::env::vars_os());
+            let environment = arm::without(&run.withheld(), std::env::vars_os());
             return hand_over(call, Some(located), Some(&environment));
         }
         Bypass::Refused => {
@@ -187,7 +187,7 @@ impl Run<'_> {
             verifier: &verifier,
             run: run.as_deref(),
             executable: self.executable,
-            withheld: self.withheld(),
+            withheld: &self.withheld(),
         };
         let environment = arming.environment(std::env::vars_os());
         let failed = match self.install.module {
@@ -201,10 +201,13 @@ impl Run<'_> {
         failed
     }
 
-    /// The variables that the manager does not get: where it is scfw that logs to Datadog's API, the key is scfw's and no
-    /// package's.
-    fn withheld(&self) -> &'static [&'static str] {
-        if self.settings.datadog.api_logger { &[env::DD_API_KEY] } else { &[] }
+    /// The variables that the manager does not get: where it is scfw that logs to Datadog's API or to a collector, the key and
+    /// the headers are scfw's and no package's.
+    fn withheld(&self) -> Vec<&'static str> {
+        let Settings { datadog, otlp, .. } = self.settings;
+        let is_ours =
+            |name| if name == env::DD_API_KEY { datadog.api_logger } else { otlp.logs_url.is_some() };
+        env::SECRETS.into_iter().filter(|name| is_ours(*name)).collect()
     }
 
     /// Says why the command cannot be verified, records that, and gives the exit status.

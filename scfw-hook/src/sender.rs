@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use scfw_core::config::Settings;
+use scfw_core::env;
 use scfw_core::store::{SinkState, Store, StoreError, Taken, Waiting, now};
 use scfw_core::telemetry::{Event, Outcome, Scene, Sink, SinkKind, file};
 use scfw_core::text::sanitise;
@@ -20,7 +21,8 @@ use tokio::runtime::Runtime;
 use crate::arm::create_private;
 use crate::{detached, output, router, runs, status};
 
-/// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows.
+/// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows, and the data directory
+/// whose outbox it is for, by which people and tests tell senders apart: nobody but root can look into their environment.
 pub const COMMAND: &str = "deliver-records";
 /// The lock of those that live, and of the one that delivers.
 const LIFE: &str = "sender.lock";
@@ -46,10 +48,12 @@ pub fn start(settings: &Settings) {
         return;
     }
     let process = std::process::id().to_string();
+    let data = &settings.directories.data;
+    let arguments = [OsStr::new(COMMAND), OsStr::new(&process), data.as_os_str()];
     // On a new machine the directory is not there yet, and the sender would find no place for its locks.
-    let started = create_private(&settings.directories.data)
+    let started = create_private(data)
         .and_then(|()| router::own_program().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
-        .and_then(|program| detached::start(&program, &[OsStr::new(COMMAND), OsStr::new(&process)]));
+        .and_then(|program| detached::start(&program, &arguments));
     if let Err(error) = started {
         output::say(&format!("the sender of records could not be started ({error}); they wait"));
     }
@@ -87,6 +91,7 @@ pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
 /// Delivers until nothing waits and `process` has ended.
 #[must_use]
 pub fn run(process: i32) -> i32 {
+    hide_memory();
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return status::CONFIGURATION };
     let Ok(life) = open_lock(&settings.directories.data, LIFE) else { return status::UNVERIFIED };
     // Held as long as this process lives. Where it cannot be had, another sender may be started, and no more.
@@ -112,16 +117,37 @@ pub fn run(process: i32) -> i32 {
     status::OK
 }
 
+/// Keeps the secrets in the memory and the environment of this process from others of the same user, and out of core
+/// dumps: the scripts of packages run beside it.
+fn hide_memory() {
+    // Elsewhere, and where it fails, it is a process like any other.
+    #[cfg(target_os = "linux")]
+    let _as_before = nix::sys::prctl::set_dumpable(false);
+}
+
+/// The sinks that this process can deliver to: without the key or the headers, another will.
+fn ready(settings: &Settings) -> Vec<Sink<'_>> {
+    let withheld = std::env::var(env::SCFW_WITHHELD).unwrap_or_default();
+    let has_headers = withheld
+        .split(',')
+        .filter(|name| !name.is_empty() && *name != env::DD_API_KEY)
+        .all(|name| std::env::var_os(name).is_some());
+    let is_ready = |sink: &Sink<'_>| match sink {
+        Sink::Agent(_) => true,
+        Sink::Api(datadog) => datadog.api_key.is_some(),
+        Sink::Otlp(_) => has_headers,
+    };
+    Sink::all(settings).into_iter().filter(is_ready).collect()
+}
+
 struct Sender<'a> {
     settings: &'a Settings,
     deliveries: Vec<Delivery<'a>>,
 }
 
 impl<'a> Sender<'a> {
-    /// For the sinks that this process can deliver to: without the key, another will.
     fn new(settings: &'a Settings) -> io::Result<Self> {
-        let is_ready = |sink: &Sink<'_>| !matches!(sink, Sink::Api(datadog) if datadog.api_key.is_none());
-        let sinks = Sink::all(settings).into_iter().filter(is_ready);
+        let sinks = ready(settings).into_iter();
         let deliveries = sinks.map(|sink| Delivery::new(sink, settings)).collect::<io::Result<_>>()?;
         Ok(Self { settings, deliveries })
     }
@@ -333,6 +359,13 @@ fn open_lock(data: &Path, name: &str) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn others_cannot_look_into_a_sender() {
+        hide_memory();
+        assert_eq!(nix::sys::prctl::get_dumpable(), Ok(false));
+    }
 
     #[test]
     fn pauses_grow_to_an_hour() {

@@ -39,6 +39,7 @@ mod protected_shells;
 mod records;
 mod reports;
 mod screening;
+mod secrets;
 mod settings;
 mod shells;
 mod shells_interactive;

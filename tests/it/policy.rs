@@ -360,7 +360,11 @@ fn a_policy_that_cannot_be_relied_on_stops_everything_and_is_never_passed_over()
         ("on_warning = \"allow\"\n", 0o644, "line 1, column 14"),
         ("\nalow_bypass = false\n", 0o644, "did you mean `allow_bypass`?"),
         ("locked = [\"osv_api_ulr\"]\n", 0o644, "did you mean `osv_api_url`?"),
-        ("required_routes = [\"csh\"]\n", 0o644, "unknown variant `csh`"),
+        (
+            "required_routes = [\"csh\"]\n",
+            0o644,
+            "line 1, column 20: a value of another kind, expected one of `bash`",
+        ),
         ("minimum_age = 1000000\n", 0o644, "more than ten years"),
         ("= what\n", 0o644, "line 1, column 1"),
         ("#\u{0}", 0o644, "line 1, column 2"),

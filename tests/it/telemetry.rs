@@ -142,7 +142,7 @@ fn the_level_is_what_was_blocked_unless_it_is_set_and_overrides_are_always_sent(
 }
 
 /// Every file below `place` that holds `secret`.
-fn holding(place: &Path, secret: &str) -> Vec<String> {
+pub(crate) fn holding(place: &Path, secret: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(place).unwrap().flatten() {
         let path = entry.path();
@@ -175,7 +175,7 @@ fn the_key_is_in_no_managers_environment_and_in_no_file() {
     sandbox.hook(&["npm", "install", "--prefix", "bypassed"]).ended_with(0);
     let environment = fs::read_to_string(&dump).unwrap();
     assert!(environment.contains("SCFW_DD_API_LOGGER_ENABLED=1"), "{environment}");
-    assert!(!environment.contains(KEY) && !environment.contains("DD_API_KEY"), "{environment}");
+    assert!(!environment.contains(KEY) && !environment.contains("DD_API_KEY="), "{environment}");
     eventually("both records", || (sandbox.world.intake_logs().len() >= 2).then_some(()));
     assert_eq!(holding(&sandbox.path("."), KEY), Vec::<String>::new());
 }
@@ -184,11 +184,13 @@ fn the_key_is_in_no_managers_environment_and_in_no_file() {
 fn a_key_that_is_not_for_scfw_is_left_to_the_manager() {
     let mut sandbox = Sandbox::new();
     sandbox.set("DD_API_KEY", KEY);
+    sandbox.set("OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret");
     let script = format!("env > {}", sandbox.path("environment").display());
     let package = json!({"name": "x", "version": "1.0.0", "scripts": {"preinstall": script}});
     sandbox.write("package.json", package.to_string());
     sandbox.hook(&["npm", "install"]).ended_with(0);
-    assert!(fs::read_to_string(sandbox.path("environment")).unwrap().contains(KEY));
+    let environment = fs::read_to_string(sandbox.path("environment")).unwrap();
+    assert!(environment.contains(KEY) && environment.contains("api-key=s3cret"), "{environment}");
 }
 
 #[test]

@@ -160,20 +160,44 @@ pub(super) fn laid_over(below: Table, above: Table) -> Table {
     result
 }
 
-/// The parser's message with line and column, and with the key that was probably meant. The line itself is not
-/// shown: it may hold a secret.
+/// What is wrong where, with the key that was probably meant. Neither the line nor a value nor a key that means nothing is
+/// shown: any of them may be a secret that has come to stand in the wrong place.
 fn explain(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    let message = format!("line {line}, column {column}: {}", error.message());
-    let Some(unknown) = error.message().strip_prefix("unknown field `") else { return message };
-    // "unknown field `a`, expected one of `b`, `c`": the names stand between the quotes.
-    let mut names = unknown.split('`').step_by(2);
-    let unknown = names.next().unwrap_or_default();
-    match closest(unknown, names) {
-        Some(key) => format!("{message}; did you mean `{key}`?"),
-        None => message,
+    let number = before.matches('\n').count() + 1;
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let place = format!("line {number}, column {}", line.chars().count() + 1);
+    let message = error.message();
+    let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
+    if let Some(unknown) = message.strip_prefix("unknown field `") {
+        // "unknown field `a`, expected one of `b`, `c`": the names stand between the quotes.
+        let names = expected.unwrap_or_default().split('`').skip(1).step_by(2);
+        let unknown = unknown.split('`').next().unwrap_or_default();
+        let expected = expected.map(|expected| format!("; expected {expected}")).unwrap_or_default();
+        return match closest(unknown, names) {
+            Some(key) => format!("{place}: unknown key `{unknown}`{expected}; did you mean `{key}`?"),
+            None => format!("{place}: unknown key{expected}"),
+        };
+    }
+    let is_about_value = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"]
+        .iter()
+        .any(|beginning| message.starts_with(beginning));
+    match expected.filter(|_| is_about_value) {
+        Some(expected) => {
+            let is_table = expected.starts_with("struct ") || expected == "a map";
+            let expected = if is_table { "a table" } else { expected };
+            format!("{place}: {}, expected {expected}", key_before(line))
+        }
+        None => format!("{place}: {message}"),
+    }
+}
+
+/// What `line`, which ends where a value begins, says that it is the value of.
+fn key_before(line: &str) -> String {
+    let is_plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    match line.split('=').next().map(str::trim).filter(is_plain) {
+        Some(key) if line.contains('=') => format!("`{key}` has a value of another kind"),
+        _ => "a value of another kind".to_owned(),
     }
 }
 

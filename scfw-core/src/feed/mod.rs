@@ -161,11 +161,10 @@ fn build(builder: ClientBuilder) -> Result<reqwest::Client, FeedError> {
         .map_err(|error| FeedError::Unreachable { host: "the network".to_owned(), reason: innermost(&error) })
 }
 
+/// The host in `url`, for messages. What is none may have a password anywhere in it, so nothing of it is shown.
 pub(crate) fn host_of(url: &str) -> String {
-    reqwest::Url::parse(url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_else(|| url.to_owned())
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or_else(|| "the address".to_owned())
 }
 
 /// The last cause of an error, which is the one that tells something: `Connection refused`.
@@ -185,6 +184,14 @@ pub(crate) fn join(base: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_message_names_the_host_and_nothing_else_of_an_address() {
+        assert_eq!(super::host_of("https://u:S@host:80/x?S"), "host");
+        for url in ["u:S@host", "http://u:S@ho st/", "S", "", "http:///", "data:S"] {
+            assert_eq!(super::host_of(url), "the address", "{url}");
+        }
+    }
+
     #[test]
     fn a_path_comes_before_the_query() {
         for (base, joined) in [

@@ -3,9 +3,11 @@
 use std::str::FromStr;
 
 use packageurl::PackageUrl;
+use percent_encoding::percent_decode_str;
 
 use super::{Ecosystem, Package};
 use crate::screen::requirement::split_name;
+use crate::text::without_credentials;
 
 /// Longest name and version that are taken, in bytes: npm's limit for names.
 const LONGEST_NAME: usize = 214;
@@ -35,6 +37,16 @@ pub enum QueryError {
     Version(String),
 }
 
+/// `query` as it may be shown and kept: without the credentials of an address in it, which a purl holds percent-encoded.
+#[must_use]
+pub fn shown_query(query: &str) -> String {
+    let decoded = percent_decode_str(query).decode_utf8_lossy();
+    match without_credentials(&decoded) {
+        clean if clean == decoded => query.to_owned(),
+        clean => clean.into_owned(),
+    }
+}
+
 impl Package {
     /// Reads `pypi:name@version`, `pypi:name==version`, `npm:@scope/name@version` or a purl, each with or without a
     /// version. Extras of a Python package are passed over, for they do not change which package it is. What no
@@ -45,8 +57,9 @@ impl Package {
         if query.starts_with("pkg:") {
             return sound(from_purl(query)?, query);
         }
-        let (ecosystem, rest) = query.split_once(':').ok_or_else(|| QueryError::Form(query.to_owned()))?;
-        let ecosystem = Ecosystem::parse(ecosystem).ok_or_else(|| QueryError::Ecosystem(query.to_owned()))?;
+        let (ecosystem, rest) = query.split_once(':').ok_or_else(|| QueryError::Form(shown_query(query)))?;
+        let ecosystem =
+            Ecosystem::parse(ecosystem).ok_or_else(|| QueryError::Ecosystem(shown_query(query)))?;
         let (name, version) = match ecosystem {
             Ecosystem::PyPi => split_requirement(rest),
             // The first `@` of a scope is no separator.
@@ -87,14 +100,14 @@ fn sound(package: Package, query: &str) -> Result<Package, QueryError> {
         Ecosystem::Npm => is_npm_name(&package.name),
     };
     if package.name.is_empty() || package.version.as_deref() == Some("") {
-        return Err(QueryError::Form(query.to_owned()));
+        return Err(QueryError::Form(shown_query(query)));
     }
     if !is_name {
-        return Err(QueryError::Name(query.to_owned()));
+        return Err(QueryError::Name(shown_query(query)));
     }
     match &package.version {
         Some(version) if !is_one_version(package.ecosystem, version) => {
-            Err(QueryError::Version(query.to_owned()))
+            Err(QueryError::Version(shown_query(query)))
         }
         _ => Ok(package),
     }
@@ -139,12 +152,12 @@ fn is_one_version(ecosystem: Ecosystem, version: &str) -> bool {
 }
 
 fn from_purl(query: &str) -> Result<Package, QueryError> {
-    let purl = PackageUrl::from_str(query).map_err(|_| QueryError::Purl(query.to_owned()))?;
-    let ecosystem = Ecosystem::parse(purl.ty()).ok_or_else(|| QueryError::Ecosystem(query.to_owned()))?;
+    let purl = PackageUrl::from_str(query).map_err(|_| QueryError::Purl(shown_query(query)))?;
+    let ecosystem = Ecosystem::parse(purl.ty()).ok_or_else(|| QueryError::Ecosystem(shown_query(query)))?;
     let name = match (ecosystem, purl.namespace()) {
         (_, None) => purl.name().to_owned(),
         (Ecosystem::Npm, Some(scope)) => format!("{scope}/{}", purl.name()),
-        (Ecosystem::PyPi, Some(_)) => return Err(QueryError::Purl(query.to_owned())),
+        (Ecosystem::PyPi, Some(_)) => return Err(QueryError::Purl(shown_query(query))),
     };
     Ok(Package::new(ecosystem, name, purl.version()))
 }
@@ -223,6 +236,31 @@ mod tests {
             assert!(Package::from_query(&format!("npm:a@{version}")).is_ok(), "{version}");
         }
         assert!(matches!(Package::from_query("pkg:pypi/a@%3E%3D1"), Err(QueryError::Version(_))));
+    }
+
+    #[test]
+    fn no_error_shows_credentials_and_other_queries_are_shown_as_they_are() {
+        for query in [
+            "npm:https://u:S3CRET@h/x.tgz",
+            "https://u:S3CRET@h/x.tgz",
+            "npm:x@https://u:S3CRET@h/x.tgz",
+            "cargo:x@u:S3CRET@h:r",
+            "pkg:cargo/x?repository_url=https://u:S3CRET@h/",
+            "pkg:?repository_url=https%3A%2F%2Fu%3AS3CRET%40h%2F",
+        ] {
+            let message = Package::from_query(query).unwrap_err().to_string();
+            assert!(
+                !message.contains("S3CRET") && message.contains("@h") | message.contains("//h"),
+                "{message}"
+            );
+        }
+        assert_eq!(
+            shown_query("pkg:npm/x?repository_url=https:%2F%2Fu:S3CRET@h%2Fy"),
+            "pkg:npm/x?repository_url=https://h/y"
+        );
+        for query in ["pkg:npm/%40scope/x@1.0.0?arch=x", "npm:@scope/x@1.0.0", "pypi:a[b]==1", "x%zz%ff"] {
+            assert_eq!(shown_query(query), query);
+        }
     }
 
     proptest! {

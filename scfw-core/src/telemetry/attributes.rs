@@ -60,7 +60,9 @@ impl Sources {
             }
         }
         attributes.retain(|name, _| Record::FIELDS.iter().all(|field| field.name != name));
-        let attributes = attributes.into_iter().map(|(name, value)| (name, redactor.value(value))).collect();
+        let clean =
+            |(name, value): (String, _)| (redactor.text(&name).as_str().to_owned(), redactor.value(value));
+        let attributes = attributes.into_iter().map(clean).collect();
         (attributes, errors)
     }
 

@@ -47,7 +47,7 @@ impl Scene {
     /// Here and now.
     #[must_use]
     pub fn here(settings: &Settings) -> Self {
-        let redactor = Redactor::for_this_user(std::env::var_os("HOME"));
+        let redactor = Redactor::for_this_user(&|name| std::env::var_os(name));
         let (attributes, errors) = settings.log_attributes.read(&redactor);
         let directory = std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
         let hostname = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());

@@ -61,7 +61,7 @@ fn run(arguments: &[&CStr]) -> c_int {
             output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
             status::OK
         }
-        Some((first, [process])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
+        Some((first, [process, _data])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
             ignore_broken_pipes();
             process.to_str().ok().and_then(|process| process.parse().ok()).map_or_else(usage, sender::run)
         }

@@ -6,10 +6,10 @@ use scfw_core::advisory::is_same_version;
 use scfw_core::config::{Exemptible, Policy, Settings};
 use scfw_core::exemption::permitted;
 use scfw_core::moment::{self, local, rfc3339};
-use scfw_core::package::Package;
+use scfw_core::package::{Package, shown_query};
 use scfw_core::store::{Exemption, NewExemption, Store, StoreError, now};
 use scfw_core::telemetry::{Event, ExemptionChange, username};
-use scfw_core::text::{escape_json, sanitise};
+use scfw_core::text::{escape_json, sanitise, without_user_information};
 use serde_json::{Value, json};
 
 use super::{Allow, fail, misuse};
@@ -78,7 +78,8 @@ fn terms(options: &Allow, policy: &Policy) -> Result<NewExemption, String> {
         if text.len() > LONGEST_TEXT {
             return Err(format!("{what} is longer than {LONGEST_TEXT} bytes"));
         }
-        Ok(text.to_owned())
+        // It is shown, recorded and sent on wherever it counts.
+        Ok(without_user_information(text).into_owned())
     };
     let reason = bounded("--reason", reason.unwrap_or_default())?;
     let advisory = options.advisory.as_deref().map(|id| bounded("--advisory", id)).transpose()?;
@@ -181,7 +182,10 @@ fn remove(path: &Path, which: &str, settings: &Settings) -> Result<i32, StoreErr
     if removed {
         return Ok(status::OK);
     }
-    output::say(&format!("there is no exemption {}; \"scfw allow --list\" shows them", sanitise(which)));
+    output::say(&format!(
+        "there is no exemption {}; \"scfw allow --list\" shows them",
+        sanitise(&shown_query(which))
+    ));
     Ok(status::FAILED)
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, stdin, stdout};
 
 use scfw_core::config::Settings;
-use scfw_core::package::{Package, Publication, Target};
+use scfw_core::package::{Package, Publication, Target, shown_query};
 use scfw_core::policy::Verdict;
 use scfw_core::report;
 use scfw_core::verify::{verifiers, verify};
@@ -50,7 +50,10 @@ pub(super) fn run(options: &Check) -> i32 {
     output::say_trouble(&verification);
     let printed = match options.format {
         Format::Text => print_text(&report::packages_text(&verification, output::has_colour_on(&stdout()))),
-        Format::Json => output::print_json_report(&report::json(&verification, &queries)),
+        Format::Json => {
+            let queries: Vec<String> = queries.iter().map(|query| shown_query(query)).collect();
+            output::print_json_report(&report::json(&verification, &queries))
+        }
     };
     concluded(printed, Verdict::of(&verification))
 }

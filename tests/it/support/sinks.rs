@@ -89,13 +89,11 @@ impl Sandbox {
 
     /// Kills the senders of this sandbox, as a power cut would.
     pub(crate) fn kill_senders(&self) -> usize {
-        let home = format!("SCFW_HOME={}\0", self.path("scfw").display());
+        let data = format!("\0{}\0", self.path("scfw").display());
         let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
             let process: i32 = entry.file_name().to_str()?.parse().ok()?;
             let command = fs::read_to_string(entry.path().join("cmdline")).ok()?;
-            let environment = fs::read(entry.path().join("environ")).ok()?;
-            let environment = String::from_utf8_lossy(&environment).into_owned();
-            (command.contains("\0deliver-records\0") && environment.contains(&home)).then_some(process)
+            (command.contains("\0deliver-records\0") && command.ends_with(&data)).then_some(process)
         });
         let killed = |process: i32| kill(Pid::from_raw(process), Signal::SIGKILL).is_ok();
         processes.filter(|process| killed(*process)).count()

@@ -22,6 +22,7 @@ use crate::config::Settings;
 use crate::package::Ecosystem;
 use crate::store::{self, Feed, FeedState, Rebuilt, Store, StoreError};
 use crate::telemetry::SinkKind;
+use crate::text::without_credentials;
 use reader::{Content, Reader};
 
 pub use place::Place;
@@ -299,7 +300,7 @@ fn update_locked(
     if let Some(from) = request.from
         && report.feeds.iter().all(is_skipped)
     {
-        return Err(UpdateError::Nothing { location: from.to_owned() });
+        return Err(UpdateError::Nothing { location: without_credentials(from).into_owned() });
     }
     for feed in &settings.feeds {
         let name = extra_feed(&feed.name);

@@ -1,9 +1,11 @@
 //! Where feeds are brought from: a directory or a URL, laid out alike.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::FeedPlace;
+use crate::text::without_credentials;
 
 /// A directory or file, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +54,13 @@ impl From<&FeedPlace> for Place {
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local(path) => path.display().fmt(formatter),
-            Self::Url(url) => formatter.write_str(&crate::text::without_credentials(url)),
+            // An address without its scheme is taken for a path.
+            Self::Local(path) => {
+                let shown = |name: &OsStr| without_credentials(&name.to_string_lossy()).into_owned();
+                let names: Vec<String> = path.iter().map(shown).collect();
+                formatter.write_str(&names.join("/").replacen("//", "/", 1))
+            }
+            Self::Url(url) => formatter.write_str(&without_credentials(url)),
         }
     }
 }

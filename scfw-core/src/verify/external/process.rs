@@ -1,5 +1,5 @@
-//! Running one external verifier: a session of its own, without a terminal and without anything of the gates', for no
-//! longer than the deadline and with no more output than is reasonable.
+//! Running one external verifier: a session of its own, without a terminal, without anything of the gates' and
+//! without the secrets of sinks, for no longer than the deadline and with no more output than is reasonable.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -69,6 +69,7 @@ fn start(name: &str, program: &Path, owner: Owner) -> io::Result<Child> {
         Owner::Administrator => command.envs(ADMINISTRATORS),
         Owner::User => command.envs(disarmed(std::env::vars_os())),
     };
+    env::keep_secrets_from(&mut command);
     command
         .env(env::SCFW_EXTERNAL_VERIFIER, name)
         .current_dir(program.parent().unwrap_or(Path::new("/")))
