@@ -26,6 +26,7 @@ use crate::env;
 use crate::invocation::Manager;
 use crate::package::{Package, Pattern};
 use crate::telemetry::{ATTRIBUTES_FILE_NAME, AttributeSources};
+use crate::text::without_credentials;
 
 pub(crate) use layers::System;
 
@@ -380,7 +381,7 @@ fn text(variable: Variables<'_>, name: &'static str) -> Result<Option<String>, C
     let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     value.into_string().map(Some).map_err(|value| ConfigError::Variable {
         variable: name,
-        value: value.to_string_lossy().into_owned(),
+        value: without_credentials(&value.to_string_lossy()).into_owned(),
         expected: "text in UTF-8",
     })
 }
@@ -488,26 +489,26 @@ mod tests {
         for (file, place) in [
             (
                 "[otlp]\nheaders = \"authorization=Bearer S3CRET\"\n",
-                "line 2, column 11: `headers` has a value of another kind, expected a table",
+                "line 2, column 11: the value of `headers` does not fit, expected a table",
             ),
-            ("otlp = \"S3CRET\"\n", "line 1, column 8: `otlp` has a value of another kind, expected a table"),
+            ("otlp = \"S3CRET\"\n", "line 1, column 8: the value of `otlp` does not fit, expected a table"),
             (
                 "datadog = \"S3CRET\"\n",
-                "line 1, column 11: `datadog` has a value of another kind, expected a table",
+                "line 1, column 11: the value of `datadog` does not fit, expected a table",
             ),
             ("datadog = [\"S3CRET\"]\n", "line 1, column 1"),
             (
                 "[datadog]\nlog_level = \"S3CRET\"\n",
-                "line 2, column 13: `log_level` has a value of another kind, expected one of `ALLOW`",
+                "line 2, column 13: the value of `log_level` does not fit, expected one of `ALLOW`",
             ),
             ("[datadog]\nlog_level = { S3CRET = 1 }\n", "line 2"),
             (
                 "[datadog]\nagent_port = \"S3CRET\"\n",
-                "line 2, column 14: `agent_port` has a value of another kind, expected a nonzero u16",
+                "line 2, column 14: the value of `agent_port` does not fit, expected a nonzero u16",
             ),
             (
                 "[datadog]\napi_logger = \"a, expected S3CRET\"\n",
-                "line 2, column 14: `api_logger` has a value of another kind, expected a boolean",
+                "line 2, column 14: the value of `api_logger` does not fit, expected a boolean",
             ),
             ("[datadog]\nS3CRET = 1\n", "line 2, column 1: unknown key; expected one of `agent_port`"),
             (
@@ -515,10 +516,7 @@ mod tests {
                 "line 2, column 1: unknown key; expected one of `agent_port`",
             ),
             ("S3CRET = 1\n", "line 1, column 1: unknown key; expected one of `on_warning`"),
-            (
-                "deadline = \"S3CRET\"\n",
-                "line 1, column 12: `deadline` has a value of another kind, expected",
-            ),
+            ("deadline = \"S3CRET\"\n", "line 1, column 12: the value of `deadline` does not fit, expected"),
             ("private = [\"npm:a\", { S3CRET = 1 }]\n", "line 1"),
         ] {
             let message = load(file, &[]).unwrap_err().to_string();

@@ -363,7 +363,7 @@ fn a_policy_that_cannot_be_relied_on_stops_everything_and_is_never_passed_over()
         (
             "required_routes = [\"csh\"]\n",
             0o644,
-            "line 1, column 20: a value of another kind, expected one of `bash`",
+            "the value of `required_routes` does not fit, expected one of `bash`",
         ),
         ("minimum_age = 1000000\n", 0o644, "more than ten years"),
         ("= what\n", 0o644, "line 1, column 1"),

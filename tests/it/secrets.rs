@@ -68,9 +68,12 @@ fn no_spelling_of_a_secret_in_a_command_line_is_kept() {
 fn a_mistake_in_the_configuration_is_told_without_what_stands_there() {
     let sandbox = Sandbox::new();
     for (content, told) in [
-        ("[otlp]\nheaders = \"authorization=Bearer S3CRET\"\n", "line 2, column 11: `headers`"),
-        ("datadog = \"S3CRET\"\n", "line 1, column 11: `datadog`"),
-        ("[datadog]\nagent_port = \"S3CRET\"\n", "line 2, column 14: `agent_port`"),
+        (
+            "[otlp]\nheaders = \"authorization=Bearer S3CRET\"\n",
+            "line 2, column 11: the value of `headers` does not fit",
+        ),
+        ("datadog = \"S3CRET\"\n", "line 1, column 11: the value of `datadog` does not fit"),
+        ("[datadog]\nagent_port = \"S3CRET\"\n", "line 2, column 14: the value of `agent_port` does not fit"),
         ("[datadog]\nS3CRET = 1\n", "line 2, column 1: unknown key"),
     ] {
         fs::create_dir_all(sandbox.path("scfw")).unwrap();

@@ -186,18 +186,18 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
         Some(expected) => {
             let is_table = expected.starts_with("struct ") || expected == "a map";
             let expected = if is_table { "a table" } else { expected };
-            format!("{place}: {}, expected {expected}", key_before(line))
+            format!("{place}: the value{} does not fit, expected {expected}", key_before(line))
         }
         None => format!("{place}: {message}"),
     }
 }
 
-/// What `line`, which ends where a value begins, says that it is the value of.
+/// Of which key that is the value that begins where `line` ends, as the end of a phrase.
 fn key_before(line: &str) -> String {
     let is_plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     match line.split('=').next().map(str::trim).filter(is_plain) {
-        Some(key) if line.contains('=') => format!("`{key}` has a value of another kind"),
-        _ => "a value of another kind".to_owned(),
+        Some(key) if line.contains('=') => format!(" of `{key}`"),
+        _ => String::new(),
     }
 }
 
