@@ -137,8 +137,13 @@ fn programs_that_scfw_runs_for_itself_get_no_secret_of_a_sink() {
     fs::create_dir_all(&modules).unwrap();
     let npm = add_spy(&sandbox, "npm-that-answers", &format!("echo {}", modules.display()));
     sandbox.scfw(&["audit", "npm", "--global", "--executable", &npm]).ended_with(0);
+    add_spy(&sandbox, "agent/datadog-agent", "exit 1");
+    let path = format!("{}:{}", sandbox.path("agent").display(), sandbox.variable("PATH").display());
+    sandbox.set("PATH", path);
+    sandbox.scfw(&["configure", "--yes", "--dd-agent-port", "10365"]).ended_with(0);
     let environment = fs::read_to_string(sandbox.path("environment")).unwrap();
-    assert!(environment.matches("SCFW_HOME=").count() >= 3, "{environment}");
+    // check, the screen or the gate, npm, and the Agent.
+    assert!(environment.matches("\nSCFW_HOME=").count() >= 4, "{environment}");
     assert!(!environment.contains(SECRET), "{environment}");
 }
 
