@@ -140,7 +140,10 @@ fn programs_that_scfw_runs_for_itself_get_no_secret_of_a_sink() {
     add_spy(&sandbox, "agent/datadog-agent", "exit 1");
     let path = format!("{}:{}", sandbox.path("agent").display(), sandbox.variable("PATH").display());
     sandbox.set("PATH", path);
-    sandbox.scfw(&["configure", "--yes", "--dd-agent-port", "10365"]).ended_with(0);
+    sandbox
+        .scfw(&["configure", "--yes", "--dd-agent-port", "10365"])
+        .ended_with(1)
+        .says("nothing was changed");
     let environment = fs::read_to_string(sandbox.path("environment")).unwrap();
     // check, the screen or the gate, npm, and the Agent.
     assert!(environment.matches("\nSCFW_HOME=").count() >= 4, "{environment}");
