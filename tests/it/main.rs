@@ -49,6 +49,7 @@ mod shims;
 mod store;
 mod store_trouble;
 mod telemetry;
+mod telemetry_durability;
 mod telemetry_events;
 mod telemetry_failures;
 mod terminal;

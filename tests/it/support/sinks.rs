@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use scfw_core::store::{SinkState, Store};
 use scfw_core::telemetry::SinkKind;
-use scfw_world::Agent;
+use scfw_world::{Agent, NpmPackage};
 use serde_json::Value;
 
 use super::Sandbox;
@@ -98,6 +98,31 @@ impl Sandbox {
         let killed = |process: i32| kill(Pid::from_raw(process), Signal::SIGKILL).is_ok();
         processes.filter(|process| killed(*process)).count()
     }
+}
+
+/// A world with the npm package `good`, which [`install`] installs.
+pub(crate) fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
+    sandbox
+}
+
+/// Installs a package, from nothing each time, for what is there already is no decision.
+pub(crate) fn install(sandbox: &Sandbox) {
+    for left in ["package.json", "package-lock.json"] {
+        let _not_yet = fs::remove_file(sandbox.project(left));
+    }
+    let _not_yet = fs::remove_dir_all(sandbox.project("node_modules"));
+    let finished = sandbox.hook(&["npm", "install", "good"]).ended_with(0);
+    assert_eq!(finished.stderr, "", "a sink is no reason to speak");
+}
+
+/// Waits until the intake has every record of the file log, and checks that it has each once, in order.
+#[track_caller]
+pub(crate) fn intake_has_everything(sandbox: &Sandbox) {
+    let count = sandbox.log().len();
+    eventually("every record", || (sandbox.world.intake_logs().len() >= count).then_some(()));
+    assert_eq!(sandbox.intake_records(), sandbox.log());
 }
 
 /// The ids of records, in order.
