@@ -110,10 +110,16 @@ variables! {
 /// The variables with secrets of sinks.
 pub const SECRETS: [&str; 3] = [DD_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_LOGS_HEADERS];
 
-/// Takes [`SECRETS`] out of the environment of a program that scfw runs for a purpose of its own.
+/// Takes [`SECRETS`] out of the environment of a program that scfw runs for a purpose of its own, which says so.
 pub fn keep_secrets_from(command: &mut Command) {
+    let before = std::env::var(SCFW_WITHHELD).unwrap_or_default();
+    let gone = SECRETS.into_iter().filter(|name| std::env::var_os(name).is_some());
+    let withheld: Vec<&str> = gone.chain(before.split(',').filter(|name| !name.is_empty())).collect();
     for name in SECRETS {
         command.env_remove(name);
+    }
+    if !withheld.is_empty() {
+        command.env(SCFW_WITHHELD, withheld.join(","));
     }
 }
 

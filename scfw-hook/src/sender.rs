@@ -1,11 +1,12 @@
 //! The sender: a process of its own that delivers what waits in the outbox, while a command runs and for a short while
 //! after it. It is started before the command, for from then on the key to Datadog's API is in no environment any more.
-//! However many senders there are, one delivers at a time; what is left waits for the next command that installs.
+//! However many senders there are, one at a time delivers to a sink; what is left waits for the next command that installs.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,11 +25,12 @@ use crate::{detached, output, router, runs, status};
 /// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows, and the data directory
 /// whose outbox it is for, by which people and tests tell senders apart: nobody but root can look into their environment.
 pub const COMMAND: &str = "deliver-records";
-/// The lock of those that live, and of the one that delivers.
+/// The lock of those that live.
 const LIFE: &str = "sender.lock";
-const OUTBOX: &str = "outbox.lock";
 /// The longest that a sender lives.
 const LONGEST_LIFE: Duration = Duration::from_hours(1);
+/// What an attempt has at least, however little time is left.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
 /// How soon a sink has to be due for a sender to wait for it, in seconds.
 const LINGER: i64 = 60;
 /// How often the outbox is looked at: at first, and in the end.
@@ -62,7 +64,8 @@ pub fn start(settings: &Settings) {
 /// Sees to it that no sender ever delivers anything from the data directory `data`, also once this process is gone:
 /// where a directory stands, no lock can be had.
 pub fn keep_from_delivering(data: &Path) -> io::Result<()> {
-    [LIFE, OUTBOX].iter().try_for_each(|lock| std::fs::create_dir(data.join(lock)))
+    let outboxes = SinkKind::ALL.into_iter().map(outbox_lock);
+    outboxes.chain([LIFE.to_owned()]).try_for_each(|lock| std::fs::create_dir(data.join(lock)))
 }
 
 /// Starts a sender if none lives.
@@ -73,18 +76,16 @@ pub fn ensure(settings: &Settings) {
     }
 }
 
-/// Delivers what waits, whatever became of earlier attempts, and ends when nothing does or `patience` is over: a batch
-/// that is on its way by then may take half a minute more.
+/// Delivers what waits, whatever became of earlier attempts, and ends when nothing does or `patience` is over.
 pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
-    let mut sender = Sender::new(settings).context("the network cannot be used")?;
+    let mut deliveries = Delivery::all(settings).context("the network cannot be used")?;
     let end = Instant::now() + patience;
-    while let Some(seconds) = sender.pass(true)? {
-        let pause = Duration::from_secs(u64::try_from(seconds).unwrap_or_default()).max(OFTEN);
-        if Instant::now() + pause > end {
-            break;
-        }
-        sleep(pause);
-    }
+    std::thread::scope(|scope| {
+        let start = |delivery| scope.spawn(move || Delivery::flush(delivery, end));
+        let threads: Vec<_> = deliveries.iter_mut().map(start).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.into_iter().try_for_each(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
     Ok(())
 }
 
@@ -93,27 +94,20 @@ pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
 pub fn run(process: i32) -> i32 {
     hide_memory();
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return status::CONFIGURATION };
-    let Ok(life) = open_lock(&settings.directories.data, LIFE) else { return status::UNVERIFIED };
+    let data = &settings.directories.data;
+    let Ok(life) = open_lock(data, LIFE) else { return status::UNVERIFIED };
     // Held as long as this process lives. Where it cannot be had, another sender may be started, and no more.
     let _alive = life.try_lock_shared();
-    let Ok(mut sender) = Sender::new(&settings) else { return status::UNVERIFIED };
-    let start = Instant::now();
-    let mut pause = OFTEN;
-    while start.elapsed() < LONGEST_LIFE {
-        // Asked before the outbox is looked at, so that nothing is missed that it wrote at its end.
-        let is_accompanied = runs::is_alive(process);
-        let due = sender.pass(false);
-        match due {
-            _ if is_accompanied => {}
-            Ok(Some(seconds)) if seconds <= LINGER => {}
-            _ => break,
-        }
-        let due = due.ok().flatten().filter(|_| !is_accompanied);
-        sleep(
-            due.and_then(|seconds| u64::try_from(seconds).ok()).map_or(pause, Duration::from_secs).max(OFTEN),
-        );
-        pause = (pause * 3 / 2).min(SELDOM);
+    if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
+        // Also for sinks that nobody delivers to any more. Where it fails, the next sender does it.
+        let _next_time = SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind));
     }
+    let Ok(mut deliveries) = Delivery::all(&settings) else { return status::UNVERIFIED };
+    std::thread::scope(|scope| {
+        for delivery in &mut deliveries {
+            scope.spawn(|| delivery.accompany(process));
+        }
+    });
     status::OK
 }
 
@@ -128,61 +122,17 @@ fn hide_memory() {
 /// The sinks that this process can deliver to: without the key or the headers, another will.
 fn ready(settings: &Settings) -> Vec<Sink<'_>> {
     let withheld = std::env::var(env::SCFW_WITHHELD).unwrap_or_default();
-    let has_headers = withheld
-        .split(',')
-        .filter(|name| !name.is_empty() && *name != env::DD_API_KEY)
-        .all(|name| std::env::var_os(name).is_some());
+    let is_missing =
+        |name: &str| withheld.split(',').any(|gone| gone == name) && std::env::var_os(name).is_none();
     let is_ready = |sink: &Sink<'_>| match sink {
         Sink::Agent(_) => true,
-        Sink::Api(datadog) => datadog.api_key.is_some(),
-        Sink::Otlp(_) => has_headers,
+        // Without the variable that goes before it, the key of the file would be another.
+        Sink::Api(datadog) => datadog.api_key.is_some() && !is_missing(env::DD_API_KEY),
+        Sink::Otlp(_) => {
+            !is_missing(env::OTEL_EXPORTER_OTLP_HEADERS) && !is_missing(env::OTEL_EXPORTER_OTLP_LOGS_HEADERS)
+        }
     };
     Sink::all(settings).into_iter().filter(is_ready).collect()
-}
-
-struct Sender<'a> {
-    settings: &'a Settings,
-    deliveries: Vec<Delivery<'a>>,
-}
-
-impl<'a> Sender<'a> {
-    fn new(settings: &'a Settings) -> io::Result<Self> {
-        let sinks = ready(settings).into_iter();
-        let deliveries = sinks.map(|sink| Delivery::new(sink, settings)).collect::<io::Result<_>>()?;
-        Ok(Self { settings, deliveries })
-    }
-
-    /// Delivers what is due, or everything, to all sinks at once: one that hangs keeps no other waiting. Gives in how
-    /// many seconds there is something to do again; nothing where nothing waits.
-    fn pass(&mut self, is_everything: bool) -> Result<Option<i64>, StoreError> {
-        let data = &self.settings.directories.data;
-        let path = Store::path_in(data);
-        let Some(mut store) = Store::open_existing(&path)? else { return Ok(None) };
-        let Ok(lock) = open_lock(data, OUTBOX) else { return Ok(None) };
-        if lock.try_lock().is_err() {
-            return Ok(Some(1));
-        }
-        // Also for sinks that nobody delivers to any more.
-        for kind in SinkKind::ALL {
-            store.drop_expired(kind)?;
-        }
-        let mut busy = Vec::new();
-        for delivery in &mut self.deliveries {
-            if store.sink_state(delivery.sink.kind())?.waiting > 0 {
-                busy.push(delivery);
-            }
-        }
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                busy.into_iter().map(|delivery| scope.spawn(|| delivery.run(&path, is_everything))).collect();
-            let mut next: Option<i64> = None;
-            for thread in threads {
-                let due = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-                next = next.into_iter().chain(due).min();
-            }
-            Ok(next)
-        })
-    }
 }
 
 /// Delivering to one sink.
@@ -207,15 +157,57 @@ enum Attempt {
 }
 
 impl<'a> Delivery<'a> {
+    /// One for each sink; none of them waits for another.
+    fn all(settings: &'a Settings) -> io::Result<Vec<Self>> {
+        ready(settings).into_iter().map(|sink| Self::new(sink, settings)).collect()
+    }
+
     fn new(sink: Sink<'a>, settings: &'a Settings) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { place: sink.place(), sink, settings, runtime, unnoted: None })
     }
 
-    /// Delivers what is due, or everything. Gives in how many seconds there is something to do again.
-    fn run(&mut self, path: &Path, is_everything: bool) -> Result<Option<i64>, StoreError> {
+    /// Delivers until nothing waits and `process` has ended.
+    fn accompany(&mut self, process: i32) {
+        let end = Instant::now() + LONGEST_LIFE;
+        let mut pause = OFTEN;
+        while Instant::now() < end {
+            // Asked before the outbox is looked at, so that nothing is missed that it wrote at its end.
+            let is_accompanied = runs::is_alive(process);
+            let due = self.pass(end, false);
+            match due {
+                _ if is_accompanied => {}
+                Ok(Some(seconds)) if seconds <= LINGER => {}
+                _ => break,
+            }
+            let due = due.ok().flatten().filter(|_| !is_accompanied);
+            sleep(due.map_or(pause, duration).max(OFTEN));
+            pause = (pause * 3 / 2).min(SELDOM);
+        }
+    }
+
+    /// Delivers until nothing waits, or until `end`.
+    fn flush(&mut self, end: Instant) -> Result<(), StoreError> {
+        while let Some(seconds) = self.pass(end, true)? {
+            let pause = duration(seconds).max(OFTEN);
+            if Instant::now() + pause > end {
+                break;
+            }
+            sleep(pause);
+        }
+        Ok(())
+    }
+
+    /// Delivers what is due, or everything, but begins nothing after `end`. Gives in how many seconds there is something
+    /// to do again; nothing where nothing waits.
+    fn pass(&mut self, end: Instant, is_everything: bool) -> Result<Option<i64>, StoreError> {
+        let data = &self.settings.directories.data;
         let kind = self.sink.kind();
-        let Some(mut store) = Store::open_existing(path)? else { return Ok(None) };
+        let Some(mut store) = Store::open_existing(&Store::path_in(data))? else { return Ok(None) };
+        let Ok(lock) = open_lock(data, &outbox_lock(kind)) else { return Ok(None) };
+        if lock.try_lock().is_err() {
+            return Ok(Some(i64::from(!is_everything)));
+        }
         self.note(&mut store)?;
         let mut most = MOST_RECORDS;
         loop {
@@ -228,14 +220,14 @@ impl<'a> Delivery<'a> {
             if waiting.is_empty() {
                 return Ok(None);
             }
-            match self.attempt(&mut store, &state, waiting)? {
-                Attempt::Taken => {
-                    most = (most * 2).min(MOST_RECORDS);
-                    self.tell_of_dropped(&mut store)?;
-                }
+            match self.attempt(&mut store, &state, waiting, end)? {
+                Attempt::Taken => most = (most * 2).min(MOST_RECORDS),
                 Attempt::Left(seconds) => return Ok(Some(seconds)),
                 // Which of them it is that the sink does not take, smaller batches show.
                 Attempt::TooMany(count) => most = count / 2,
+            }
+            if Instant::now() >= end {
+                return Ok(Some(0));
             }
         }
     }
@@ -254,15 +246,31 @@ impl<'a> Delivery<'a> {
         store: &mut Store,
         state: &SinkState,
         waiting: Vec<Waiting>,
+        end: Instant,
     ) -> Result<Attempt, StoreError> {
         let Some(last) = waiting.last().map(|last| last.number) else { return Ok(Attempt::Taken) };
         let records: Vec<String> = waiting.into_iter().map(|waiting| waiting.record).collect();
-        match self.runtime.block_on(self.sink.deliver(&records)) {
-            Outcome::Delivered { refused, remark } => self.take(store, last, refused, remark),
+        match self.deliver(&records, end) {
+            Outcome::Delivered { refused, remark } => {
+                // How many it says they are is up to the other side.
+                self.take(store, last, refused.min(records.len()), remark)?;
+                self.tell_of_dropped(store, &records)?;
+                Ok(Attempt::Taken)
+            }
             Outcome::Retry { after, reason } => self.leave(store, state, after, &reason),
             Outcome::Rejected { .. } if records.len() > 1 => Ok(Attempt::TooMany(records.len())),
-            Outcome::Rejected { reason } => self.get_past(store, state, &reason),
+            Outcome::Rejected { reason } => self.get_past(store, state, &reason, end),
         }
+    }
+
+    /// An attempt to deliver, which does not last much longer than until `end`.
+    fn deliver(&self, records: &[String], end: Instant) -> Outcome {
+        let end = end.max(Instant::now() + SHORTEST_ATTEMPT);
+        let attempt = async { tokio::time::timeout_at(end.into(), self.sink.deliver(records)).await };
+        self.runtime.block_on(attempt).unwrap_or_else(|_elapsed| Outcome::Retry {
+            after: None,
+            reason: format!("{} did not answer in time", self.sink.kind().title()),
+        })
     }
 
     /// Looks whether a sink that has refused a record takes one of those behind it. If so, it is the record that it does
@@ -272,16 +280,20 @@ impl<'a> Delivery<'a> {
         store: &mut Store,
         state: &SinkState,
         reason: &str,
+        end: Instant,
     ) -> Result<Attempt, StoreError> {
         let kind = self.sink.kind();
         let waiting = store.waiting(kind, 1 + PROBES, MOST_BYTES)?;
         for (index, probe) in waiting.iter().enumerate().skip(1) {
-            match self.runtime.block_on(self.sink.deliver(std::slice::from_ref(&probe.record))) {
+            let record = std::slice::from_ref(&probe.record);
+            match self.deliver(record, end) {
                 Outcome::Delivered { refused, remark } => {
                     let given_up = format!("{index} given up: {reason}");
                     let remark =
                         remark.map_or_else(|| given_up.clone(), |remark| format!("{given_up}; {remark}"));
-                    return self.take(store, probe.number, index + refused, Some(remark));
+                    self.take(store, probe.number, index + refused.min(1), Some(remark))?;
+                    self.tell_of_dropped(store, record)?;
+                    return Ok(Attempt::Taken);
                 }
                 Outcome::Retry { after, reason } => return self.leave(store, state, after, &reason),
                 Outcome::Rejected { .. } => {}
@@ -296,11 +308,10 @@ impl<'a> Delivery<'a> {
         number: i64,
         refused: usize,
         remark: Option<String>,
-    ) -> Result<Attempt, StoreError> {
+    ) -> Result<(), StoreError> {
         let remark = remark.map(|remark| sanitise(&remark).into_owned());
         self.unnoted = Some(Taken { number, refused, remark });
-        self.note(store)?;
-        Ok(Attempt::Taken)
+        self.note(store)
     }
 
     /// Notes what was taken; where that fails, it is for the next pass to do before anything else.
@@ -326,11 +337,12 @@ impl<'a> Delivery<'a> {
         Ok(Attempt::Left(pause))
     }
 
-    /// Once the sink takes records again, it is told how many it will never see.
-    fn tell_of_dropped(&self, store: &mut Store) -> Result<(), StoreError> {
+    /// Once the sink takes `records`, it is told how many it will never see; but of the loss of a record that tells of
+    /// one it is not, or a sink that keeps none would be told for ever.
+    fn tell_of_dropped(&self, store: &mut Store, records: &[String]) -> Result<(), StoreError> {
         let kind = self.sink.kind();
         let count = store.sink_state(kind)?.untold;
-        if count == 0 {
+        if count == 0 || records.iter().all(|record| is_loss(record)) {
             return Ok(());
         }
         let event = Event::Loss { sink: kind, dropped: u64::try_from(count).unwrap_or_default() };
@@ -342,6 +354,24 @@ impl<'a> Delivery<'a> {
         let _unwritable = file::append(&self.settings.log_file, &record);
         Ok(())
     }
+}
+
+/// Whether a record, in JSON, tells of dropped ones.
+fn is_loss(record: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        event: String,
+    }
+    serde_json::from_str::<Kind>(record).is_ok_and(|kind| kind.event == "loss")
+}
+
+/// The lock of the one that delivers to a sink.
+fn outbox_lock(kind: SinkKind) -> String {
+    format!("outbox-{}.lock", kind.name())
+}
+
+fn duration(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// Seconds until the next attempt after so many failed ones and one more: twice as long each time, and a little more

@@ -223,7 +223,7 @@ impl World {
         self.state().intake.hated = Some(text.to_owned());
     }
 
-    /// Makes the collector say of the next request that it did not keep so many (fewer than 128) of its records.
+    /// Makes the collector say of each request that it did not keep so many (fewer than 128) of its records.
     pub fn collector_rejects(&self, count: u8) {
         self.state().collector.rejected = count;
     }

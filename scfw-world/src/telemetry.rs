@@ -53,7 +53,7 @@ impl Intake {
 /// An OpenTelemetry Collector. It keeps each request as it came, in Protocol Buffers.
 #[derive(Default)]
 pub(crate) struct Collector {
-    /// How many records of the next request it does not keep, for a reason of this one character.
+    /// How many records of each request it says it does not keep.
     pub(crate) rejected: u8,
     pub(crate) requests: Vec<Vec<u8>>,
 }
@@ -65,10 +65,9 @@ impl Collector {
             return Response::text(404, "not found\n");
         }
         self.requests.push(request.body.clone());
-        let rejected = std::mem::take(&mut self.rejected);
-        if rejected > 0 {
+        if self.rejected > 0 {
             // ExportLogsServiceResponse.partial_success, with rejected_log_records and error_message.
-            let partial = [0x0a, 5, 0x08, rejected, 0x12, 1, b'!'];
+            let partial = [0x0a, 5, 0x08, self.rejected, 0x12, 1, b'!'];
             return Response::new(200, "application/x-protobuf", partial);
         }
         // A message without any field is an empty body: everything was taken.

@@ -52,10 +52,20 @@ fn a_self_test_is_in_nobodys_telemetry_and_gets_no_key() {
     let home = sandbox.path("elsewhere");
     let options = ["configure", "--shell", "bash,zsh,fish", "--scfw-home", home.to_str().unwrap()];
     sandbox.scfw(&options).ended_with(0);
+    let own_log = sandbox.path("own.log");
+    for (file, export) in
+        [(".bashrc", "export "), (".zshrc", "export "), (".config/fish/conf.d/own.fish", "set -gx ")]
+    {
+        let separator = if file.ends_with("fish") { ' ' } else { '=' };
+        let line = format!("\n{export}SCFW_LOG_FILE{separator}{}\n", own_log.display());
+        let path = sandbox.path("home").join(file);
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(path, before + &line).unwrap();
+    }
     let finished = sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(0);
     assert_eq!(outcome(&checks(&finished), "shell", "fish")["outcome"], "ok", "{finished:?}");
     nothing_was_delivered(&sandbox, &agent);
-    assert!(!home.join("store.db").exists() && !home.join("scfw.log").exists());
+    assert!(!home.join("store.db").exists() && !home.join("scfw.log").exists() && !own_log.exists());
     let environments = fs::read_to_string(environments).unwrap();
     assert!(environments.contains("npm_config_registry=") && !environments.contains(KEY));
     assert_eq!(sandbox.temporary_files(), Vec::<std::path::PathBuf>::new());

@@ -159,6 +159,12 @@ fn an_exempted_package_is_not_exempted_from_coming_from_another_address() {
     verify("git", &ours.replace("0123", "4567"), 69);
     verify("git", &ours.replace("Ours", "ours"), 69);
     verify("url", poisoned, 69);
+    // As a report has shown it, without the home directory.
+    let home = sandbox.path("home");
+    let own = format!("git+file://{}/own#0123", home.display());
+    verify("git", &own, 69);
+    allow(&sandbox, &["npm:left-pad", "--advisory", "git+file://~/own#0123", "--reason", "at home"]);
+    verify("git", &own, 0).says("at home");
     // Of an address with a query the query is not kept, so another could not be told from it.
     allow(
         &sandbox,

@@ -151,6 +151,27 @@ fn programs_that_scfw_runs_for_itself_get_no_secret_of_a_sink() {
 }
 
 #[test]
+fn records_below_an_installing_manager_are_sent_with_the_key_that_it_did_not_get() {
+    let mut sandbox = Sandbox::new();
+    sandbox.log_to_api();
+    let other = "[datadog]\napi_key = \"ffffffffffffffffffffffffffffffff\"\n";
+    fs::write(sandbox.path("scfw/config.toml"), other).unwrap();
+    sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
+    let script = format!(
+        "mkdir inner; cd inner; echo {{}} > package.json; '{}' npm install good",
+        binary("scfw-hook").display()
+    );
+    let package = json!({"name": "x", "version": "1.0.0", "scripts": {"preinstall": script}});
+    sandbox.write("package.json", package.to_string());
+    sandbox.hook(&["npm", "install"]).ended_with(0);
+    let log = sandbox.log();
+    eventually("all records", || (sandbox.intake_records().len() >= log.len()).then_some(()));
+    let requests = sandbox.world.requests();
+    let mut sent = requests.iter().filter(|request| request.service == Service::Intake);
+    assert!(sent.all(|request| request.header("dd-api-key") == Some(KEY)));
+}
+
+#[test]
 fn the_headers_of_a_collector_are_in_no_managers_environment_and_records_below_it_are_sent_with_them() {
     let mut sandbox = Sandbox::new();
     sandbox.log_to_collector();

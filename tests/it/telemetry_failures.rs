@@ -68,7 +68,7 @@ fn flush_waits_for_no_pause_and_tells_whether_anything_is_left() {
     sandbox.world.fail(Service::Intake, Some(Failure::Busy(3600)));
     install(&sandbox);
     sandbox.failure_of(SinkKind::Api);
-    let failed = sandbox.scfw(&["flush", "--timeout", "0"]).ended_with(1);
+    let failed = sandbox.scfw(&["flush", "--timeout", "1"]).ended_with(1);
     assert!(
         failed.stdout.starts_with("telemetry: 1 record waits for Datadog's API; last error"),
         "{failed:?}"
@@ -295,7 +295,7 @@ fn whoever_refuses_everything_at_a_wrong_address_loses_nothing() {
         install(&sandbox);
     }
     eventually("a pause", || (sandbox.sink(SinkKind::Api).attempts > 0).then_some(()));
-    sandbox.scfw(&["flush", "--timeout", "0"]).ended_with(1);
+    sandbox.scfw(&["flush", "--timeout", "1"]).ended_with(1);
     let state = sandbox.sink(SinkKind::Api);
     assert_eq!((state.waiting, state.dropped), (3, 0), "{state:?}");
     sandbox.world.fail(Service::Intake, None);
@@ -307,14 +307,17 @@ fn whoever_refuses_everything_at_a_wrong_address_loses_nothing() {
 fn what_a_collector_takes_and_does_not_keep_is_counted() {
     let mut sandbox = sandbox();
     sandbox.log_to_collector();
-    sandbox.world.collector_rejects(1);
+    sandbox.world.collector_rejects(99);
     install(&sandbox);
     let loss = eventually("word of the loss", || {
         sandbox.collected().into_iter().find(|record| record.event_name == "scfw.loss")
     });
     let dropped = loss.attributes.iter().find(|attribute| attribute.key == "dropped").unwrap();
     assert_eq!(dropped.value.clone().unwrap().value, Some(any_value::Value::IntValue(1)));
-    assert_eq!(sandbox.sink(SinkKind::Otlp).dropped, 1);
+    // It does not keep that either, and that is not told any more.
+    sandbox.scfw(&["flush"]).ended_with(0);
+    let state = sandbox.sink(SinkKind::Otlp);
+    assert_eq!((state.waiting, state.dropped, sandbox.collected().len()), (0, 2, 2));
 }
 
 #[test]
@@ -340,9 +343,14 @@ fn a_sink_that_hangs_keeps_no_other_waiting() {
     sandbox.log_to_api();
     sandbox.log_to_agent(&agent);
     agent.set_mood(AgentMood::Hangs);
-    install(&sandbox);
-    intake_has_everything(&sandbox);
+    for _ in 0..3 {
+        install(&sandbox);
+        intake_has_everything(&sandbox);
+    }
     assert_eq!(sandbox.sink(SinkKind::Agent).error, None, "it still hangs");
+    // Another process is at it, so that this one cannot do much.
+    sandbox.scfw(&["flush", "--timeout", "1"]).ended_with(1);
+    assert_eq!(sandbox.sink(SinkKind::Agent).waiting, 3);
 }
 
 #[test]
@@ -354,7 +362,7 @@ fn what_closes_connections_unread_is_no_agent() {
     for _ in 0..5 {
         install(&sandbox);
         sandbox.failure_of(SinkKind::Agent);
-        sandbox.scfw(&["flush", "--timeout", "0"]).ended_with(1);
+        sandbox.scfw(&["flush", "--timeout", "1"]).ended_with(1);
     }
     agent.set_mood(AgentMood::Reads);
     sandbox.scfw(&["flush"]).ended_with(0);

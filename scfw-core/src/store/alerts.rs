@@ -120,7 +120,8 @@ impl Store {
                 .collect::<rusqlite::Result<HashSet<(i64, String)>>>()?;
             let mut insert = transaction.prepare(
                 "INSERT INTO alerts (target, verifier, advisory, summary, url) VALUES (?1, ?2, ?3, ?4, ?5) \
-                 ON CONFLICT DO UPDATE SET summary = excluded.summary, url = excluded.url",
+                 ON CONFLICT DO UPDATE SET verifier = excluded.verifier, \
+                 summary = excluded.summary, url = excluded.url",
             )?;
             for alert in alerts {
                 gone.remove(&(alert.target, alert.advisory.clone()));

@@ -94,6 +94,8 @@ fn carry_over(
     table: &str,
     columns: &str,
 ) -> rusqlite::Result<(usize, bool)> {
+    // A store of an older schema lacks some, and what they mean by default is what it means without them.
+    let columns = columns_of(source, table, columns);
     let marks = vec!["?"; columns.split(',').count()].join(", ");
     let order_by = columns.split(',').next().unwrap_or_default();
     let transaction = target.unchecked_transaction()?;
@@ -118,8 +120,22 @@ fn carry_over(
         }
     }
     drop(insert);
+    if table == "runs" {
+        transaction.execute("UPDATE runs SET program = manager WHERE program = ''", [])?;
+    }
     transaction.commit()?;
     Ok((kept, is_complete))
+}
+
+/// Those of `columns` that `table` has; all of them where that cannot be told.
+fn columns_of(source: &Connection, table: &str, columns: &str) -> String {
+    let named = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = source.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        statement.query_map([table], |row| row.get(0))?.collect()
+    };
+    let there = named().unwrap_or_default();
+    let is_there = |column: &&str| there.is_empty() || there.iter().any(|name| name == column);
+    columns.split(", ").filter(is_there).collect::<Vec<_>>().join(", ")
 }
 
 /// Gives each row that can be read to `put`; whether these were all, and `put` took them all.

@@ -443,6 +443,32 @@ fn a_damaged_store_is_rebuilt_with_its_ledger_and_exemptions() {
 }
 
 #[test]
+fn a_damaged_store_of_an_older_schema_keeps_its_ledger_too() {
+    let place = Place::new();
+    fs::create_dir_all(place.path().parent().unwrap()).unwrap();
+    let connection = Connection::open(place.path()).unwrap();
+    for script in &MIGRATIONS[..2] {
+        connection.execute_batch(script).unwrap();
+    }
+    let insert = "INSERT INTO runs (id, time, action, purpose, manager, arguments, directory, executable, record) \
+        VALUES ('a', 1, 'ALLOW', 'install', 'npm', '[\"install\"]', '/project', '/usr/bin/npm', '{}')";
+    connection.execute(insert, []).unwrap();
+    connection
+        .execute("INSERT INTO outbox (sink, time, bytes, record) VALUES ('api', 1, 2, '{}')", [])
+        .unwrap();
+    connection.execute("INSERT INTO sinks (name, dropped) VALUES ('api', 7)", []).unwrap();
+    connection.pragma_update(None, "application_id", APPLICATION).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let rebuilt = rebuild(&place.path()).unwrap();
+    assert_eq!((rebuilt.runs, rebuilt.is_incomplete), (1, false));
+    let store = place.store();
+    assert_eq!(store.runs(&RunQuery::default()).unwrap()[0].run.program, "npm");
+    let state = store.sink_state(SinkKind::Api).unwrap();
+    assert_eq!((state.waiting, state.dropped), (1, 7), "what waits is counted anew");
+}
+
+#[test]
 fn processes_that_write_once_keep_the_log_short() {
     let home = tempfile::tempdir().unwrap();
     let path = Store::path_in(home.path());

@@ -1,6 +1,6 @@
 //! The file log: JSON Lines, appended a whole line at a time by processes that run side by side.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -40,13 +40,14 @@ pub fn append(path: &Path, record: &str) -> io::Result<()> {
 /// Whether the lock was to be had.
 fn lock(file: &File) -> bool {
     let start = Instant::now();
-    while file.try_lock().is_err() {
-        if start.elapsed() >= PATIENCE {
-            return false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return true,
+            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => sleep(PAUSE),
+            // Held for too long, or no lock is to be had in this file system.
+            Err(_) => return false,
         }
-        sleep(PAUSE);
     }
-    true
 }
 
 #[cfg(test)]

@@ -54,7 +54,9 @@ fn without_queries(text: &str) -> Cow<'_, str> {
     let mut clean = String::new();
     let mut rest = text;
     while let Some(start) = find_authority(rest) {
-        let url_end = rest[start..].find(char::is_whitespace).map_or(rest.len(), |end| start + end);
+        // A quote is no part of an address (RFC 3986), and in JSON what follows is another value.
+        let ends = |character: char| character.is_whitespace() || matches!(character, '"' | '<' | '>');
+        let url_end = rest[start..].find(ends).map_or(rest.len(), |end| start + end);
         let fragment = rest[start..url_end].find('#').map_or(url_end, |at| start + at);
         let query = rest[start..fragment].find('?').map(|at| start + at + 1);
         if let Some(query) = query.filter(|query| *query < fragment) {
@@ -188,6 +190,8 @@ mod tests {
         assert_eq!(without_credentials("https://host/@scope/pkg"), "https://host/@scope/pkg");
         assert_eq!(without_credentials("git+ssh://git@host/a.git#x@y"), "git+ssh://host/a.git#x@y");
         assert_eq!(without_credentials("not a url"), "not a url");
+        let json = r#"{"d":"https://host/p?x=[…]","e":2}"#;
+        assert_eq!(without_credentials(&json.replace("[…]", "t0ken")), json.replace("x=", ""));
         assert_eq!(without_credentials("https://host/a?token=t0ken#egg=a"), "https://host/a?[…]#egg=a");
         assert_eq!(without_credentials("https://u:p@host?token=t0ken"), "https://host?[…]");
         assert_eq!(without_credentials("https://host/a?#b?c"), "https://host/a?#b?c");

@@ -83,6 +83,7 @@ fn terms(options: &Allow, policy: &Policy) -> Result<NewExemption, String> {
     };
     let reason = bounded("--reason", reason.unwrap_or_default())?;
     let advisory = options.advisory.as_deref().map(|id| bounded("--advisory", id)).transpose()?;
+    let advisory = advisory.map(as_it_is_known);
     let created = now();
     let expires = match &options.expires {
         Some(text) => moment::until(text, created).map_err(|error| error.to_string())?,
@@ -106,6 +107,16 @@ fn terms(options: &Allow, policy: &Policy) -> Result<NewExemption, String> {
         expires: Some(expires),
         author: username(),
     })
+}
+
+/// An address as its package has it, of one that was taken from a report, which has `~` for the home directory.
+fn as_it_is_known(advisory: String) -> String {
+    match std::env::var("HOME") {
+        Ok(home) if home.starts_with('/') => {
+            advisory.replacen("://~/", &format!("://{}/", home.trim_end_matches('/')), 1)
+        }
+        _ => advisory,
+    }
 }
 
 /// How long one can last by `policy`, in seconds.

@@ -133,12 +133,13 @@ impl Route {
             }
             Self::Shell(shell) => {
                 let mut command = Command::new(shell.name());
-                // The user's start-up files may name a home for scfw. All other words are ours and need no quoting in
-                // any shell.
+                // The user's start-up files may name a home for scfw, and a log. All other words are ours and need no
+                // quoting in any shell.
+                let (home, log) = (env::SCFW_HOME, env::SCFW_LOG_FILE);
                 let home = if *shell == Shell::Fish {
-                    format!("set -gx {} $argv[1]", env::SCFW_HOME)
+                    format!("set -gx {home} $argv[1]; set -gx {log} $argv[2]")
                 } else {
-                    format!("export {}=\"$1\"", env::SCFW_HOME)
+                    format!("export {home}=\"$1\" {log}=\"$2\"")
                 };
                 command.args(["-i", "-c"]).arg(format!(
                     "{home}; {} {} {package}",
@@ -149,7 +150,7 @@ impl Route {
                     // What the others take for their own name.
                     command.arg(shell.name());
                 }
-                command.arg(world.home());
+                command.arg(world.home()).arg(world.log());
                 command
             }
             Self::Preload(_) => {

@@ -62,6 +62,11 @@ impl LittleWorld {
         self.place.join("scfw")
     }
 
+    /// The log of this world.
+    pub(super) fn log(&self) -> PathBuf {
+        self.home().join("scfw.log")
+    }
+
     /// A new folder to install into.
     pub(super) fn folder(&self) -> io::Result<PathBuf> {
         // Kept until the whole place goes.
@@ -92,7 +97,7 @@ impl LittleWorld {
             .current_dir(folder)
             .env(env::SCFW_HOME, self.home())
             // The system's file may name another, for everybody.
-            .env(env::SCFW_LOG_FILE, self.home().join("scfw.log"))
+            .env(env::SCFW_LOG_FILE, self.log())
             .env(env::SCFW_OSV_API_URL, self.world.osv_url())
             .env(env::SCFW_OSV_BULK_URL, self.world.osv_bulk_url())
             .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url())

@@ -70,9 +70,9 @@ pub(in crate::commands) fn all() -> Vec<Delivery> {
 }
 
 impl Delivery {
-    /// Whether it has not got everything, or that cannot be told.
+    /// Whether it is set up and has not got everything, or that cannot be told.
     pub(in crate::commands) fn is_waiting(&self) -> bool {
-        self.waiting != Some(0)
+        self.configured && self.waiting != Some(0)
     }
 }
 
