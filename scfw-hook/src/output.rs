@@ -56,6 +56,9 @@ pub fn redactor() -> Redactor {
 /// A report as it is shown: people pass them on, so the user's home directory is `~` in it.
 #[must_use]
 pub fn redacted(report: &str) -> String {
+    if report.is_empty() {
+        return String::new();
+    }
     redactor().without_home(report).into_owned()
 }
 
