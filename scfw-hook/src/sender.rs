@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread::sleep;
+use std::thread::{self, ScopedJoinHandle, sleep};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -80,12 +80,14 @@ pub fn ensure(settings: &Settings) {
 pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
     let mut deliveries = Delivery::all(settings).context("the network cannot be used")?;
     let end = Instant::now() + patience;
-    std::thread::scope(|scope| {
+    let ended: Vec<_> = thread::scope(|scope| {
         let start = |delivery| scope.spawn(move || Delivery::flush(delivery, end));
         let threads: Vec<_> = deliveries.iter_mut().map(start).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.into_iter().try_for_each(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
-    })?;
+        threads.into_iter().map(ScopedJoinHandle::join).collect()
+    });
+    for ended in ended {
+        ended.unwrap_or_else(|panic| resume_unwind(panic))?;
+    }
     Ok(())
 }
 
@@ -103,7 +105,7 @@ pub fn run(process: i32) -> i32 {
         let _next_time = SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind));
     }
     let Ok(mut deliveries) = Delivery::all(&settings) else { return status::UNVERIFIED };
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for delivery in &mut deliveries {
             scope.spawn(|| delivery.accompany(process));
         }
