@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle, sleep};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -97,20 +98,64 @@ pub fn run(process: i32) -> i32 {
     hide_memory();
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return status::CONFIGURATION };
     let data = &settings.directories.data;
-    let Ok(life) = open_lock(data, LIFE) else { return status::UNVERIFIED };
-    // Held as long as this process lives. Where it cannot be had, another sender may be started, and no more.
-    let _alive = life.try_lock_shared();
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
         // Also for sinks that nobody delivers to any more. Where it fails, the next sender does it.
         let _next_time = SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind));
     }
     let Ok(mut deliveries) = Delivery::all(&settings) else { return status::UNVERIFIED };
-    thread::scope(|scope| {
+    let end = Instant::now() + LONGEST_LIFE;
+    let mut pause = OFTEN;
+    loop {
         for delivery in &mut deliveries {
-            scope.spawn(|| delivery.accompany(process));
+            delivery.has_delivered = false;
         }
-    });
-    status::OK
+        let Ok(life) = open_lock(data, LIFE) else { return status::UNVERIFIED };
+        // Held as long as somebody looks after the outbox. Where it cannot be had, another sender may be started, and no
+        // more.
+        let _alive = life.try_lock_shared();
+        let company = Company::new(process, end, deliveries.len());
+        thread::scope(|scope| {
+            for (place, delivery) in deliveries.iter_mut().enumerate() {
+                let company = &company;
+                scope.spawn(move || delivery.accompany(company, place));
+            }
+        });
+        drop(life);
+        // Whoever has put a record there since may have seen that a sender was alive, and started none.
+        if Instant::now() >= end || !deliveries.iter().any(Delivery::is_due) {
+            return status::OK;
+        }
+        let is_of_use = deliveries.iter().any(|delivery| delivery.has_delivered);
+        pause = if is_of_use { OFTEN } else { (pause * 3 / 2).min(SELDOM) };
+        sleep(pause);
+    }
+}
+
+/// Those who deliver beside one another. They end together: as long as one has something to do, all look after the outbox,
+/// for until then no other sender is started.
+struct Company {
+    /// The process that they accompany.
+    process: i32,
+    end: Instant,
+    /// Who has nothing to do.
+    idle: Vec<AtomicBool>,
+    is_over: AtomicBool,
+}
+
+impl Company {
+    fn new(process: i32, end: Instant, size: usize) -> Self {
+        let idle = (0..size).map(|_| AtomicBool::new(false)).collect();
+        Self { process, end, idle, is_over: AtomicBool::new(false) }
+    }
+
+    /// Notes whether the one at `place` has something to do, and tells whether all are to end.
+    fn is_over(&self, place: usize, is_busy: bool) -> bool {
+        self.idle[place].store(!is_busy, Ordering::SeqCst);
+        if Instant::now() >= self.end || self.idle.iter().all(|idle| idle.load(Ordering::SeqCst)) {
+            self.is_over.store(true, Ordering::SeqCst);
+        }
+        self.is_over.load(Ordering::SeqCst)
+    }
 }
 
 /// Keeps the secrets in the memory and the environment of this process from others of the same user, and out of core
@@ -146,6 +191,8 @@ struct Delivery<'a> {
     runtime: Runtime,
     /// What the sink has taken and the store could not be told of: it is not to get that twice.
     unnoted: Option<Taken>,
+    /// Whether the sink has taken anything of late.
+    has_delivered: bool,
 }
 
 /// What has become of an attempt.
@@ -166,26 +213,30 @@ impl<'a> Delivery<'a> {
 
     fn new(sink: Sink<'a>, settings: &'a Settings) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { place: sink.place(), sink, settings, runtime, unnoted: None })
+        Ok(Self { place: sink.place(), sink, settings, runtime, unnoted: None, has_delivered: false })
     }
 
-    /// Delivers until nothing waits and `process` has ended.
-    fn accompany(&mut self, process: i32) {
-        let end = Instant::now() + LONGEST_LIFE;
+    /// Delivers what is due until all of `company`, in which this has the place `place`, have nothing more to do.
+    fn accompany(&mut self, company: &Company, place: usize) {
         let mut pause = OFTEN;
-        while Instant::now() < end {
+        loop {
             // Asked before the outbox is looked at, so that nothing is missed that it wrote at its end.
-            let is_accompanied = runs::is_alive(process);
-            let due = self.pass(end, false);
-            match due {
-                _ if is_accompanied => {}
-                Ok(Some(seconds)) if seconds <= LINGER => {}
-                _ => break,
+            let is_accompanied = runs::is_alive(company.process);
+            let due = self.pass(company.end, false).ok().flatten().filter(|seconds| *seconds <= LINGER);
+            if company.is_over(place, is_accompanied || due.is_some()) {
+                return;
             }
-            let due = due.ok().flatten().filter(|_| !is_accompanied);
+            let due = due.filter(|_| !is_accompanied);
             sleep(due.map_or(pause, duration).max(OFTEN));
             pause = (pause * 3 / 2).min(SELDOM);
         }
+    }
+
+    /// Whether there is something to deliver at once.
+    fn is_due(&self) -> bool {
+        let store = Store::open_existing(&Store::path_in(&self.settings.directories.data));
+        let state = store.ok().flatten().and_then(|store| self.state(&store).ok());
+        state.is_some_and(|state| state.waiting > 0 && state.not_before <= now())
     }
 
     /// Delivers until nothing waits, or until `end`.
@@ -313,6 +364,7 @@ impl<'a> Delivery<'a> {
     ) -> Result<(), StoreError> {
         let remark = remark.map(|remark| sanitise(&remark).into_owned());
         self.unnoted = Some(Taken { number, refused, remark });
+        self.has_delivered = true;
         self.note(store)
     }
 

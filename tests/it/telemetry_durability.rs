@@ -19,6 +19,21 @@ fn on_a_new_machine_the_first_record_is_delivered_as_well() {
 }
 
 #[test]
+fn a_record_that_comes_as_a_sender_ends_is_delivered_as_well() {
+    let agent = Agent::start().unwrap();
+    let mut sandbox = sandbox();
+    sandbox.log_to_api();
+    sandbox.log_to_agent(&agent);
+    for _ in 0..40 {
+        sandbox.scfw(&["allow", "npm:x", "--reason", "y"]).ended_with(0);
+        // When this has arrived, its sender may be about to end.
+        let count = sandbox.log().len();
+        eventually("the record at the Agent", || (agent.lines().len() >= count).then_some(()));
+    }
+    intake_has_everything(&sandbox);
+}
+
+#[test]
 fn killed_between_verdict_and_delivery_nothing_is_lost() {
     let mut sandbox = sandbox();
     sandbox.log_to_api();
