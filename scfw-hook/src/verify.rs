@@ -38,7 +38,7 @@ fn answer() -> i32 {
         output::say("the gate's document is larger than any installation's");
         return status::UNVERIFIED;
     }
-    let document = match Document::parse(&bytes) {
+    let mut document = match Document::parse(&bytes) {
         Ok(document) => document,
         Err(error) => {
             output::say(&describe(&error));
@@ -65,7 +65,7 @@ fn answer() -> i32 {
     // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
     // opened is said by those who use it.
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
-    let verification = verify(&settings, &verifiers, document.targets);
+    let verification = verify(&settings, &verifiers, std::mem::take(&mut document.targets));
     output::say_trouble(&verification);
     let Conclusion { action, status, refusal } = conclude(&verification, &settings, document.phase);
     let purpose = match document.phase {
@@ -74,12 +74,7 @@ fn answer() -> i32 {
         _ => purpose_of_install(),
     };
     let executable = executable();
-    let command = Command {
-        manager: document.manager,
-        program: &document.program,
-        executable: &executable,
-        arguments: &document.arguments,
-    };
+    let command = command(&document, &executable);
     let refusal = refusal.as_deref();
     record(&Event::Run { action, purpose, command, verification: &verification, refusal }, &settings);
     if verification.local.is_refresh_due {
@@ -101,15 +96,20 @@ fn answer_unsupported(document: &Document, settings: &Settings) -> i32 {
     };
     output::say(&sentence);
     let executable = executable();
-    let command = Command {
-        manager: document.manager,
-        program: &document.program,
-        executable: &executable,
-        arguments: &document.arguments,
-    };
+    let command = command(document, &executable);
     let purpose = purpose_of_install();
     record(&Event::Unverified { action, purpose, command, reason: &sentence }, settings);
     status
+}
+
+/// The command that the gate has sent `document` about.
+fn command<'a>(document: &'a Document, executable: &'a str) -> Command<'a> {
+    Command {
+        manager: document.manager,
+        program: &document.program,
+        executable,
+        arguments: &document.arguments,
+    }
 }
 
 /// The manager's own file, as the router has told it.
