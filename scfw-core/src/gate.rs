@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::invocation::Manager;
-use crate::package::{Package, Publication, Source, Target, Told, publish_time, registry_base};
+use crate::package::{Ecosystem, Package, Publication, Source, Target, Told, publish_time, registry_base};
+use crate::screen::npm_spec::{exact as exact_npm_version, is_name as is_npm_name};
 use crate::text::without_credentials;
 
 /// The protocol that this build speaks.
@@ -16,6 +17,9 @@ pub const LARGEST_DOCUMENT: u64 = 128 * 1024 * 1024;
 
 /// Longest name or version that is taken for one, in bytes.
 const LONGEST_NAME: usize = 1024;
+
+/// Longest part of a name or version that an error shows, in characters.
+const LONGEST_SHOWN: usize = 200;
 
 /// When the gate asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -40,8 +44,9 @@ pub struct Document {
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// What it is about to build or install.
-    pub targets: Vec<Target>,
+    /// What it is about to build or install; why that cannot be verified, where one of them is nothing that a registry
+    /// can hold.
+    pub targets: Result<Vec<Target>, TargetError>,
     /// Why the gate cannot hold the manager, where it is unsupported.
     pub reason: String,
 }
@@ -61,9 +66,30 @@ pub enum DocumentError {
     /// A manager that has no gate.
     #[error("the gate names an unknown manager")]
     Manager,
-    /// A name or version that nothing real has.
+}
+
+/// Why a target of a document was refused. A manager would fetch something else for it than its name and version say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No registry can hold a package of that name.
+    #[error("no registry can hold a package called {name:?}, so it could not be verified")]
+    Name {
+        /// The name, as far as it is shown.
+        name: String,
+    },
+    /// The version is a range, a tag, an alias or an address.
+    #[error(
+        "{version:?} is no exact version of {name}, so it could not be verified; is there an odd lockfile?"
+    )]
+    Version {
+        /// The package's name.
+        name: String,
+        /// The version, as far as it is shown.
+        version: String,
+    },
+    /// A name or version is empty or longer than any real one.
     #[error("the gate names a package with an empty or overlong name or version")]
-    Name,
+    Length,
 }
 
 #[derive(Deserialize)]
@@ -118,8 +144,7 @@ impl Document {
             "npm" => Manager::Npm,
             _ => return Err(DocumentError::Manager),
         };
-        let targets =
-            raw.targets.into_iter().map(|target| target.into_target(manager)).collect::<Result<_, _>>()?;
+        let targets = raw.targets.into_iter().map(|target| target.into_target(manager)).collect();
         Ok(Self {
             manager,
             phase: raw.phase,
@@ -132,19 +157,20 @@ impl Document {
 }
 
 impl RawTarget {
-    fn into_target(self, manager: Manager) -> Result<Target, DocumentError> {
+    fn into_target(self, manager: Manager) -> Result<Target, TargetError> {
         // The gates take credentials out, and whatever else may write a document need not.
         let url = self.url.map(|url| without_credentials(&url).into_owned());
         // A repository or archive without a name is known by where it comes from.
-        let name = self.name.or_else(|| url.clone()).ok_or(DocumentError::Name)?;
-        let sensible = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME;
-        let is_named = self.source == Source::Registry;
-        if (is_named && !sensible(&name)) || self.version.as_deref().is_some_and(|version| !sensible(version))
-        {
-            return Err(DocumentError::Name);
+        let name = self.name.or_else(|| url.clone()).ok_or(TargetError::Length)?;
+        let is_sensible = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME;
+        if self.version.as_deref().is_some_and(|version| !is_sensible(version)) {
+            return Err(TargetError::Length);
         }
-        if is_named && self.version.is_none() {
-            return Err(DocumentError::Name);
+        if self.source == Source::Registry {
+            if !is_sensible(&name) {
+                return Err(TargetError::Length);
+            }
+            check_identity(manager.ecosystem(), &name, self.version.as_deref().unwrap_or_default())?;
         }
         let publication = if self.carried {
             Publication::Unasked
@@ -166,6 +192,34 @@ impl RawTarget {
     }
 }
 
+/// Checks that a registry can hold the package, and that `version` is one of it.
+fn check_identity(ecosystem: Ecosystem, name: &str, version: &str) -> Result<(), TargetError> {
+    let (is_name, is_version) = match ecosystem {
+        Ecosystem::Npm => (is_npm_name(name), exact_npm_version(version).is_some()),
+        // Pips before 24.1 take versions that PEP 440 does not know. None of them is a specifier or an address.
+        Ecosystem::PyPi => (is_pypi_name(name), is_pypi_version(version)),
+    };
+    let shown = |text: &str| text.chars().take(LONGEST_SHOWN).collect::<String>();
+    match (is_name, is_version) {
+        (true, true) => Ok(()),
+        (false, _) => Err(TargetError::Name { name: shown(name) }),
+        (true, false) => Err(TargetError::Version { name: shown(name), version: shown(version) }),
+    }
+}
+
+/// Whether PEP 508 allows the name.
+fn is_pypi_name(name: &str) -> bool {
+    let is_end = |end: Option<char>| end.is_some_and(|end| end.is_ascii_alphanumeric());
+    is_end(name.chars().next())
+        && is_end(name.chars().next_back())
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
+}
+
+fn is_pypi_version(version: &str) -> bool {
+    !version.is_empty()
+        && version.chars().all(|character| character.is_ascii_alphanumeric() || "-_.+!".contains(character))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,14 +236,16 @@ mod tests {
         assert_eq!((document.manager, document.phase), (Manager::Pip, Phase::Install));
         assert_eq!((document.program.as_str(), document.reason.as_str()), ("pip", ""));
         assert_eq!(document.arguments, ["install", "requests"]);
-        assert_eq!(document.targets[0].package.to_string(), "urllib3-2.2.1");
-        assert_eq!(document.targets[0].required_by, ["requests"]);
+        let targets = document.targets.unwrap();
+        assert_eq!(targets[0].package.to_string(), "urllib3-2.2.1");
+        assert_eq!(targets[0].required_by, ["requests"]);
     }
 
     #[test]
     fn what_is_told_of_a_publication_is_taken_only_if_it_makes_sense() {
-        let told =
-            |document: &str| Document::parse(document.as_bytes()).unwrap().targets.remove(0).publication;
+        let told = |document: &str| {
+            Document::parse(document.as_bytes()).unwrap().targets.unwrap().remove(0).publication
+        };
         let unknown = Told { registry: Some("https://index.example/simple/".to_owned()), ..Told::default() };
         assert_eq!(told(DOCUMENT), Publication::Told(unknown.clone()));
         let dated = DOCUMENT.replace("\"published\":null", "\"published\":\"2020-01-01T00:00:00Z\"");
@@ -213,7 +269,7 @@ mod tests {
             "targets":[],"reason":"npm 6 is too old"}"#;
         let document = Document::parse(document.as_bytes()).unwrap();
         assert_eq!((document.phase, document.reason.as_str()), (Phase::Unsupported, "npm 6 is too old"));
-        assert_eq!((document.program.as_str(), document.targets.len()), ("npx", 0));
+        assert_eq!((document.program.as_str(), document.targets), ("npx", Ok(Vec::new())));
     }
 
     #[test]
@@ -224,12 +280,46 @@ mod tests {
 
     #[test]
     fn a_registry_package_has_a_name_and_a_version() {
+        let check = |document: &str| Document::parse(document.as_bytes()).unwrap().targets.map(|_| ());
         for broken in [
-            DOCUMENT.replace("\"version\":\"2.2.1\",", ""),
             DOCUMENT.replace("urllib3\",\"version", "\",\"version"),
             DOCUMENT.replace("2.2.1\",\"source", &format!("{}\",\"source", "9".repeat(2000))),
         ] {
-            assert!(matches!(Document::parse(broken.as_bytes()), Err(DocumentError::Name)), "{broken}");
+            assert_eq!(check(&broken), Err(TargetError::Length), "{broken}");
+        }
+        let unversioned = DOCUMENT.replace("\"version\":\"2.2.1\",", "");
+        assert!(matches!(check(&unversioned), Err(TargetError::Version { .. })));
+        let npm = DOCUMENT.replace("\"manager\":\"pip\"", "\"manager\":\"npm\"");
+        let with = |document: &str, name: &str, version: &str| {
+            check(
+                &document
+                    .replace("\"urllib3\"", &format!("{name:?}"))
+                    .replace("\"2.2.1\"", &format!("{version:?}")),
+            )
+        };
+        for (name, version) in [
+            ("urllib3", "2.2.1"),
+            ("urllib3", "v2.2.1"),
+            ("@s/urllib3", "=2.2.1-rc.1+build"),
+            ("JSONStream", "0.0.1"),
+        ] {
+            assert_eq!(with(&npm, name, version), Ok(()), "{name}@{version}");
+        }
+        for version in
+            ["npm:evil@1.0.0", "1.x", "latest", "https://host.example/x.tgz", "file:x", "1.0.0 || 2.0.0", "*"]
+        {
+            assert!(matches!(with(&npm, "a", version), Err(TargetError::Version { .. })), "{version}");
+        }
+        for name in ["a@npm:evil", "a b", "../a", "@s", "a/b", "node_modules", "https://host.example/x"] {
+            assert!(matches!(with(&npm, name, "1.0.0"), Err(TargetError::Name { .. })), "{name}");
+        }
+        for (name, version) in [("Zope.Interface", "2.2.1"), ("a", "2004d"), ("a", "1!2.0.post1+local.1")] {
+            assert_eq!(with(DOCUMENT, name, version), Ok(()), "{name} {version}");
+        }
+        for (name, version) in
+            [("a @ https://host.example/a", "1.0"), ("-r", "1.0"), ("a", ">=1.0"), ("a", "1.*")]
+        {
+            assert!(with(DOCUMENT, name, version).is_err(), "{name} {version}");
         }
     }
 

@@ -40,10 +40,10 @@ const reported = new Set()
 let isLetGo = false
 // The nodes that npm unpacks from a tarball of their own.
 const unpacked = new WeakSet()
+// The nodes of which it is known that they are on disk what they were verified as.
+const compared = new WeakSet()
 // Arborists that looked after npx's cache; what they hold is verified before it is run.
 const npxArborists = new Set()
-// How many `reify` calls are under way: they rebuild only what they have had verified.
-let reifying = 0
 let npmVersion = null
 // The registry of an npm that is told of none.
 let defaultRegistry = null
@@ -65,6 +65,19 @@ function repository (url) {
 function nameOf (node) {
   return node.packageName || (node.package && node.package.name) || node.name
 }
+
+// The exact version that npm reads in `text`, without prefix and build metadata. Nothing where npm would take it for
+// a range, a tag, an alias or an address, and fetch something else.
+function exact (text) {
+  const found = /^[=v\s]*(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.-]+)?\s*$/.exec(text || '')
+  return found ? found[1] : null
+}
+
+// Whether a registry can hold a package of that name, old names included.
+const isName = name => /^(?:@[\w~!*'()-][\w.~!*'()-]*\/)?[\w~!*'()-][\w.~!*'()-]*$/.test(name || '')
+
+// A folder of the user's own, which a link leads to: npm unpacks into a node_modules and nowhere else.
+const isOwnFolder = node => node.isTop && !/(?:^|\/)node_modules\//.test(node.location)
 
 // The packages that led to `node`, the one the user asked for first: the shortest chain there is.
 function requiredBy (node) {
@@ -152,7 +165,8 @@ function publication (name, version, registry) {
   const { versions, time, modified } = histories.get(historyKey(registry, name)) || {}
   return {
     index: withSlash(withoutCredentials(registry)),
-    published: time && time[version] || null,
+    // Times stand beside other keys than versions, and a dist-tag can have the name of one.
+    published: versions && versions.has(version) && time && time[version] || null,
     modified: versions && versions.has(version) && modified || null,
   }
 }
@@ -207,7 +221,7 @@ function isCarried (node) {
 // A node of npm's tree as the verifier's document has it; nothing for the user's own folders. Two where a lockfile
 // puts one package's tarball under another's name or version: both are verified.
 function describe (node, options) {
-  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert) {
+  if (node.isProjectRoot || node.isRoot || node.isWorkspace || node.isLink || node.inert || isOwnFolder(node)) {
     return []
   }
   const source = sourceOf(node, options)
@@ -240,8 +254,34 @@ function describe (node, options) {
   return other ? [target, other] : [target]
 }
 
+// What was unpacked for `node`, where its own package.json says another name or version than `targets`, which npm's
+// tree made of it: what a lockfile, a cache or a registry says of a package is a claim.
+function unpackedAs (node, targets, options) {
+  const [target] = targets
+  if (!target) {
+    return []
+  }
+  let manifest = null
+  try {
+    manifest = JSON.parse(fs.readFileSync(path.join(node.path, 'package.json'), 'utf8').replace(/^\uFEFF/, ''))
+  } catch (er) {
+    // It has no package.json that npm could read.
+  }
+  const { name, version } = manifest || {}
+  if (target.source === 'registry' && !(isName(name) && exact(version))) {
+    refuse(`what was unpacked as ${target.name}@${target.version} does not say in a package.json which package it is`)
+  }
+  if (!name || targets.some(target => target.name === name && exact(target.version) === exact(version))) {
+    return []
+  }
+  const isListed = target.source === 'registry' && !target.carried
+  const known = isListed ? publication(name, version, registryOf(name, null, options)) : {}
+  return [{ ...target, name, version: version || null, ...known, unpacked: true }]
+}
+
 function keyOf (target) {
-  return target.source === 'git'
+  // A repository is known by its address before its name is.
+  return target.source === 'git' && !target.unpacked
     ? `git ${repository(target.url)}`
     : JSON.stringify([target.name, target.version, target.url, target.carried])
 }
@@ -280,9 +320,13 @@ function verify (phase, targets) {
   for (const target of targets) {
     target.accepted = accepted.has(keyOf(target))
   }
+  const odd = targets.find(({ source, name, version }) => source === 'registry' && !(isName(name) && exact(version)))
   const status = ask(phase, targets)
   if (status !== 0) {
     stop(status)
+  }
+  if (odd) {
+    refuse(`${odd.name}@${odd.version} is no exact version of a package`)
   }
   for (const target of targets) {
     accepted.add(keyOf(target))
@@ -309,15 +353,30 @@ function stop (status) {
   throw Object.assign(new Error(message), { code: 'ESCFW', errno: status, exitCode: status })
 }
 
+// Says why nothing can be installed, and makes npm end.
+function refuse (reason) {
+  fs.writeSync(2, `scfw: ${reason.replace(/[^\x20-\x7e]/g, '?')}\n`)
+  stop(UNVERIFIED)
+}
+
 // `options` are Arborist's; `choice` says what npm will leave out, where it has not done so yet.
 function verifyNodes (nodes, options, choice) {
-  const targets = new Map()
-  for (const node of nodes) {
-    for (const target of choice && isLeftOut(node, choice) ? [] : describe(node, options)) {
-      targets.set(keyOf(target), target)
-    }
-  }
-  verify('install', [...targets.values()])
+  const left = node => choice && isLeftOut(node, choice)
+  verifyTargets([...nodes].flatMap(node => left(node) ? [] : describe(node, options)))
+}
+
+// Verifies nodes that are on disk: as what npm's tree says they are, and as what they say themselves.
+function verifyUnpacked (nodes, options) {
+  const fresh = [...nodes].filter(node => !compared.has(node))
+  verifyTargets(fresh.flatMap(node => {
+    compared.add(node)
+    const targets = describe(node, options)
+    return [...targets, ...unpackedAs(node, targets, options)]
+  }))
+}
+
+function verifyTargets (targets) {
+  verify('install', [...new Map(targets.map(target => [keyOf(target), target])).values()])
 }
 
 // --- The points in npm
@@ -419,6 +478,11 @@ function patchArborist (Arborist, from) {
   }
   const { reify, rebuild, loadActual, [reifyNodeName]: reifyNode } = prototype
   const { checkPlatform } = from.require('npm-install-checks')
+  // Nodes that npm will remove, for they are left out or have failed and are optional.
+  const isTrash = (arborist, node) => {
+    const trash = arborist[Symbol.for('trashList')]
+    return Boolean(trash && trash.has(node.path))
+  }
 
   prototype.reify = async function (...args) {
     // reify computes the difference between what is and what shall be before it touches anything, and again
@@ -438,32 +502,32 @@ function patchArborist (Arborist, from) {
         }
       },
     })
-    reifying++
-    try {
-      const reified = await reify.apply(this, args)
-      endDryRunOf(this)
-      return reified
-    } finally {
-      reifying--
-    }
+    const reified = await reify.apply(this, args)
+    endDryRunOf(this)
+    return reified
   }
 
   // Nothing is unpacked that was not in a difference, whatever a later npm computes.
-  prototype[reifyNodeName] = function (node, ...args) {
-    const leftOut = this[Symbol.for('trashList')]
-    if (!leftOut || !leftOut.has(node.path)) {
+  prototype[reifyNodeName] = async function (node, ...args) {
+    if (!isTrash(this, node)) {
       unpacked.add(node)
       verifyNodes([node], this.options, { omit: new Set(), checkPlatform, options: this.options })
     }
-    return reifyNode.call(this, node, ...args)
+    const reified = await reifyNode.call(this, node, ...args)
+    // npm unpacks everything before it runs a script of anything.
+    if (!isTrash(this, node)) {
+      verifyUnpacked([node], this.options)
+    }
+    return reified
   }
 
+  // What is there already is verified as what it is: node_modules can hold a lockfile, too. So is what came within
+  // another package.
   prototype.rebuild = async function (options, ...args) {
-    if (!reifying) {
-      const nodes = options && options.nodes
-      const tree = nodes ? null : await this.loadActual()
-      verifyNodes(nodes || tree.inventory.values(), this.options)
-    }
+    const nodes = options && options.nodes
+    const tree = nodes ? null : await this.loadActual()
+    const isThere = node => !isTrash(this, node)
+    verifyUnpacked([...nodes || tree.inventory.values()].filter(isThere), this.options)
     return rebuild.call(this, options, ...args)
   }
 
@@ -494,7 +558,7 @@ function patchRunScript (runScript) {
     if (options && options.event === 'npx') {
       for (const { actualTree, options: arboristOptions } of npxArborists) {
         if (actualTree) {
-          verifyNodes(actualTree.inventory.values(), arboristOptions)
+          verifyUnpacked(actualTree.inventory.values(), arboristOptions)
         }
       }
       for (const arborist of npxArborists) {

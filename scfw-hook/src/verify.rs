@@ -38,7 +38,7 @@ fn answer() -> i32 {
         output::say("the gate's document is larger than any installation's");
         return status::UNVERIFIED;
     }
-    let mut document = match Document::parse(&bytes) {
+    let document = match Document::parse(&bytes) {
         Ok(document) => document,
         Err(error) => {
             output::say(&describe(&error));
@@ -55,6 +55,10 @@ fn answer() -> i32 {
     if document.phase == Phase::Unsupported {
         return answer_unsupported(&document, &settings);
     }
+    let targets = match &document.targets {
+        Ok(targets) => targets.clone(),
+        Err(error) => return refuse(&document, &settings, &describe(error)),
+    };
     let verifiers = match verifiers(&settings) {
         Ok(verifiers) => verifiers,
         Err(error) => {
@@ -65,7 +69,7 @@ fn answer() -> i32 {
     // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
     // opened is said by those who use it.
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
-    let verification = verify(&settings, &verifiers, std::mem::take(&mut document.targets));
+    let verification = verify(&settings, &verifiers, targets);
     output::say_trouble(&verification);
     let Conclusion { action, status, refusal } = conclude(&verification, &settings, document.phase);
     let purpose = match document.phase {
@@ -95,11 +99,22 @@ fn answer_unsupported(document: &Document, settings: &Settings) -> i32 {
         (false, _) => (Action::Block, status::UNVERIFIED, reason),
     };
     output::say(&sentence);
+    record_unverified(document, settings, action, &sentence);
+    status
+}
+
+/// Blocks what cannot be verified at all, whoever is asked, and records that.
+fn refuse(document: &Document, settings: &Settings, reason: &str) -> i32 {
+    output::say(reason);
+    output::write(&format!("{BLOCKED}\n"));
+    record_unverified(document, settings, Action::Block, reason);
+    status::UNVERIFIED
+}
+
+fn record_unverified(document: &Document, settings: &Settings, action: Action, reason: &str) {
     let executable = executable();
     let command = command(document, &executable);
-    let purpose = purpose_of_install();
-    record(&Event::Unverified { action, purpose, command, reason: &sentence }, settings);
-    status
+    record(&Event::Unverified { action, purpose: purpose_of_install(), command, reason }, settings);
 }
 
 /// The command that the gate has sent `document` about.
