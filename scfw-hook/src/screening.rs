@@ -1,13 +1,17 @@
 //! The screen: what the command line, requirement files and lockfiles already name is looked up before anything
 //! is started. It only ever blocks, and only on what is certain; everything else is left to the gate.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use scfw_core::config::Settings;
 use scfw_core::exemption;
 use scfw_core::invocation::{Install, Screen};
-use scfw_core::screen::{self, Screened};
+use scfw_core::screen::{self, NpmRequest, Screened};
 use scfw_core::verify::{FindingSeverity, Verification, VerifierError, verifiers, verify};
+
+use crate::locate::locate;
 
 /// The screen waits no longer than this for a feed; the gate will ask again.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,11 +25,24 @@ pub struct Outcome {
     pub unread: Vec<String>,
 }
 
+/// Whether there is a command of that name in the global prefix that a variable gives npm.
+fn is_in_prefix(command: &str) -> bool {
+    std::env::var_os("npm_config_prefix").is_some_and(|prefix| {
+        !command.contains('/') && Path::new(&prefix).join("bin").join(command).symlink_metadata().is_ok()
+    })
+}
+
 /// Looks up what `install` already names.
 pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
     let directory = std::env::current_dir().unwrap_or_default();
     let Screened { targets, unread } = match &install.screen {
         Screen::Pip(request) => screen::pip(request, &directory, &|name| std::env::var(name).ok()),
+        // npx runs what is installed globally, which npm alone could say: a program of that name may be it.
+        Screen::Npm(request) if request.executes => {
+            let is_fetched = |spec: &&String| locate(OsStr::new(spec)).is_none() && !is_in_prefix(spec);
+            let specs = request.specs.iter().filter(is_fetched).cloned().collect();
+            screen::npm(&NpmRequest { specs, ..request.clone() }, &directory)
+        }
         Screen::Npm(request) => screen::npm(request, &directory),
         Screen::Nothing => Screened::default(),
     };

@@ -34,7 +34,9 @@ fn a_document_that_cannot_be_read_is_never_an_allow() {
     verify(&sandbox, good.replace("registry", "elsewhere").as_bytes()).ended_with(69);
     let long = good.replace("\"a\"", &format!("\"{}\"", "x".repeat(1_000_000)));
     verify(&sandbox, long.as_bytes()).ended_with(69).says("overlong");
-    assert!(sandbox.log().iter().all(|record| record["action"] == "ALLOW"), "only the good one was decided");
+    let log = sandbox.log();
+    let actions: Vec<_> = log.iter().map(|record| record["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["ALLOW", "BLOCK"], "the good one and the one that names what cannot be");
 }
 
 #[test]
@@ -58,7 +60,11 @@ fn names_from_outside_cannot_move_the_cursor() {
     let sandbox = Sandbox::new();
     let name = "evil\u{1b}[2J\u{9b}31m\u{202e}name";
     sandbox.world.malicious(Ecosystem::Npm, name, None);
-    let target = json!([{"name": name, "version": "1\u{7}", "source": "registry", "required_by": ["\u{1b}]0;x\u{7}"]}]);
+    let mut target = json!([{"name": name, "version": "1\u{7}", "source": "registry", "required_by": ["\u{1b}]0;x\u{7}"]}]);
+    let refused =
+        verify(&sandbox, document(&target).to_string().as_bytes()).ended_with(69).says("no registry");
+    assert!(!refused.stderr.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']));
+    target[0]["source"] = "url".into();
     let finished = verify(&sandbox, document(&target).to_string().as_bytes()).ended_with(77);
     assert!(finished.stderr.contains("evil[2J31mname@1 (required by ]0;x)"), "{:?}", finished.stderr);
     assert!(!finished.stderr.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']));

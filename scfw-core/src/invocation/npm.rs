@@ -46,6 +46,8 @@ struct Parsed<'a> {
     /// Whether workspaces are selected or left out.
     workspaces: bool,
     lock_ignored: bool,
+    /// `--no`: npx fetches nothing, and so runs what is there or nothing.
+    never_fetches: bool,
     dry_run: Option<bool>,
     prefix: Option<String>,
     /// Whether some npm may part options and words otherwise than here: an option that none of the table knows, or
@@ -184,6 +186,7 @@ impl<'a> Parsed<'a> {
             ("versions", Some(on)) => self.versions = on,
             ("global", Some(on)) => self.global = on,
             ("package-lock" | "shrinkwrap", Some(on)) => self.lock_ignored = !on,
+            ("yes", Some(on)) => self.never_fetches = !on,
             ("dry-run", Some(on)) => self.dry_run = Some(on),
             ("workspace" | "workspaces", _) => self.workspaces = true,
             ("location", _) => self.global = value == Some("global"),
@@ -224,7 +227,8 @@ impl<'a> Parsed<'a> {
                 } else {
                     self.packages.clone()
                 };
-                if named.is_empty() {
+                // A workspace may bring the command itself.
+                if named.is_empty() || self.never_fetches || self.workspaces {
                     Screen::Nothing
                 } else {
                     Screen::Npm(NpmRequest { specs: named, executes: true, ..request })
