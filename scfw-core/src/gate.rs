@@ -1,6 +1,8 @@
 //! The document that a gate sends: what the running manager has resolved and is about to build or install
 //! (protocol 1). It comes from another process and is not trusted.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -129,6 +131,8 @@ struct RawTarget {
     modified: Value,
     #[serde(default)]
     carried: bool,
+    #[serde(default)]
+    hashes: BTreeMap<String, Value>,
 }
 
 impl Document {
@@ -186,10 +190,17 @@ impl RawTarget {
             source: self.source,
             url,
             required_by: self.required_by,
+            hashes: self.hashes.into_iter().filter_map(sensible_hash).collect(),
             accepted: self.accepted,
             publication,
         })
     }
+}
+
+/// A hash with the name of its algorithm, where it can be one.
+fn sensible_hash((algorithm, digest): (String, Value)) -> Option<(String, String)> {
+    let digest = digest.as_str().filter(|digest| digest.len() <= LONGEST_NAME)?.to_owned();
+    (algorithm.len() <= LONGEST_NAME).then_some((algorithm, digest))
 }
 
 /// Checks that a registry can hold the package, and that `version` is one of it.

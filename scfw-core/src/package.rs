@@ -5,6 +5,7 @@ mod pattern;
 mod publication;
 mod query;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,9 @@ pub struct Target {
     pub url: Option<String>,
     /// The chain of packages that led to it, the one the user asked for first. Empty for a direct target.
     pub required_by: Vec<String>,
+    /// What the manager holds the archive against, by the name of the algorithm (`sha256` in hexadecimal, or `integrity`
+    /// as in Subresource Integrity). Empty where nothing is known.
+    pub hashes: BTreeMap<String, String>,
     /// The user has already accepted this target's warnings in this run, so only critical findings count.
     pub accepted: bool,
     /// How its age is to be found out.
@@ -183,9 +187,17 @@ impl Target {
             source: Source::Registry,
             url: None,
             required_by: Vec::new(),
+            hashes: BTreeMap::new(),
             accepted: false,
             publication: Publication::Unasked,
         }
+    }
+
+    /// Whether a lockfile or a page gives an address for it as that of a registry in use, which only the registry can
+    /// confirm. Until then it is a bare URL.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.source == Source::Url && self.package.version.is_some() && self.publication.registry().is_some()
     }
 }
 

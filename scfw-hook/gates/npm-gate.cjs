@@ -128,18 +128,13 @@ function registriesOf (options) {
   return keys.map(key => options[key]).filter(registry => typeof registry === 'string')
 }
 
-// Whether the host is one of the registries that this npm uses, or npm will replace it by one.
-function isRegistryHost (url, options) {
-  return isReplaced(url, options) || [defaultRegistry, ...registriesOf(options)].some(registry => {
-    try {
-      return new URL(registry).origin === url.origin
-    } catch (er) {
-      return false
-    }
-  })
-}
-
 const withSlash = url => `${url.replace(/\/*$/, '')}/`
+
+// Whether the address is below one of the registries that this npm uses, or npm will replace its host by one.
+function isBelowRegistry (resolved, url, options) {
+  const registries = [defaultRegistry, ...registriesOf(options)]
+  return isReplaced(url, options) || registries.some(registry => registry && resolved.startsWith(withSlash(registry)))
+}
 
 // The registry that npm takes `name` from: the one that its lockfile's address is below, else the one of its scope.
 function registryOf (name, resolved, options) {
@@ -162,13 +157,26 @@ function publication (name, version, registry) {
   if (typeof registry !== 'string') {
     return { index: null, published: null, modified: null }
   }
-  const { versions, time, modified } = histories.get(historyKey(registry, name)) || {}
+  const { time, modified } = histories.get(historyKey(registry, name)) || {}
+  // Times stand beside other keys than versions, and a dist-tag can have the name of one.
+  const isThere = documentOf(name, version, registry) !== null
   return {
     index: withSlash(withoutCredentials(registry)),
-    // Times stand beside other keys than versions, and a dist-tag can have the name of one.
-    published: versions && versions.has(version) && time && time[version] || null,
-    modified: versions && versions.has(version) && modified || null,
+    published: isThere && time && time[version] || null,
+    modified: isThere && modified || null,
   }
+}
+
+// What the packument of `registry` says of a version, where npm has read that in this run.
+function documentOf (name, version, registry) {
+  const { versions } = typeof registry === 'string' && histories.get(historyKey(registry, name)) || {}
+  return versions && Object.prototype.hasOwnProperty.call(versions, version) ? versions[version] : null
+}
+
+// Whether the registry itself gives the address in this run, on whatever host that is.
+function isOffered (name, version, resolved, options) {
+  const { dist } = documentOf(name, version, registryOf(name, resolved, options)) || {}
+  return Boolean(dist) && dist.tarball === resolved
 }
 
 function sourceOf (node, options) {
@@ -186,12 +194,11 @@ function sourceOf (node, options) {
   if (!resolved) {
     return 'registry'
   }
-  // A lockfile can say anything here: what does not look like this package from a registry in use is a bare URL.
+  // A lockfile can say anything here. What npm would fetch from a registry in use is that registry's, as is what its
+  // packument says; any other address is a claim, about which the verifier asks the registry.
   const url = fromUrl(resolved)
-  const { version } = node.package || {}
-  const isShaped = url && (url.name || version && url.address.includes(`/${nameOf(node)}/`) &&
-    url.address.includes(version))
-  return isShaped && isRegistryHost(url, options) ? 'registry' : 'url'
+  const isFound = url && url.name && isBelowRegistry(resolved, url, options)
+  return isFound || isOffered(nameOf(node), (node.package || {}).version, resolved, options) ? 'registry' : 'claim'
 }
 
 // Whether npm will leave `node` out: by --omit, or because it is optional and not for this platform. npm before 10
@@ -232,12 +239,14 @@ function describe (node, options) {
     return []
   }
   const chain = requiredBy(node)
+  const isPublished = source === 'registry' || source === 'claim'
   const known = (name, version) =>
-    source === 'registry' ? publication(name, version, registryOf(name, node.resolved, options)) : {}
+    isPublished ? publication(name, version, registryOf(name, node.resolved, options)) : {}
   const target = {
     name: nameOf(node),
     version: version || url && url.version,
-    source,
+    // An address that is claimed to be a registry's comes with that registry.
+    source: source === 'claim' ? 'url' : source,
     index: null,
     url: node.resolved ? withoutCredentials(node.resolved) : null,
     hashes: node.integrity ? { integrity: String(node.integrity) } : {},
@@ -640,7 +649,7 @@ function patchRegistryFetcher (RegistryFetcher) {
       if (!histories.has(key) || read.time) {
         // The abbreviated form has `modified` at its top, the full one among the times.
         const { modified = read.time && read.time.modified } = read
-        histories.set(key, { versions: new Set(Object.keys(read.versions)), time: read.time, modified })
+        histories.set(key, { versions: read.versions, time: read.time, modified })
       }
     } catch (er) {
       // The verifier asks the registry then.

@@ -234,6 +234,11 @@ impl World {
         self.state().collector.requests.clone()
     }
 
+    /// Makes packuments say that the tarballs are in another registry, as those of a mirror or a proxy do.
+    pub fn tarballs_are_at(&self, registry: &str) {
+        self.state().registry.tarballs = Some(registry.to_owned());
+    }
+
     /// Adds a wheel to the index, in the place of one with the same name and version.
     pub fn add_wheel(&self, wheel: Wheel) {
         self.state().index.add(wheel.into_file());

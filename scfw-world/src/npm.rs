@@ -27,6 +27,8 @@ struct Project {
 #[derive(Default)]
 pub(crate) struct Registry {
     projects: BTreeMap<String, Project>,
+    /// The registry at which packuments say that the tarballs are, where that is another.
+    pub(crate) tarballs: Option<String>,
 }
 
 impl Registry {
@@ -65,13 +67,14 @@ impl Registry {
 
     fn packument(&self, base: &str, name: &str, abbreviated: bool) -> Option<Response> {
         let project = self.projects.get(name)?;
+        let tarballs = self.tarballs.clone().unwrap_or_else(|| format!("{base}/npm/"));
         let mut packument = Map::new();
         packument.insert("name".to_owned(), name.into());
         packument.insert("dist-tags".to_owned(), json!(project.dist_tags));
         let versions: Map<String, Value> = project
             .versions
             .iter()
-            .map(|(number, version)| (number.clone(), version.document(base, abbreviated)))
+            .map(|(number, version)| (number.clone(), version.document(&tarballs, abbreviated)))
             .collect();
         packument.insert("versions".to_owned(), versions.into());
         let content_type = if abbreviated {
@@ -115,11 +118,11 @@ impl Version {
         format!("{name}-{version}.tgz")
     }
 
-    fn document(&self, base: &str, abbreviated: bool) -> Value {
+    fn document(&self, tarballs: &str, abbreviated: bool) -> Value {
         let name = &self.package.name;
         let mut document = self.package.version_document(abbreviated);
         let distribution = json!({
-            "tarball": format!("{base}/npm/{name}/-/{}", self.file()),
+            "tarball": format!("{tarballs}{name}/-/{}", self.file()),
             "integrity": integrity(&self.tarball),
         });
         document.insert("dist".to_owned(), distribution);

@@ -24,6 +24,7 @@ mod gates_pip;
 mod history;
 mod hostile_arguments;
 mod hostile_projects;
+mod listed_files;
 mod lockfile_claims;
 mod npm_commands;
 mod own_folders;

@@ -50,6 +50,15 @@ pub struct Question {
     pub artifacts: Vec<String>,
     /// What was published by then is old enough to need no closer answer.
     pub enough: Timestamp,
+    /// The question is which files the registry lists, and not when they were published.
+    pub is_for_files: bool,
+}
+
+impl Question {
+    /// The artifacts of which the files are wanted.
+    fn files(&self) -> &[String] {
+        if self.is_for_files { &self.artifacts } else { &[] }
+    }
 }
 
 /// Something that was published.
@@ -63,6 +72,17 @@ pub struct Release {
     pub published: Option<Timestamp>,
     /// It was yanked (PEP 592) or deprecated, so nobody should be sent there.
     pub is_withdrawn: bool,
+    /// Its file, where that was asked for.
+    pub file: Option<ListedFile>,
+}
+
+/// A file that a registry lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListedFile {
+    /// Its address.
+    pub address: Option<String>,
+    /// Its hashes, as [`Target::hashes`](crate::package::Target::hashes) has them.
+    pub hashes: BTreeMap<String, String>,
 }
 
 /// What a registry says of a package.
@@ -104,6 +124,9 @@ impl History {
 
     /// Whether a longer answer could tell nothing that matters to `question`.
     fn settles(&self, question: &Question) -> bool {
+        if question.is_for_files {
+            return true;
+        }
         let is_old = self.modified.is_some_and(|modified| modified <= question.enough);
         let mut releases = question.artifacts.iter().map(|artifact| self.release(artifact));
         releases.all(|release| is_old || release.is_none_or(|release| release.published.is_some()))
@@ -132,7 +155,14 @@ impl Project {
         Some(Self { ecosystem, registry: registry.to_owned(), key: key.to_owned(), url })
     }
 
-    async fn fetch(&self, client: &Client, form: Form, largest: usize) -> Result<(History, bool), FeedError> {
+    /// Asks for the document. Of `wanted` artifacts the files come with it.
+    async fn fetch(
+        &self,
+        client: &Client,
+        form: Form,
+        largest: usize,
+        wanted: &[String],
+    ) -> Result<(History, bool), FeedError> {
         let host = || host_of(&self.registry);
         let accept = match (self.ecosystem, form) {
             (Ecosystem::PyPi, _) => pypi::ACCEPT,
@@ -153,8 +183,8 @@ impl Project {
         let Answer { body, is_multiplexed, .. } = answer?;
         let body = body.unwrap_or_default();
         let history = match self.ecosystem {
-            Ecosystem::PyPi => pypi::parse(&self.key, &body),
-            Ecosystem::Npm => npm::parse(&self.key, &body),
+            Ecosystem::PyPi => pypi::parse(&self.key, &self.url, &body, wanted),
+            Ecosystem::Npm => npm::parse(&self.key, &body, wanted),
         };
         let is_page = body.trim_ascii_start().starts_with(b"<");
         let unread = || {
@@ -191,7 +221,7 @@ async fn ask_one(client: &Client, questions: Vec<Question>) -> Histories {
     let mut answers = Histories::new();
     let Some((first, rest)) = questions.split_first() else { return answers };
     // The first shows how many can be under way, and whether anybody is there.
-    let at_once = match first.project.fetch(client, Form::Short, LARGEST).await {
+    let at_once = match first.project.fetch(client, Form::Short, LARGEST, first.files()).await {
         Ok((history, is_multiplexed)) => {
             answers.insert(first.project.clone(), Ok(history));
             if is_multiplexed { AT_ONCE_MULTIPLEXED } else { AT_ONCE }
@@ -231,15 +261,15 @@ async fn ask_all(
     at_once: usize,
 ) -> Histories {
     let mut answers = Histories::new();
-    let mut waiting = questions.map(|question| question.project.clone());
+    let mut waiting = questions.map(|question| (question.project.clone(), question.files().to_vec()));
     let mut running = JoinSet::new();
     loop {
         while running.len() < at_once
-            && let Some(project) = waiting.next()
+            && let Some((project, wanted)) = waiting.next()
         {
             let client = client.clone();
             running.spawn(async move {
-                let answer = project.fetch(&client, form, largest).await;
+                let answer = project.fetch(&client, form, largest, &wanted).await;
                 (project, answer.map(|(history, _)| history))
             });
         }

@@ -10,11 +10,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::percent_decode_str;
 
 use self::memory::Memory;
 use self::wording::{Instead, Young, young};
-use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier, Verifying};
+use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier, Verifying, artifact_of};
 use crate::config::{Settings, UnknownAge};
 use crate::feed::Client;
 use crate::feed::registry::{Histories, History, Project, Question, histories, version_of_file};
@@ -151,15 +150,13 @@ impl Age {
     fn cases<'a>(&self, targets: &'a [Target], now: Timestamp) -> Vec<Case<'a>> {
         let case = |(index, target): (usize, &'a Target)| {
             let Publication::Told(told) = &target.publication else { return None };
-            let version = target.package.version.as_ref()?;
-            if target.source != Source::Registry || is_at_hand(target, told) {
+            target.package.version.as_ref()?;
+            let is_published = target.source == Source::Registry || target.is_claimed();
+            if !is_published || is_at_hand(target, told) {
                 return None;
             }
             let (minimum, cutoff) = self.minimum(target, now)?;
-            let artifact = match target.package.ecosystem {
-                Ecosystem::Npm => version.clone(),
-                Ecosystem::PyPi => target.url.as_deref().map(file_name).unwrap_or_default(),
-            };
+            let artifact = artifact_of(target);
             let known = told.published.or(told.modified);
             let key = target.package.key();
             Some(Case { index, target, told, key, artifact, minimum, cutoff, known, stored: None })
@@ -185,6 +182,7 @@ impl Age {
                 project,
                 artifacts: Vec::new(),
                 enough: case.cutoff,
+                is_for_files: false,
             });
             question.artifacts.push(case.artifact.clone());
             question.enough = question.enough.min(case.cutoff);
@@ -226,6 +224,8 @@ impl Age {
         let Some(release) = history.release(&case.artifact) else {
             return match case.told.published {
                 Some(published) => (Answer::Young(published, Some(history)), Some(published)),
+                // That is said of its address.
+                None if case.target.is_claimed() => (Answer::Fine, None),
                 None => (Answer::Unknown(format!("{} does not list it", case.host())), None),
             };
         };
@@ -299,13 +299,6 @@ fn is_at_hand(target: &Target, told: &Told) -> bool {
     told.registry.is_none()
         && told.published.is_none()
         && target.url.as_deref().is_some_and(|url| url.starts_with("file:"))
-}
-
-/// The name of the file that `url` leads to.
-fn file_name(url: &str) -> String {
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let name = path.rsplit('/').next().unwrap_or_default();
-    percent_decode_str(name).decode_utf8_lossy().into_owned()
 }
 
 fn finding(message: String) -> Finding {

@@ -5,6 +5,7 @@ mod age;
 mod datadog;
 mod external;
 mod feeds;
+mod listing;
 mod lists;
 mod local;
 mod osv;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
@@ -20,7 +22,7 @@ use crate::advisory::{Rating, Severity};
 use crate::config::Settings;
 use crate::exemption::{self, Exempted};
 use crate::feed::Client;
-use crate::package::{Source, Target};
+use crate::package::{Ecosystem, Source, Target};
 use crate::store::Store;
 
 pub(crate) use age::NAME as AGE;
@@ -188,6 +190,7 @@ pub fn verifiers(settings: &Settings) -> Result<Vec<Box<dyn Verifier>>, Verifier
         Box::new(osv::Osv::new(settings)?),
         Box::new(feeds::Feeds::new(settings)),
         Box::new(age::Age::new(settings)),
+        Box::new(listing::Listing::new(settings)),
         Box::new(lists::Lists::load(&settings.shared_directories("lists"))?),
     ];
     let present: Vec<_> = verifiers.iter().map(|verifier| verifier.name()).collect();
@@ -243,6 +246,9 @@ pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec
     verification.targets.extend(rest.into_iter().map(|target| (target, Vec::new())));
     for (target, findings) in &mut verification.targets {
         findings.extend(from_nowhere_known(target));
+        if target.is_claimed() && !findings.iter().any(|finding| finding.verifier == SOURCE) {
+            target.source = Source::Registry;
+        }
         for finding in findings.iter_mut() {
             finding.is_accepted = target.accepted && finding.severity == FindingSeverity::Warning;
         }
@@ -262,9 +268,26 @@ fn is_known_by_name(target: &Target) -> bool {
     }
 }
 
+/// What a registry knows a target by: for npm the version, for PyPI the name of the file. Empty where that is not known.
+fn artifact_of(target: &Target) -> String {
+    match target.package.ecosystem {
+        Ecosystem::Npm => target.package.version.clone().unwrap_or_default(),
+        Ecosystem::PyPi => target.url.as_deref().map(file_name).unwrap_or_default(),
+    }
+}
+
+/// The name of the file that `url` leads to.
+fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    percent_decode_str(name).decode_utf8_lossy().into_owned()
+}
+
 /// The finding about a target whose source no data set covers.
 fn from_nowhere_known(target: &Target) -> Option<Finding> {
     let place = match target.source {
+        // The registry was asked.
+        Source::Url if target.is_claimed() => return None,
         Source::Git => "a repository",
         Source::Url => "a bare URL",
         Source::Registry | Source::Path => return None,

@@ -8,6 +8,7 @@ fn release(version: &str, published: &str) -> Release {
         version: version.to_owned(),
         published: published.parse().ok(),
         is_withdrawn: false,
+        file: None,
     }
 }
 
@@ -42,7 +43,8 @@ fn the_newest_old_version_is_by_the_order_of_the_ecosystem_and_stable() {
 fn a_short_answer_settles_what_is_older_than_the_last_change() {
     let project = Project::new(Ecosystem::Npm, "https://host.example/", "a").unwrap();
     let enough = "2021-01-01T00:00:00Z".parse().unwrap();
-    let question = Question { project, artifacts: vec!["a-1.0.0.tar.gz".to_owned()], enough };
+    let question =
+        Question { project, artifacts: vec!["a-1.0.0.tar.gz".to_owned()], enough, is_for_files: false };
     let mut history = history(&[("1.0.0", "")]);
     assert!(!history.settles(&question), "nothing is known");
     history.modified = "2021-01-01T00:00:01Z".parse().ok();
@@ -64,6 +66,7 @@ proptest! {
             version: version.clone(),
             published: Timestamp::from_second(*second).ok(),
             is_withdrawn: false,
+            file: None,
         });
         let history = History { modified: None, releases: releases.collect() };
         for ecosystem in Ecosystem::ALL {

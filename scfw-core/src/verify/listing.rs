@@ -1,0 +1,171 @@
+//! Whether the registry in use offers what a lockfile or a page gives an address for. An address is a claim: until the
+//! registry lists it, or the same bytes, it is a bare URL.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use reqwest::Url;
+
+use super::{AtOnce, Finding, Local, Outcome, SOURCE, Verifier, Verifying, artifact_of};
+use crate::config::Settings;
+use crate::feed::registry::{Histories, ListedFile, Project, Question, histories};
+use crate::feed::{Client, host_of};
+use crate::package::Target;
+
+/// Algorithms under which two files with one digest are one file.
+const STRONG: [&str; 3] = ["sha256", "sha384", "sha512"];
+
+/// Says which claimed targets no registry in use lists.
+pub(super) struct Listing {
+    settings: Settings,
+}
+
+impl Listing {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { settings: settings.clone() }
+    }
+}
+
+impl Verifier for Listing {
+    fn name(&self) -> Cow<'static, str> {
+        SOURCE.into()
+    }
+
+    fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {
+        let mut at_once = AtOnce::default();
+        for (index, target) in targets.iter().enumerate().filter(|(_, target)| target.is_claimed()) {
+            if self.settings.is_private(&target.package) {
+                let finding =
+                    elsewhere(target, "it is private, so no registry was asked whether it lists it");
+                at_once.outcome.findings.push((index, finding));
+            } else {
+                at_once.remaining.push(index);
+            }
+        }
+        at_once
+    }
+
+    fn verify<'a>(&'a self, targets: &'a [Target], client: &'a Client) -> Verifying<'a> {
+        Box::pin(look_up(targets, client))
+    }
+}
+
+async fn look_up(targets: &[Target], client: &Client) -> Outcome {
+    let answers = histories(client, questions(targets)).await;
+    let judge = |(index, target)| Some((index, judge(target, &answers)?));
+    Outcome { findings: targets.iter().enumerate().filter_map(judge).collect(), ..Outcome::default() }
+}
+
+fn project(target: &Target) -> Option<Project> {
+    let package = &target.package;
+    Project::new(package.ecosystem, target.publication.registry()?, &package.key())
+}
+
+fn questions(targets: &[Target]) -> Vec<Question> {
+    let mut questions: HashMap<Project, Question> = HashMap::new();
+    for target in targets {
+        let Some(project) = project(target) else { continue };
+        let question = questions.entry(project.clone()).or_insert_with(|| Question {
+            project,
+            artifacts: Vec::new(),
+            enough: Timestamp::MAX,
+            is_for_files: true,
+        });
+        question.artifacts.push(artifact_of(target));
+    }
+    questions.into_values().collect()
+}
+
+/// The finding about a target that its registry does not list, or was not heard about.
+fn judge(target: &Target, answers: &Histories) -> Option<Finding> {
+    let host = host_of(target.publication.registry().unwrap_or_default());
+    match project(target).and_then(|project| answers.get(&project)) {
+        Some(Ok(history)) => {
+            let file = history.release(&artifact_of(target)).and_then(|release| release.file.as_ref());
+            let is_offered = file.is_some_and(|file| is_offered(target, file));
+            (!is_offered).then(|| elsewhere(target, &format!("{host} does not list it")))
+        }
+        Some(Err(error)) => {
+            Some(elsewhere(target, &format!("whether {host} lists it is not known ({error})")))
+        }
+        None => Some(elsewhere(target, "no registry can have that name")),
+    }
+}
+
+fn elsewhere(target: &Target, why: &str) -> Finding {
+    let url = target.url.as_deref().unwrap_or_default();
+    Finding::unverified(SOURCE, &format!("it comes from a bare URL ({url}): {why}"))
+}
+
+/// Whether `file` is what `target` would be: the same bytes, or the same address where no digest says otherwise.
+fn is_offered(target: &Target, file: &ListedFile) -> bool {
+    let (ours, theirs) = (strong(&target.hashes), strong(&file.hashes));
+    let mut compared = ours.iter().filter_map(|(algorithm, digest)| Some(theirs.get(algorithm)? == digest));
+    match compared.next() {
+        Some(is_same) => is_same && compared.all(|is_same| is_same),
+        None => {
+            let address = |url: Option<&str>| {
+                let mut url = Url::parse(url?).ok()?;
+                url.set_fragment(None);
+                Some(url)
+            };
+            let ours = address(target.url.as_deref());
+            ours.is_some() && ours == address(file.address.as_deref())
+        }
+    }
+}
+
+/// The strong digests among `hashes`, by algorithm. One of Subresource Integrity holds several, each with its own.
+fn strong(hashes: &std::collections::BTreeMap<String, String>) -> HashMap<&str, Cow<'_, str>> {
+    let plain = hashes.iter().filter(|(name, _)| *name != "integrity");
+    let plain = plain.map(|(name, digest)| (name.as_str(), Cow::Owned(digest.to_ascii_lowercase())));
+    let integrity = hashes.get("integrity").into_iter().flat_map(|integrity| integrity.split_whitespace());
+    let integrity = integrity.filter_map(|one| one.split_once('-'));
+    let integrity = integrity.map(|(name, digest)| (name, Cow::Borrowed(digest)));
+    plain.chain(integrity).filter(|(name, _)| STRONG.contains(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::{Ecosystem, Package};
+
+    fn target(url: &str, hashes: &[(&str, &str)]) -> Target {
+        let package = Package::new(Ecosystem::Npm, "a", Some("1.0.0"));
+        let hashes = hashes.iter().map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned())).collect();
+        Target { url: Some(url.to_owned()), hashes, ..Target::registry(package) }
+    }
+
+    fn file(url: &str, hashes: &[(&str, &str)]) -> ListedFile {
+        let Target { url, hashes, .. } = target(url, hashes);
+        ListedFile { address: url, hashes }
+    }
+
+    #[test]
+    fn the_same_bytes_are_the_same_file_wherever_they_lie() {
+        let (here, there) = ("https://a.example/a-1.0.0.tgz", "https://b.example/a-1.0.0.tgz");
+        for (target, file, is_same) in [
+            (target(here, &[]), file(here, &[]), true),
+            (target(here, &[]), file(there, &[]), false),
+            (target(here, &[("sha256", "aa")]), file(there, &[("sha256", "AA"), ("md5", "bb")]), true),
+            (target(here, &[("sha256", "aa")]), file(here, &[("sha256", "ab")]), false),
+            (target(here, &[("md5", "aa")]), file(there, &[("md5", "aa")]), false),
+            (
+                target(here, &[("sha256", "aa"), ("sha512", "b")]),
+                file(here, &[("sha256", "aa"), ("sha512", "c")]),
+                false,
+            ),
+            (
+                target(here, &[("integrity", "sha1-x sha512-Ab")]),
+                file(there, &[("integrity", "sha512-Ab")]),
+                true,
+            ),
+            (target(here, &[("integrity", "sha512-Ab")]), file(here, &[("integrity", "sha512-aB")]), false),
+            (target(here, &[("integrity", "sha1-x")]), file(here, &[("integrity", "sha512-Ab")]), true),
+        ] {
+            assert_eq!(is_offered(&target, &file), is_same, "{target:?} {file:?}");
+        }
+        assert!(!is_offered(&target("no address", &[]), &file("no address", &[])));
+    }
+}

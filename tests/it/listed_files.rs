@@ -1,0 +1,103 @@
+//! A file is a registry's if the registry offers it: an address that only a lockfile or a page gives is a bare URL until
+//! the registry lists it, on whatever host.
+
+use std::fs;
+
+use scfw_world::{NpmPackage, World};
+use serde_json::{Value, json};
+
+use crate::support::{NPM_VERSIONS, Sandbox};
+
+/// One module of tests per npm.
+macro_rules! with_npm {
+    ($($module:ident: $version:literal)+) => {
+        $(mod $module {
+            #[test]
+            fn what_the_registry_offers_elsewhere_is_its_own() { super::mirror($version); }
+            #[test]
+            fn what_only_a_lockfile_offers_is_a_bare_url() { super::unlisted($version); }
+        })+
+
+        #[test]
+        fn every_npm_of_the_matrix_is_tested() {
+            assert_eq!([$($version),+], NPM_VERSIONS);
+        }
+    };
+}
+
+with_npm! {
+    npm_7: "7.24.2"
+    npm_8: "8.19.4"
+    npm_9: "9.9.4"
+    npm_10: "10.9.4"
+    npm_11_6: "11.6.2"
+    npm_11_19: "11.19.1"
+}
+
+/// The lockfile of the project.
+fn lockfile(sandbox: &Sandbox) -> Value {
+    serde_json::from_str(&fs::read_to_string(sandbox.project("package-lock.json")).unwrap()).unwrap()
+}
+
+fn mirror(version: &str) {
+    let sandbox = Sandbox::with_npm(version);
+    let storage = World::start().unwrap();
+    sandbox.world.tarballs_are_at(&storage.registry_url());
+    for world in [&sandbox.world, &storage] {
+        world.add_npm(NpmPackage::new("top", "1.0.0").dependency("@scope/below", "*"));
+        world.add_npm(NpmPackage::new("@scope/below", "1.0.0"));
+    }
+    sandbox.hook(&["npm", "install", "top"]).ended_with(0).does_not_say("scfw");
+    let resolved = lockfile(&sandbox)["packages"]["node_modules/top"]["resolved"].clone();
+    assert!(resolved.as_str().unwrap().starts_with(&storage.registry_url()), "{resolved}");
+    // From the lockfile alone, with an empty cache: nothing but the address is known.
+    for arguments in [&["npm", "ci"][..], &["npm", "install"]] {
+        fs::remove_dir_all(sandbox.project("node_modules")).unwrap();
+        fs::remove_dir_all(sandbox.path("home/npm-cache")).unwrap();
+        sandbox.hook(arguments).ended_with(0).does_not_say("scfw");
+        assert_eq!(sandbox.log().last().unwrap()["action"], "ALLOW");
+    }
+    // The bytes that the registry offers are the same wherever they lie.
+    let elsewhere = World::start().unwrap();
+    elsewhere.add_npm(NpmPackage::new("top", "1.0.0").dependency("@scope/below", "*"));
+    let mut lock = lockfile(&sandbox);
+    lock["packages"]["node_modules/top"]["resolved"] =
+        json!(format!("{}top/-/top-1.0.0.tgz", elsewhere.registry_url()));
+    sandbox.write("package-lock.json", lock.to_string());
+    fs::remove_dir_all(sandbox.project("node_modules")).unwrap();
+    sandbox.hook(&["npm", "ci"]).ended_with(0).does_not_say("scfw");
+}
+
+fn unlisted(version: &str) {
+    let mut sandbox = Sandbox::with_npm(version);
+    let other = World::start().unwrap();
+    sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
+    other.add_npm(NpmPackage::new("good", "1.0.0").canary(sandbox.canary("other")));
+    sandbox.bare("npm", &["install", "good"]).ended_with(0);
+    fs::remove_dir_all(sandbox.project("node_modules")).unwrap();
+    // No setting of ages decides about addresses.
+    sandbox.set("SCFW_PACKAGE_MINIMUM_AGE", "0");
+    let registry = sandbox.world.registry_url();
+    for address in [
+        format!("{}good/-/good-1.0.0.tgz", other.registry_url()),
+        // The host is the registry's, and the place is not.
+        registry.replace("/npm/", "/elsewhere/good/-/good-1.0.0.tgz"),
+        format!("{registry}uploads/good/1.0.0/good.tgz"),
+    ] {
+        let mut lock = lockfile(&sandbox);
+        let entry = lock["packages"]["node_modules/good"].as_object_mut().unwrap();
+        entry.insert("resolved".to_owned(), json!(address));
+        entry.remove("integrity");
+        sandbox.write("package-lock.json", lock.to_string());
+        for arguments in [&["npm", "ci"][..], &["npm", "install"]] {
+            sandbox
+                .hook(arguments)
+                .ended_with(69)
+                .says(&format!("it comes from a bare URL ({address}): 127.0.0.1 does not list it"));
+            assert!(!sandbox.has_sung() && sandbox.list("node_modules/good").is_empty(), "{address}");
+        }
+    }
+    // A registry that does not answer has confirmed nothing.
+    sandbox.world.fail(scfw_world::Service::Registry, Some(scfw_world::Failure::Status(503)));
+    sandbox.hook(&["npm", "ci"]).ended_with(69).says("whether 127.0.0.1 lists it is not known");
+}
