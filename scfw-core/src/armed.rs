@@ -13,44 +13,58 @@ pub const PIP_GATE_NAME: &str = "sitecustomize.py";
 pub const NPM_GATE_NAME: &str = "npm-gate.cjs";
 /// What all variables for the gates begin with.
 const GATE_PREFIX: &[u8] = b"SCFW_GATE_";
-/// What the option in `NODE_OPTIONS` begins with.
-const REQUIRE: &[u8] = b"--require ";
+/// The option in `NODE_OPTIONS` that loads the gate.
+const REQUIRE: &[u8] = b"--require";
 
-/// A variable that makes a manager harmless until its gate lifts it.
+/// A variable that makes a manager refuse to work until its gate lifts it. No other program reads it.
 #[derive(Debug)]
 pub struct Switch {
     /// Its name.
     pub variable: &'static str,
+    /// The name under which the user's own value is given back.
+    pub own: &'static str,
     /// Whether another spelling of a variable's name sets the same option.
     pub is_spelling: fn(&str) -> bool,
-    /// What makes the manager harmless.
+    /// What makes the manager refuse.
     pub value: &'static str,
     /// Where the user's own value is kept, after an `=`; empty where there was none.
     pub keeper: &'static str,
 }
 
 /// Every switch.
-pub const SWITCHES: [Switch; 3] = [
+pub const SWITCHES: [Switch; 4] = [
     // pip ends with an error as soon as it reads this value, whatever it was asked to do, and no flag undoes that.
     // `PIP_NO_INDEX` would let files, folders and URLs pass.
     Switch {
         variable: "PIP_EXISTS_ACTION",
+        own: "PIP_EXISTS_ACTION",
         is_spelling: |name| option(name, "PIP_").as_deref() == Some("exists-action"),
         value: "refused-by-scfw-because-its-gate-did-not-attach",
         keeper: env::SCFW_GATE_PIP_EXISTS_ACTION,
     },
+    // npm ends with an error where a workspace is named and workspaces are not wanted, before any command begins. In
+    // upper case, for pnpm and yarn rewrite the variables in lower case for what they start.
     Switch {
-        variable: "npm_config_dry_run",
-        is_spelling: |name| npm_option(name).as_deref() == Some("dry-run"),
-        value: "true",
-        keeper: env::SCFW_GATE_NPM_DRY_RUN,
+        variable: "NPM_CONFIG_WORKSPACES",
+        own: "npm_config_workspaces",
+        is_spelling: |name| npm_option(name).as_deref() == Some("workspaces"),
+        value: "false",
+        keeper: env::SCFW_GATE_NPM_WORKSPACES,
     },
-    // For what takes no notice of a dry run: rebuild, and preparing a git dependency.
     Switch {
-        variable: "npm_config_ignore_scripts",
-        is_spelling: |name| npm_option(name).as_deref() == Some("ignore-scripts"),
-        value: "true",
-        keeper: env::SCFW_GATE_NPM_IGNORE_SCRIPTS,
+        variable: "NPM_CONFIG_WORKSPACE",
+        own: "npm_config_workspace",
+        is_spelling: |name| npm_option(name).as_deref() == Some("workspace"),
+        value: "refused-by-scfw-because-its-gate-did-not-attach",
+        keeper: env::SCFW_GATE_NPM_WORKSPACE,
+    },
+    // What npm's error messages begin with.
+    Switch {
+        variable: "NPM_CONFIG_HEADING",
+        own: "npm_config_heading",
+        is_spelling: |name| npm_option(name).as_deref() == Some("heading"),
+        value: "npm (nothing is done: scfw's gate did not attach)",
+        keeper: env::SCFW_GATE_NPM_HEADING,
     },
 ];
 
@@ -76,18 +90,26 @@ pub fn disarmed(environment: impl Iterator<Item = (OsString, OsString)>) -> BTre
         if variables.get(OsStr::new(switch.variable)).is_some_and(|value| value == switch.value) {
             variables.remove(OsStr::new(switch.variable));
             if let Some(own) = kept.as_bytes().strip_prefix(b"=") {
-                variables.insert(switch.variable.into(), OsStr::from_bytes(own).to_owned());
+                variables.insert(switch.own.into(), OsStr::from_bytes(own).to_owned());
             }
         }
     }
+    let commands = variables.get(OsStr::new(env::SCFW_GATE_COMMANDS)).cloned().unwrap_or_default();
+    without_entry(&mut variables, "PATH", commands.as_bytes());
     let gate = variables.get(OsStr::new(env::SCFW_GATE_PIP)).cloned().unwrap_or_default();
     let gates = Path::new(&gate).parent().unwrap_or(Path::new("")).as_os_str().as_bytes();
-    change(&mut variables, "PYTHONPATH", |path| {
-        path.split(|byte| *byte == b':').filter(|entry| *entry != gates).collect::<Vec<_>>().join(&b':')
-    });
-    change(&mut variables, "NODE_OPTIONS", |options| without_gate(options).to_vec());
+    without_entry(&mut variables, "PYTHONPATH", gates);
+    change(&mut variables, "NODE_OPTIONS", without_gate);
     variables.retain(|name, _| !name.as_bytes().starts_with(GATE_PREFIX));
     variables
+}
+
+/// Takes an entry out of a list of paths.
+fn without_entry(variables: &mut BTreeMap<OsString, OsString>, name: &str, entry: &[u8]) {
+    change(variables, name, |list| {
+        let others = list.split(|byte| *byte == b':').filter(|other| entry.is_empty() || *other != entry);
+        others.collect::<Vec<_>>().join(&b':')
+    });
 }
 
 /// Changes a variable that is there, and removes it where nothing is left of it.
@@ -99,24 +121,29 @@ fn change(variables: &mut BTreeMap<OsString, OsString>, name: &str, edit: impl F
     }
 }
 
-/// `NODE_OPTIONS` without the gate that it begins with.
-fn without_gate(options: &[u8]) -> &[u8] {
-    let Some(rest) = options.strip_prefix(REQUIRE) else { return options };
+/// `NODE_OPTIONS` without the gate, which something may have put another option in front of.
+fn without_gate(options: &[u8]) -> Vec<u8> {
+    let words = node_words(options);
+    let is_gate = |pair: &[&[u8]]| {
+        let file = pair[1].strip_suffix(b"\"").unwrap_or(pair[1]);
+        pair[0] == REQUIRE && file.ends_with(NPM_GATE_NAME.as_bytes())
+    };
+    let Some(gate) = words.windows(2).position(is_gate) else { return options.to_vec() };
+    let rest: Vec<&[u8]> = words[..gate].iter().chain(&words[gate + 2..]).copied().collect();
+    rest.join(&b' ')
+}
+
+/// The words of `NODE_OPTIONS` as they are written: node splits it at spaces outside double quotes.
+fn node_words(options: &[u8]) -> Vec<&[u8]> {
     let mut is_quoted = false;
     let mut is_escaped = false;
-    let end = rest.iter().position(|byte| {
-        let is_end = *byte == b' ' && !is_quoted;
+    let is_space = |byte: &u8| {
+        let is_space = *byte == b' ' && !is_quoted;
         if *byte == b'"' && !is_escaped {
             is_quoted = !is_quoted;
         }
         is_escaped = *byte == b'\\' && !is_escaped;
-        is_end
-    });
-    let (required, rest) = rest.split_at(end.unwrap_or(rest.len()));
-    let required = required.strip_suffix(b"\"").unwrap_or(required);
-    if required.ends_with(NPM_GATE_NAME.as_bytes()) {
-        rest.strip_prefix(b" ").unwrap_or(rest)
-    } else {
-        options
-    }
+        is_space
+    };
+    options.split(is_space).collect()
 }

@@ -88,16 +88,22 @@ variables! {
     SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER";
     /// Set for the gates: the file of pip's gate.
     SCFW_GATE_PIP = "SCFW_GATE_PIP";
+    /// Set for the gates: the file of npm's gate.
+    SCFW_GATE_NPM = "SCFW_GATE_NPM";
+    /// Set for the gates: the folder of commands that an npm puts first on `PATH` for what it starts.
+    SCFW_GATE_COMMANDS = "SCFW_GATE_COMMANDS";
     /// Set for the gates: the file of the manager that runs, for the log.
     SCFW_GATE_EXECUTABLE = "SCFW_GATE_EXECUTABLE";
     /// Set for the gates: the path that names this run's notes; a gate removes the first when it attaches.
     SCFW_GATE_RUN = "SCFW_GATE_RUN";
     /// Set for the gates: the user's own `PIP_EXISTS_ACTION` after an `=`; empty where there was none.
     SCFW_GATE_PIP_EXISTS_ACTION = "SCFW_GATE_PIP_EXISTS_ACTION";
-    /// Set for the gates: the user's own `npm_config_dry_run` after an `=`; empty where there was none.
-    SCFW_GATE_NPM_DRY_RUN = "SCFW_GATE_NPM_DRY_RUN";
-    /// Set for the gates: the user's own `npm_config_ignore_scripts` after an `=`; empty where there was none.
-    SCFW_GATE_NPM_IGNORE_SCRIPTS = "SCFW_GATE_NPM_IGNORE_SCRIPTS";
+    /// Set for the gates: the user's own `npm_config_workspaces` after an `=`; empty where there was none.
+    SCFW_GATE_NPM_WORKSPACES = "SCFW_GATE_NPM_WORKSPACES";
+    /// Set for the gates: the user's own `npm_config_workspace` after an `=`; empty where there was none.
+    SCFW_GATE_NPM_WORKSPACE = "SCFW_GATE_NPM_WORKSPACE";
+    /// Set for the gates: the user's own `npm_config_heading` after an `=`; empty where there was none.
+    SCFW_GATE_NPM_HEADING = "SCFW_GATE_NPM_HEADING";
     /// Set beside `LD_PRELOAD` for the preload library: the absolute path of scfw-hook.
     SCFW_SHIM_HOOK = "SCFW_SHIM_HOOK";
     /// Set by the preload library for scfw-hook: where in `argv` the program stands, a colon, and the file that was

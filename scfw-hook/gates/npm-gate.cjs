@@ -6,16 +6,19 @@
 // npm between "resolved" and "unpack": what is about to be unpacked, rebuilt, run by npx or cloned goes to scfw's
 // verifier, whose exit status decides. Any other node process notices nothing.
 //
-// Until the gate has attached, npm is set to a dry run without scripts (the switches). The gate lifts them when npm
-// loads the module that reads its configuration.
+// Until the gate has attached, npm finds settings in its environment that contradict each other (the switches), and
+// ends with an error whatever it was asked. The gate lifts them while npm reads its configuration, so whatever npm starts
+// has them again: what loses the gate installs nothing.
 
 const fs = require('fs')
 const path = require('path')
 
-// Each switch with the variable that keeps the user's own value.
+// The settings that are switches, each with its value and with the variable that keeps the user's own. npm reads its
+// variables in any case; pnpm and yarn rewrite those in lower case for what they start.
 const SWITCHES = [
-  ['npm_config_dry_run', 'SCFW_GATE_NPM_DRY_RUN'],
-  ['npm_config_ignore_scripts', 'SCFW_GATE_NPM_IGNORE_SCRIPTS'],
+  ['npm_config_workspaces', 'false', 'SCFW_GATE_NPM_WORKSPACES'],
+  ['npm_config_workspace', 'refused-by-scfw-because-its-gate-did-not-attach', 'SCFW_GATE_NPM_WORKSPACE'],
+  ['npm_config_heading', "npm (nothing is done: scfw's gate did not attach)", 'SCFW_GATE_NPM_HEADING'],
 ]
 const BLOCKED = 77
 const DECLINED = 76
@@ -411,24 +414,32 @@ function noteAttached () {
 
 // npm is about to read its configuration: the gate has attached.
 function liftSwitches () {
-  for (const [name, keeper] of SWITCHES) {
+  for (const [name, , keeper] of SWITCHES) {
+    delete process.env[name.toUpperCase()]
     const kept = process.env[keeper] || ''
     if (kept.startsWith('=')) {
       process.env[name] = kept.slice(1)
-    } else {
-      delete process.env[name]
     }
   }
   if (isOn('SCFW_DRY_RUN')) {
-    process.env[SWITCHES[0][0]] = 'true'
+    process.env.npm_config_dry_run = 'true'
   }
   noteAttached()
+}
+
+// npm has read its configuration: what it starts may lose the gate.
+function setSwitches () {
+  for (const [name, value, keeper] of SWITCHES) {
+    process.env[keeper] = name in process.env ? `=${process.env[name]}` : ''
+    delete process.env[name]
+    process.env[name.toUpperCase()] = value
+  }
 }
 
 function patchConfig (Config, filename) {
   if (!npmVersion) {
     // A launcher such as corepack's started an npm that is elsewhere: four folders above this file.
-    npmVersion = JSON.parse(fs.readFileSync(path.resolve(filename, '../../../../../package.json'), 'utf8')).version
+    npmVersion = manifestIn(path.resolve(filename, '../../../../..')).version
   }
   liftSwitches()
   const Gated = class extends Config {
@@ -442,7 +453,8 @@ function patchConfig (Config, filename) {
   return Gated
 }
 
-// npm's `node-options` setting replaces NODE_OPTIONS for everything that npm starts: the gate is put back.
+// What npm starts gets its environment here. npm's `node-options` setting replaces NODE_OPTIONS, and so does many a
+// script: the gate is put back, and an npm that is called by its name goes through scfw again, which arms it.
 function patchSetEnvs (setEnvs) {
   const armed = process.env.NODE_OPTIONS || ''
   return function (...args) {
@@ -451,6 +463,12 @@ function patchSetEnvs (setEnvs) {
     if (!now.includes(__filename)) {
       process.env.NODE_OPTIONS = `${armed} ${now}`.trim()
     }
+    const commands = process.env.SCFW_GATE_COMMANDS
+    const programs = process.env.PATH
+    if (commands && programs && !programs.split(path.delimiter).includes(commands)) {
+      process.env.PATH = commands + path.delimiter + programs
+    }
+    setSwitches()
     return result
   }
 }
@@ -500,13 +518,14 @@ function patchArborist (Arborist, from) {
     const omit = new Set([...this.options.omit || [], ...args[0] && args[0].omit || []])
     const choice = { omit, checkPlatform, options: this.options }
     let diff = this.diff
+    const isDry = isDryRun(this.options, ...args)
     Object.defineProperty(this, 'diff', {
       configurable: true,
       enumerable: true,
       get: () => diff,
       set: value => {
         diff = value
-        if (value) {
+        if (value && !isDry) {
           verifyNodes(changedNodes(value), this.options, choice)
         }
       },
@@ -546,6 +565,11 @@ function patchArborist (Arborist, from) {
     }
     return loadActual.apply(this, args)
   }
+}
+
+// Whether the user wants to see what npm would do. A dry run of scfw's own is there to verify.
+function isDryRun (...options) {
+  return !isOn('SCFW_DRY_RUN') && options.some(option => option && option.dryRun)
 }
 
 function isNpxCache (arborist) {
@@ -598,7 +622,7 @@ function patchCleanInstall (CleanInstall, from) {
     } catch (er) {
       // No usable lockfile: npm ci says so itself, better than the gate could.
     }
-    if (tree) {
+    if (tree && !isDryRun(flatOptions)) {
       const { checkPlatform } = from.require('npm-install-checks')
       const choice = { omit: new Set(flatOptions.omit), checkPlatform, options: flatOptions }
       verifyNodes(tree.inventory.values(), flatOptions, choice)
@@ -667,27 +691,49 @@ const POINTS = [
   ['/lib/ci.js', module => patchCleanInstall(module.exports, module)],
   ['/pacote/lib/registry.js', module => patchRegistryFetcher(module.exports)],
   ['/pacote/lib/git.js', module => { module.exports = patchGitFetcher(module.exports) }],
+  ['/npm/lib/npm.js', (module, file) => refuseOld(manifestIn(path.resolve(file, '../..')).version)],
 ]
 
-function attach (main) {
-  const root = path.dirname(path.dirname(main))
+// The package.json of a folder, or an empty one.
+function manifestIn (folder) {
   try {
-    const manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'))
-    npmVersion = manifest.name === 'npm' ? manifest.version : null
+    return JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')) || {}
   } catch (er) {
-    npmVersion = null
+    return {}
   }
-  if (npmVersion && parseInt(npmVersion, 10) < 7) {
-    goOnUnverified(`npm ${npmVersion} is older than 7, the first that scfw can verify: update npm`)
+}
+
+// Whether the file is one of an npm's own, by the folder that holds it: other programs have the same libraries.
+function isOfNpm (filename) {
+  const library = filename.lastIndexOf('/node_modules/')
+  const root = library < 0 || filename.slice(library).startsWith('/node_modules/npm/lib/')
+    ? filename.slice(0, filename.lastIndexOf('/lib/'))
+    : filename.slice(0, library)
+  return manifestIn(root).name === 'npm'
+}
+
+// npm before 7 has none of the points.
+function refuseOld (version) {
+  if (version && parseInt(version, 10) < 7) {
+    goOnUnverified(`npm ${version} is older than 7, the first that scfw can verify: update npm`)
+    return true
+  }
+  return false
+}
+
+// Holds npm in this process. Where its main script is none of npm's by its name, npm is known by its modules.
+function attach (main) {
+  const { name, version } = main ? manifestIn(path.dirname(path.dirname(main))) : {}
+  npmVersion = name === 'npm' ? version : null
+  if (refuseOld(npmVersion)) {
     return liftSwitches()
   }
   const { _extensions: extensions } = require('module')
   const load = extensions['.js']
   extensions['.js'] = function (module, filename) {
     const loaded = load.apply(this, arguments)
-    const name = path.sep === '/' ? filename : filename.split(path.sep).join('/')
     for (const [suffix, patch] of POINTS) {
-      if (name.endsWith(suffix)) {
+      if (filename.endsWith(suffix) && (main || isOfNpm(filename))) {
         patch(module, filename)
       }
     }
@@ -706,10 +752,8 @@ function mainScript () {
   }
 }
 
-if (verifier && process.argv[1]) {
+if (verifier) {
   const main = mainScript()
-  if (main) {
-    program = path.basename(main).slice(0, 3)
-    attach(main)
-  }
+  program = main ? path.basename(main).slice(0, 3) : program
+  attach(main)
 }

@@ -15,6 +15,10 @@ use scfw_core::env;
 use sha2::{Digest, Sha256};
 
 use crate::exec::c_string;
+use crate::shims::link;
+
+/// The commands that are armed again where they have lost the gate.
+const COMMANDS: [&str; 2] = ["npm", "npx"];
 
 const PIP_GATE: &str = include_str!("../gates/pip/sitecustomize.py");
 const NPM_GATE: &str = include_str!("../gates/npm-gate.cjs");
@@ -31,17 +35,41 @@ pub struct Gates {
     pub pip: PathBuf,
     /// npm's.
     pub npm: PathBuf,
+    /// A folder with npm's commands, which lead to scfw-hook.
+    pub commands: PathBuf,
 }
 
 impl Gates {
-    /// Writes the gates below `data` where they are not there yet, each under the hash of its content.
-    pub fn install(data: &Path) -> io::Result<Self> {
+    /// Writes the gates below `data` where they are not there yet, each under the hash of its content. `hook` is
+    /// scfw-hook.
+    pub fn install(data: &Path, hook: &Path) -> io::Result<Self> {
         let gates = data.join("gates");
         Ok(Self {
             pip: install_gate(&gates, PIP_GATE_NAME, PIP_GATE)?,
             npm: install_gate(&gates, NPM_GATE_NAME, NPM_GATE)?,
+            commands: install_commands(&gates, hook)?,
         })
     }
+
+    /// The gates of an armed environment.
+    #[must_use]
+    pub fn present() -> Option<Self> {
+        let path = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
+        Some(Self {
+            pip: path(env::SCFW_GATE_PIP)?,
+            npm: path(env::SCFW_GATE_NPM)?,
+            commands: path(env::SCFW_GATE_COMMANDS)?,
+        })
+    }
+}
+
+/// Links npm's commands to scfw-hook, for what an armed npm starts by name with another `NODE_OPTIONS`.
+fn install_commands(gates: &Path, hook: &Path) -> io::Result<PathBuf> {
+    let directory = gates.join("commands");
+    for name in COMMANDS {
+        link(&directory, name, hook)?;
+    }
+    Ok(directory)
 }
 
 fn install_gate(gates: &Path, name: &str, content: &str) -> io::Result<PathBuf> {
@@ -110,6 +138,8 @@ impl Arming<'_> {
         let mut set = |name: &str, value: &OsStr| variables.insert(OsString::from(name), value.to_owned());
         set(env::SCFW_GATE_VERIFIER, self.verifier.as_os_str());
         set(env::SCFW_GATE_PIP, self.gates.pip.as_os_str());
+        set(env::SCFW_GATE_NPM, self.gates.npm.as_os_str());
+        set(env::SCFW_GATE_COMMANDS, self.gates.commands.as_os_str());
         set(env::SCFW_GATE_EXECUTABLE, self.executable.as_os_str());
         match self.run {
             Some(run) => set(env::SCFW_GATE_RUN, run.as_os_str()),
@@ -208,6 +238,7 @@ mod tests {
         let gates = Gates {
             pip: PathBuf::from("/g/p q/sitecustomize.py"),
             npm: PathBuf::from("/g/n \"q/npm-gate.cjs"),
+            commands: PathBuf::from("/g/commands"),
         };
         let arming = Arming {
             gates: &gates,
@@ -232,7 +263,8 @@ mod tests {
     fn the_users_own_values_are_kept_beside_the_switches() {
         let armed = arm(&[
             ("PIP_EXISTS_ACTION", "w"),
-            ("NPM_CONFIG_DRY_RUN", "false"),
+            ("npm_config_workspace", "a"),
+            ("Npm_Config_Workspaces", "true"),
             ("PYTHONPATH", "/a:/b"),
             ("NODE_OPTIONS", "--max-old-space-size=100"),
             ("EMPTY", ""),
@@ -240,9 +272,11 @@ mod tests {
         ]);
         assert_eq!(armed["PIP_EXISTS_ACTION"], SWITCHES[0].value);
         assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "=w");
-        assert_eq!(armed["npm_config_dry_run"], "true");
-        assert!(!armed.contains_key("NPM_CONFIG_DRY_RUN"));
-        assert_eq!(armed["SCFW_GATE_NPM_DRY_RUN"], "=false");
+        assert_eq!(armed["NPM_CONFIG_WORKSPACES"], "false");
+        assert_eq!(armed["NPM_CONFIG_WORKSPACE"], SWITCHES[2].value);
+        assert!(!armed.contains_key("npm_config_workspace") && !armed.contains_key("Npm_Config_Workspaces"));
+        assert_eq!(armed["SCFW_GATE_NPM_WORKSPACE"], "=a");
+        assert_eq!(armed["SCFW_GATE_NPM_WORKSPACES"], "=true");
         assert_eq!(armed["PYTHONPATH"], "/g/p q:/a:/b");
         assert_eq!(armed["NODE_OPTIONS"], r#"--require "/g/n \"q/npm-gate.cjs" --max-old-space-size=100"#);
         assert_eq!(armed["EMPTY"], "");
@@ -254,7 +288,7 @@ mod tests {
     fn a_variable_that_was_not_set_is_kept_as_unset() {
         let armed = arm(&[]);
         assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "");
-        assert_eq!(armed["SCFW_GATE_NPM_DRY_RUN"], "");
+        assert_eq!(armed["SCFW_GATE_NPM_WORKSPACE"], "");
         assert_eq!(armed["PYTHONPATH"], "/g/p q");
     }
 
@@ -269,7 +303,7 @@ mod tests {
 
     #[test]
     fn arming_twice_is_arming_once() {
-        let once = arm(&[("PIP_EXISTS_ACTION", "w"), ("npm_config_dry_run", "false"), ("PYTHONPATH", "/a")]);
+        let once = arm(&[("PIP_EXISTS_ACTION", "w"), ("npm_config_workspace", "a"), ("PYTHONPATH", "/a")]);
         let pairs: Vec<(&str, &str)> =
             once.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(arm(&pairs), once);
@@ -282,7 +316,7 @@ mod tests {
             ("PATH", "/bin"),
             ("PIP_EXISTS_ACTION", "w"),
             ("PYTHONPATH", "/a::/b"),
-            ("npm_config_dry_run", "true"),
+            ("npm_config_workspaces", "true"),
         ];
         for kept in 0..=own.len() {
             let own = &own[..kept];
@@ -296,11 +330,27 @@ mod tests {
     }
 
     #[test]
+    fn disarming_finds_the_gate_behind_other_options() {
+        let armed = arm(&[("PATH", "/bin"), ("NODE_OPTIONS", "--x \"a b\"")]).into_iter();
+        let mut armed: BTreeMap<OsString, OsString> =
+            armed.map(|(name, value)| (name.into(), value.into())).collect();
+        for (name, first) in [("NODE_OPTIONS", "--require /p.cjs "), ("PATH", "/g/commands:")] {
+            let value = armed.get_mut(OsStr::new(name)).unwrap();
+            *value = format!("{first}{}", value.to_str().unwrap()).into();
+        }
+        let disarmed = scfw_core::armed::disarmed(armed.into_iter());
+        assert_eq!(disarmed[OsStr::new("NODE_OPTIONS")], "--require /p.cjs --x \"a b\"");
+        assert_eq!(disarmed[OsStr::new("PATH")], "/bin");
+    }
+
+    #[test]
     fn a_changed_gate_is_written_again() {
         let data = tempfile::tempdir().unwrap();
-        let gates = Gates::install(data.path()).unwrap();
+        let gates = Gates::install(data.path(), Path::new("/bin/scfw-hook")).unwrap();
+        assert_eq!(fs::read_link(gates.commands.join("npx")).unwrap(), Path::new("/bin/scfw-hook"));
         fs::write(&gates.pip, "import nothing\n").unwrap();
-        let again = Gates::install(data.path()).unwrap();
+        let again = Gates::install(data.path(), Path::new("/opt/scfw-hook")).unwrap();
+        assert_eq!(fs::read_link(again.commands.join("npx")).unwrap(), Path::new("/opt/scfw-hook"));
         assert_eq!(again.pip, gates.pip);
         assert_eq!(fs::read_to_string(&gates.pip).unwrap(), PIP_GATE);
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
-use scfw_core::invocation::{Install, Invocation, Program, PythonModule, classify};
+use scfw_core::invocation::{Install, Invocation, Program, PythonModule, Refusal, classify};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
@@ -35,7 +35,7 @@ pub fn route(call: &Call<'_>) -> i32 {
         preload::let_nothing_pass();
     }
     match invocation {
-        Invocation::Passthrough => hand_over(call, None, None),
+        Invocation::Passthrough => hand_over(call, None, rearmed(call).as_deref()),
         Invocation::Install(install) => {
             let status = route_install(call, &install);
             if let Err(error) = runs::note_stopped(status, std::process::id()) {
@@ -53,6 +53,24 @@ fn becomes_manager(call: &Call<'_>, invocation: &Invocation) -> bool {
     call.is_noticed()
         || matches!(invocation, Invocation::Install(_))
         || matches!(call.program(), Some(Program::Pip | Program::Npm | Program::Npx))
+}
+
+/// The environment of an npm that installs nothing, where a script below an armed run has taken the gate out of
+/// `NODE_OPTIONS`: npm would refuse to work, and what it starts would be without a gate.
+fn rearmed(call: &Call<'_>) -> Option<Vec<CString>> {
+    let verifier = std::env::var_os(env::SCFW_GATE_VERIFIER)?;
+    matches!(call.program()?, Program::Npm | Program::Npx).then_some(())?;
+    let gates = Gates::present()?;
+    let run = std::env::var_os(env::SCFW_GATE_RUN);
+    let executable = std::env::var_os(env::SCFW_GATE_EXECUTABLE).unwrap_or_default();
+    let arming = Arming {
+        gates: &gates,
+        verifier: Path::new(&verifier),
+        run: run.as_ref().map(Path::new),
+        executable: Path::new(&executable),
+        withheld: &[],
+    };
+    Some(arming.environment(std::env::vars_os()))
 }
 
 fn route_install(call: &Call<'_>, install: &Install) -> i32 {
@@ -104,7 +122,9 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
             return status::BLOCKED;
         }
     }
-    if let Some(refusal) = install.refusal {
+    // Only a dry run of scfw's own hangs on npm's option.
+    if let Some(refusal) = install.refusal.filter(|refusal| *refusal != Refusal::NpmNoDryRun || is_dry_run())
+    {
         return run.refuse(refusal.message());
     }
     if let Some(option) = isolating_interpreter(call, &located.path) {
@@ -162,7 +182,12 @@ struct Run<'a> {
 impl Run<'_> {
     fn arm(&self, located: Located) -> i32 {
         let data = &self.settings.directories.data;
-        let gates = match Gates::install(data) {
+        let Some(verifier) = own_program() else {
+            return self.refuse(
+                "scfw-hook does not find its own file, so nothing can be verified; install scfw again",
+            );
+        };
+        let gates = match Gates::install(data, &verifier) {
             Ok(gates) => gates,
             Err(error) => {
                 return self.refuse(&format!(
@@ -172,11 +197,6 @@ impl Run<'_> {
                     env::SCFW_HOME
                 ));
             }
-        };
-        let Some(verifier) = own_program() else {
-            return self.refuse(
-                "scfw-hook does not find its own file, so nothing can be verified; install scfw again",
-            );
         };
         // Without its note a run is as safe; only a gate that never reports would go unmentioned.
         let run = runs::begin(data, &self.call.command())

@@ -42,16 +42,23 @@ pub fn install(data: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let mut shims = Vec::with_capacity(names.len());
     for name in &names {
-        let shim = directory.join(name);
-        if fs::read_link(&shim).ok().as_deref() != Some(&hook) {
-            // Made beside it and renamed, so that the name is never without a program.
-            let fresh = directory.join(format!(".{name}.{}", std::process::id()));
-            symlink(&hook, &fresh)?;
-            fs::rename(&fresh, &shim)?;
-        }
-        shims.push(shim);
+        link(&directory, name, &hook)?;
+        shims.push(directory.join(name));
     }
     Ok(shims)
+}
+
+/// Links `name` in `directory` to `hook`, where it is not yet.
+pub(crate) fn link(directory: &Path, name: &str, hook: &Path) -> io::Result<()> {
+    let link = directory.join(name);
+    if fs::read_link(&link).ok().as_deref() != Some(hook) {
+        create_private(directory)?;
+        // Made beside it and renamed, so that the name is never without a program.
+        let fresh = directory.join(format!(".{name}.{}", std::process::id()));
+        symlink(hook, &fresh)?;
+        fs::rename(&fresh, &link)?;
+    }
+    Ok(())
 }
 
 /// Takes all shims away. What else somebody has put into the directory stays.

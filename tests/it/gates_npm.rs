@@ -21,8 +21,6 @@ macro_rules! with_npm {
             #[test]
             fn npx_is_gated_before_it_installs_and_before_it_runs_its_cache() { super::npx($version); }
             #[test]
-            fn without_its_gate_npm_installs_nothing() { super::switch($version); }
-            #[test]
             fn a_git_dependency_is_verified_before_it_is_cloned() { super::git($version); }
             #[test]
             fn shrinkwrapped_and_bundled_packages_are_verified() { super::carried($version); }
@@ -157,28 +155,6 @@ fn npx(version: &str) {
     fs::remove_dir_all(sandbox.path("home/npm-cache/_npx")).unwrap();
     sandbox.hook(&["npm", "exec", "--yes", "--", "scfw-test-tool"]).ended_with(77).says("target below@1.0.0");
     assert!(!sandbox.has_sung());
-}
-
-fn switch(version: &str) {
-    let mut sandbox = Sandbox::with_npm(version);
-    sandbox.world.add_npm(NpmPackage::new("top", "1.0.0").canary(sandbox.canary("postinstall")));
-    let mut directories = std::env::split_paths(&sandbox.variable("PATH")).skip(1).collect::<Vec<_>>();
-    let real = directories[0].join("npm");
-    let wrapper =
-        sandbox.write("bin/npm", format!("#!/bin/sh\nunset NODE_OPTIONS\nexec {} \"$@\"\n", real.display()));
-    fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    directories.insert(0, wrapper.parent().unwrap().to_owned());
-    sandbox.set("PATH", std::env::join_paths(directories).unwrap());
-    sandbox.set("NPM_CONFIG_DRY_RUN", "false");
-    sandbox.hook(&["npm", "install", "top"]);
-    assert!(sandbox.list("node_modules").is_empty() && !sandbox.has_sung());
-    sandbox
-        .scfw(&["check", "npm:top"])
-        .says("the gate of an earlier run never reported")
-        .says("npm install top");
-    // The one way past the switch is refused.
-    sandbox.hook(&["npm", "install", "--dry-run", "--no-dry-run", "top"]).ended_with(69).says("--no-dry-run");
-    assert!(sandbox.list("node_modules").is_empty() && !sandbox.has_sung());
 }
 
 fn git(version: &str) {

@@ -26,6 +26,8 @@ mod hostile_arguments;
 mod hostile_projects;
 mod listed_files;
 mod lockfile_claims;
+mod lookups_npm;
+mod lost_gates;
 mod npm_commands;
 mod own_folders;
 mod passthrough;

@@ -6,6 +6,7 @@
 
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
+const { readFileSync } = require('node:fs')
 
 const [, , root, count] = process.argv
 const ofNpm = createRequire(join(root, 'package.json'))
@@ -113,4 +114,28 @@ for (let number = 0; number < Number(count); number++) {
   if (command && installs(command, rest, read)) lines.push({ line, command, rest })
 }
 
-process.stdout.write(JSON.stringify({ words: [...words.values()], lines }))
+/* What each command's file reaches, in npm's own code, that can fetch the content of a package: by the text. */
+const FETCHING = /require\('(pacote|libnpm(?:pack|exec|diff|publish|version))'\)|\b(buildIdealTree|reify|rebuild)\b *\(/g
+const read = new Map()
+const fetchesOf = (file, seen = new Set()) => {
+  if (seen.has(file)) return []
+  seen.add(file)
+  if (!read.has(file)) {
+    const text = readFileSync(file, 'utf8').replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+    // npm's core belongs to every command and to none.
+    const others = [...text.matchAll(/require\('(\.[^']*)'\)/g)]
+      .map(match => createRequire(file).resolve(match[1]))
+      .filter(other => other.endsWith('.js') && !/[\\/](npm|cli|base-cmd|base-command|exit-handler)\.js$/.test(other))
+    read.set(file, { found: [...text.matchAll(FETCHING)].map(match => match[1] ?? match[2]), others })
+  }
+  const { found, others } = read.get(file)
+  return [...found, ...others.flatMap(other => fetchesOf(other, seen))]
+}
+const fileOf = command => first(
+  () => ofNpm.resolve(`./lib/commands/${command}.js`),
+  () => ofNpm.resolve(`./lib/commands/${command}/index.js`),
+  () => ofNpm.resolve(`./lib/${command}.js`))
+const reach = [...new Set(full.map(word => deref(word)))].filter(Boolean)
+  .map(command => ({ command, fetches: [...new Set(fetchesOf(fileOf(command)))] }))
+
+process.stdout.write(JSON.stringify({ words: [...words.values()], lines, reach }))

@@ -13,27 +13,40 @@ const QUESTIONS: &str = include_str!("npm_commands.cjs");
 /// So many command lines are tried on each npm.
 const LINES: u32 = 4_000;
 
-/// Commands that install, each with arguments that make it do so.
-const INSTALLING: [(&str, &[&str]); 14] = [
-    ("audit", &["fix"]),
+/// Commands that install, or prepare a repository, each with arguments that make it do so.
+const INSTALLING: [(&str, &[&str]); 23] = [
+    ("audit", &[]),
+    ("bugs", &["github:a/b"]),
     ("cache", &["add", "foo"]),
     ("ci", &[]),
     ("dedupe", &[]),
+    ("docs", &["github:a/b"]),
     ("exec", &["foo"]),
+    ("find-dupes", &[]),
+    ("fund", &["github:a/b"]),
     ("init", &["foo"]),
     ("install", &[]),
     ("install-ci-test", &[]),
     ("install-test", &[]),
     ("link", &[]),
+    ("outdated", &[]),
+    ("owner", &["ls", "github:a/b"]),
     ("prune", &[]),
+    ("query", &["*"]),
     ("rebuild", &[]),
+    ("repo", &["github:a/b"]),
     ("uninstall", &[]),
     ("update", &[]),
+    ("view", &["github:a/b"]),
 ];
 
 /// Commands that fetch or build under some circumstances: scfw may take them either way.
-const EITHER: [&str; 8] =
-    ["approve-scripts", "birthday", "diff", "edit", "install-scripts", "pack", "publish", "version"];
+const EITHER: [&str; 9] =
+    ["approve-scripts", "birthday", "diff", "edit", "install-scripts", "pack", "patch", "publish", "version"];
+
+/// Commands that fetch a manifest, and never of what a project or a lockfile names: `doctor` asks for npm's own,
+/// `unpublish` for a name in a registry.
+const REGISTRY_ONLY: [&str; 2] = ["doctor", "unpublish"];
 
 /// One module of tests per npm.
 macro_rules! with_npm {
@@ -43,6 +56,8 @@ macro_rules! with_npm {
             fn every_spelling_of_an_installing_command_is_an_install() { super::spellings($version); }
             #[test]
             fn no_word_of_a_command_that_installs_nothing_is_an_install() { super::harmless($version); }
+            #[test]
+            fn no_command_that_is_handed_over_fetches_a_repository() { super::reach($version); }
             #[test]
             fn no_options_hide_an_installing_command() { super::options($version); }
         })+
@@ -117,6 +132,21 @@ fn harmless(version: &str) {
         .filter(|(typed, _)| is_install([*typed]) || is_install([*typed, "install", "fix", "add"]))
         .collect();
     assert!(disturbed.is_empty(), "npm {version} installs nothing, and scfw steps in: {disturbed:?}");
+}
+
+/// What is handed over reaches nothing in npm's own code that fetches or prepares a repository.
+fn reach(version: &str) {
+    let answer = ask(version, 0);
+    let commands = answer["reach"].as_array().unwrap();
+    assert!(commands.len() > 50, "npm has many commands: {}", commands.len());
+    let fetches = |command: &&Value| !command["fetches"].as_array().unwrap().is_empty();
+    let is_handed_over = |command: &&Value| {
+        let name = command["command"].as_str().unwrap();
+        arguments(name).is_none() && !EITHER.contains(&name) && !REGISTRY_ONLY.contains(&name)
+    };
+    let missed: Vec<_> = commands.iter().filter(fetches).filter(is_handed_over).collect();
+    assert!(missed.is_empty(), "npm {version} may fetch with what is handed over: {missed:?}");
+    assert!(commands.iter().filter(fetches).count() > 12, "the fetching ones are seen: {commands:?}");
 }
 
 fn options(version: &str) {

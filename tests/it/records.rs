@@ -308,13 +308,13 @@ fn what_the_router_cannot_have_verified_is_recorded_with_the_reason() {
     put_first(&mut sandbox, &pip);
     let refused = sandbox.hook(&["pip", "--isolated", "install", "x"]).ended_with(69);
     assert_eq!(refused.stdout, "");
-    sandbox.hook(&["npm", "install", "--dry-run", "--no-dry-run", "x"]).ended_with(69);
+    sandbox.hook(&["npm", "install", "--workspaces", "--workspace", "w", "x"]).ended_with(69);
     fs::write(sandbox.path("scfw/gates"), "no directory").unwrap();
     sandbox.hook(&["npm", "install", "x"]).ended_with(69);
     let log = sandbox.log();
     assert_eq!(log.len(), 3, "{log:?}");
     for (record, why) in
-        log.iter().zip(["keeps scfw's gate out", "--no-dry-run", "the gates could not be written below"])
+        log.iter().zip(["keeps scfw's gate out", "--workspaces", "the gates could not be written below"])
     {
         let (action, sentence, is_verified) = essence(record);
         assert_eq!((action, is_verified), ("BLOCK", false));

@@ -154,8 +154,10 @@ pub struct PythonModule {
 /// A way around the gate that nothing but a refusal closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// npm is told not to honour the switch that keeps it harmless without its gate.
+    /// npm is told that it is no dry run, which counts where scfw was asked for one.
     NpmNoDryRun,
+    /// npm is told of workspaces in a way that overrules the switch that keeps it harmless without its gate.
+    NpmWorkspaces,
     /// An interpreter that ignores its environment runs pip's script, which leaves no place for the gate.
     IsolatedScript,
 }
@@ -165,9 +167,11 @@ impl Refusal {
     #[must_use]
     pub const fn message(self) -> &'static str {
         match self {
-            Self::NpmNoDryRun => {
-                "--no-dry-run would switch off what keeps npm harmless without its gate; \
-                 it is npm's default, so leave it out"
+            Self::NpmNoDryRun => "--no-dry-run would make an installation of this dry run; leave it out",
+            Self::NpmWorkspaces => {
+                "--workspaces together with --workspace, with --include-workspace-root or with what is to be fetched \
+                 would switch off what keeps npm harmless without scfw's gate; name the workspaces one by one, each \
+                 with --workspace"
             }
             Self::IsolatedScript => {
                 "with -I, -E or -S this interpreter keeps scfw's gate out of pip's script; \

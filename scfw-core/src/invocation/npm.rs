@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use self::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
 
 use super::{Install, Invocation, Manager, Refusal, Screen};
-use crate::screen::NpmRequest;
+use crate::screen::{NpmRequest, npm_spec};
 
 /// What a command can do to `node_modules`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,17 @@ enum Command {
     Change,
     /// Builds, links or fetches, whatever `--dry-run` says.
     Build,
-    /// Fetches, and prepares a git dependency, when something is named: `pack`, `publish`, `edit`, `version`, `init`.
+    /// Fetches, and prepares a git dependency, when something is named: `pack`, `publish`, `edit`, `init`.
+    FetchIfNamed,
+    /// Changes the project when something is named: `version`.
     ChangeIfNamed,
-    /// `audit fix` and `cache add`, unlike `audit` and `cache ls`.
+    /// `cache add`, unlike `cache ls`.
     Subcommand(&'static str),
+    /// Looks up what is named, and fetches and prepares it where it is a repository: `view`, `docs`, `owner`.
+    LookUp,
+    /// Looks up what lockfiles name, which can be a repository under any name: `audit`, `outdated`, `query`,
+    /// `find-dupes`.
+    Inspect,
     /// Installs nothing.
     Harmless,
 }
@@ -45,6 +52,12 @@ struct Parsed<'a> {
     global: bool,
     /// Whether workspaces are selected or left out.
     workspaces: bool,
+    /// `--workspace`: one is named.
+    names_workspace: bool,
+    /// `--workspaces`: all of them.
+    all_workspaces: bool,
+    /// `--include-workspace-root`.
+    include_root: bool,
     lock_ignored: bool,
     /// `--no`: npx fetches nothing, and so runs what is there or nothing.
     never_fetches: bool,
@@ -188,7 +201,15 @@ impl<'a> Parsed<'a> {
             ("package-lock" | "shrinkwrap", Some(on)) => self.lock_ignored = !on,
             ("yes", Some(on)) => self.never_fetches = !on,
             ("dry-run", Some(on)) => self.dry_run = Some(on),
-            ("workspace" | "workspaces", _) => self.workspaces = true,
+            ("workspace", _) => {
+                self.workspaces = true;
+                self.names_workspace = true;
+            }
+            ("workspaces", on) => {
+                self.workspaces = true;
+                self.all_workspaces = on == Some(true);
+            }
+            ("include-workspace-root", Some(on)) => self.include_root = on,
             ("location", _) => self.global = value == Some("global"),
             ("prefix", _) => self.prefix = value.map(str::to_owned),
             ("call", _) => self.calls = true,
@@ -199,15 +220,19 @@ impl<'a> Parsed<'a> {
 
     fn classify_command(&self, command: Command, rest: &[&str]) -> Invocation {
         let installs = match command {
-            Command::Install | Command::CleanInstall | Command::Change | Command::Build => true,
+            Command::Install
+            | Command::CleanInstall
+            | Command::Change
+            | Command::Build
+            | Command::Inspect => true,
+            // What a registry has is only read about.
+            Command::LookUp => rest.iter().any(|spec| npm_spec::argument(spec).is_none()),
             Command::Execute => !rest.is_empty() || !self.packages.is_empty() || self.calls,
-            Command::ChangeIfNamed => !rest.is_empty() || self.workspaces,
+            Command::ChangeIfNamed | Command::FetchIfNamed => !rest.is_empty() || self.workspaces,
             Command::Subcommand(word) => rest.contains(&word),
             Command::Harmless => false,
         };
-        // The other commands run what is there already, or prepare a git dependency, dry or not.
-        let honours_dry_run = matches!(command, Command::Install | Command::CleanInstall | Command::Change);
-        if !installs || (self.dry_run == Some(true) && honours_dry_run) {
+        if !installs {
             return Invocation::Passthrough;
         }
         let owned = |specs: &[&str]| specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>();
@@ -219,6 +244,8 @@ impl<'a> Parsed<'a> {
             ..NpmRequest::default()
         };
         let screen = match command {
+            // Nothing is certain to be installed, and a repository is prepared all the same.
+            _ if self.dry_run == Some(true) => Screen::Nothing,
             Command::Install => Screen::Npm(NpmRequest { specs: owned(rest), ..request }),
             Command::CleanInstall => Screen::Npm(NpmRequest { clean: true, ..request }),
             Command::Execute => {
@@ -236,15 +263,25 @@ impl<'a> Parsed<'a> {
             }
             _ => Screen::Nothing,
         };
-        self.install(screen)
+        // npm then takes back that workspaces are not wanted, which is one half of the switch.
+        let overrules = self.names_workspace
+            || command == Command::Execute && self.include_root
+            || matches!(command, Command::FetchIfNamed | Command::LookUp) && !rest.is_empty();
+        let overrules = self.all_workspaces && overrules;
+        self.install_unless(overrules.then_some(Refusal::NpmWorkspaces), screen)
     }
 
     fn install(&self, screen: Screen) -> Invocation {
+        self.install_unless(None, screen)
+    }
+
+    fn install_unless(&self, refusal: Option<Refusal>, screen: Screen) -> Invocation {
+        let real = (self.dry_run == Some(false)).then_some(Refusal::NpmNoDryRun);
         Invocation::Install(Box::new(Install {
             manager: Manager::Npm,
             screen,
             module: None,
-            refusal: (self.dry_run == Some(false)).then_some(Refusal::NpmNoDryRun),
+            refusal: refusal.or(real),
         }))
     }
 }

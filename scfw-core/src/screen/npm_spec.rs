@@ -17,7 +17,7 @@ pub(crate) struct Spec<'a> {
 
 /// Reads a spec as it stands on a command line: `name`, `name@range`, `alias@npm:name@range`, `npm:name@range`.
 /// Nothing for what is not from a registry, or is no spec at all.
-pub(super) fn argument(text: &str) -> Option<Spec<'_>> {
+pub(crate) fn argument(text: &str) -> Option<Spec<'_>> {
     if let Some(target) = alias_target(text) {
         return plain(target);
     }

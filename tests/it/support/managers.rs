@@ -15,6 +15,9 @@ pub(crate) const NPM_VERSIONS: [&str; 6] = ["7.24.2", "8.19.4", "9.9.4", "10.9.4
 /// The newest of them.
 pub(crate) const NEWEST_NPM: &str = "11.19.1";
 
+/// A pnpm that reads npm's variables.
+const PNPM: &str = "9.15.9";
+
 /// The folder with `pip` and `python3` of an environment with that pip.
 pub(super) fn pip_directory(version: &str) -> PathBuf {
     let environment = cached(&format!("pip-{version}"), |directory| {
@@ -40,6 +43,15 @@ pub(super) fn npm_directory(version: &str) -> PathBuf {
     let prefix = cached(&format!("npm-{version}"), |directory| {
         let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
         run(Command::new("npm").args(arguments).arg(directory).arg(format!("npm@{version}")))
+    });
+    prefix.join("node_modules/.bin")
+}
+
+/// The folder with `pnpm`.
+pub(crate) fn pnpm_directory() -> PathBuf {
+    let prefix = cached(&format!("pnpm-{PNPM}"), |directory| {
+        let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
+        run(Command::new("npm").args(arguments).arg(directory).arg(format!("pnpm@{PNPM}")))
     });
     prefix.join("node_modules/.bin")
 }

@@ -80,10 +80,9 @@ fn every_way_to_install_is_seen() {
 fn what_installs_nothing_is_handed_over() {
     for line in [
         "", "--version", "-v", "-v install foo", "--versions", "run install", "run-script i", "test", "t",
-        "ls", "list install", "view install", "audit", "cache ls", "config set install x", "install --help",
-        "install -h foo", "i foo --dry-run", "ci --no-dry-run --dry-run", "init", "init -y", "version",
-        "pack", "publish", "exec", "help install", "start", "outdated", "whoami", "nonsense",
-        "--heard-of-never foo ls",
+        "ls", "list install", "view install", "view @s/x@1 versions", "docs", "owner ls x", "fund",
+        "cache ls", "config set install x", "install --help", "install -h foo", "init", "init -y", "version",
+        "pack", "publish", "exec", "help install", "start", "whoami", "nonsense", "--heard-of-never foo ls",
     ] {
         assert_eq!(classify(&words(line)), Invocation::Passthrough, "npm {line}");
     }
@@ -106,7 +105,10 @@ fn npx_is_an_install_unless_it_has_nothing_to_run() {
 fn what_takes_no_notice_of_a_dry_run_is_an_install() {
     for line in [
         "rebuild --dry-run", "pack --dry-run git+ssh://x", "cache add x --dry-run", "init --dry-run x",
-        "birthday", "stage publish x",
+        "birthday", "stage publish x", "view github:a/b", "info a/b#x", "docs git+ssh://x",
+        "repo x@https://h.example/x", "bugs ./x", "owner ls gist:0", "fund a/b", "audit", "audit signatures",
+        "outdated", "query *", "find-dupes", "patch x", "i foo --dry-run", "ci --no-dry-run --dry-run",
+        "update --dry-run",
     ] {
         assert!(matches!(classify(&words(line)), Invocation::Install(_)), "npm {line}");
     }
@@ -148,6 +150,21 @@ fn an_install_that_overrides_the_switch_is_refused() {
     assert_eq!(install("i foo --dry-run --no-dry-run").refusal, Some(Refusal::NpmNoDryRun));
     assert_eq!(install("i foo --dry-run false").refusal, Some(Refusal::NpmNoDryRun));
     assert_eq!(install("i foo").refusal, None);
+    for line in [
+        "i --workspaces -w a",
+        "ci --workspace=a --workspaces",
+        "exec --workspaces --include-workspace-root x",
+        "init --workspaces x",
+        "pack -ws github:a/b",
+    ] {
+        assert_eq!(install(line).refusal, Some(Refusal::NpmWorkspaces), "{line}");
+    }
+    for line in [
+        "i --workspaces", "i -w a -w b", "exec --workspaces x", "exec -w a -iwr x", "init -w a x",
+        "publish --workspaces", "version patch --workspaces", "i --workspaces --no-workspaces -w a",
+    ] {
+        assert_eq!(install(line).refusal, None, "{line}");
+    }
 }
 
 proptest! {
