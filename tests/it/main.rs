@@ -37,6 +37,7 @@ mod policy_routes;
 mod preload_callers;
 mod preload_chains;
 mod preload_entry_points;
+mod preload_npm;
 mod preload_rules;
 mod preload_sabotage;
 mod private_packages;

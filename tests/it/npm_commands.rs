@@ -41,8 +41,10 @@ const INSTALLING: [(&str, &[&str]); 23] = [
 ];
 
 /// Commands that fetch or build under some circumstances: scfw may take them either way.
-const EITHER: [&str; 9] =
-    ["approve-scripts", "birthday", "diff", "edit", "install-scripts", "pack", "patch", "publish", "version"];
+const EITHER: [&str; 10] = [
+    "approve-scripts", "birthday", "diff", "edit", "install-scripts", "pack", "patch", "publish", "stage",
+    "version",
+];
 
 /// Commands that fetch a manifest, and never of what a project or a lockfile names: `doctor` asks for npm's own,
 /// `unpublish` for a name in a registry.
