@@ -2,17 +2,20 @@
 //! the switch that keeps a manager harmless whose gate does not attach. Both managers' gates are armed each
 //! time, for an install script of one may call the other.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Cursor, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use scfw_core::armed::{NPM_GATE_NAME, PIP_GATE_NAME, SWITCHES};
 use scfw_core::env;
 use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use crate::exec::c_string;
 use crate::shims::link;
@@ -20,18 +23,33 @@ use crate::shims::link;
 /// The commands that are armed again where they have lost the gate.
 const COMMANDS: [&str; 2] = ["npm", "npx"];
 
-const PIP_GATE: &str = include_str!("../gates/pip/sitecustomize.py");
+/// The files of pip's gate, the one that Python loads first.
+const PIP_GATE: [(&str, &str); 4] = [
+    (PIP_GATE_NAME, include_str!("../gates/pip/sitecustomize.py")),
+    ("points.py", include_str!("../gates/pip/points.py")),
+    ("targets.py", include_str!("../gates/pip/targets.py")),
+    ("verifier.py", include_str!("../gates/pip/verifier.py")),
+];
+/// The archive of these files. Python keeps bytecode beside files and below `PYTHONPYCACHEPREFIX`, and believes it later; of what
+/// it loads from an archive it keeps none.
+const PIP_ARCHIVE_NAME: &str = "pip-gate.zip";
 const NPM_GATE: &str = include_str!("../gates/npm-gate.cjs");
 
-/// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself.
-pub const PYTHON_BOOTSTRAP: &str = "import os,runpy;gate=os.environ['SCFW_GATE_PIP'];\
-    exec(compile(open(gate).read(),gate,'exec'),{'__name__':'scfw_gate','__file__':gate});\
-    runpy.run_module('pip',run_name='__main__',alter_sys=True)";
+/// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself. Python itself runs `-m` by the same
+/// function, which ends with a sentence where there is no pip.
+pub const PYTHON_BOOTSTRAP: &str = "import os,runpy,sys,types,zipimport;\
+    gate=sys.modules['scfw_gate']=types.ModuleType('scfw_gate');gate.__file__=os.environ['SCFW_GATE_PIP'];\
+    archive=zipimport.zipimporter(os.path.dirname(gate.__file__));\
+    exec(archive.get_code('sitecustomize'),gate.__dict__);\
+    runpy._run_module_as_main('pip')";
+
+/// The directory of the gates below the data directory.
+pub const GATES_NAME: &str = "gates";
 
 /// The gates' files.
 #[derive(Debug)]
 pub struct Gates {
-    /// pip's, in a directory of its own.
+    /// The file of pip's that Python loads, in its archive.
     pub pip: PathBuf,
     /// npm's.
     pub npm: PathBuf,
@@ -43,23 +61,31 @@ impl Gates {
     /// Writes the gates below `data` where they are not there yet, each under the hash of its content. `hook` is
     /// scfw-hook.
     pub fn install(data: &Path, hook: &Path) -> io::Result<Self> {
-        let gates = data.join("gates");
+        let gates = data.join(GATES_NAME);
+        let archive = archive(&PIP_GATE)?;
+        // PYTHONPATH and PATH are cut at a colon.
+        let listed = if gates.as_os_str().as_bytes().contains(&b':') {
+            Cow::Owned(own_temporary_directory()?.join(GATES_NAME))
+        } else {
+            Cow::Borrowed(&gates)
+        };
         Ok(Self {
-            pip: install_gate(&gates, PIP_GATE_NAME, PIP_GATE)?,
-            npm: install_gate(&gates, NPM_GATE_NAME, NPM_GATE)?,
-            commands: install_commands(&gates, hook)?,
+            pip: install_gate(&listed, PIP_ARCHIVE_NAME, &archive)?.join(PIP_GATE_NAME),
+            npm: install_gate(&gates, NPM_GATE_NAME, NPM_GATE.as_bytes())?,
+            commands: install_commands(&listed, hook)?,
         })
     }
 
     /// The gates of an armed environment.
     #[must_use]
     pub fn present() -> Option<Self> {
-        let path = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
-        Some(Self {
+        let path = |name| std::env::var_os(name).map(PathBuf::from);
+        let gates = Self {
             pip: path(env::SCFW_GATE_PIP)?,
             npm: path(env::SCFW_GATE_NPM)?,
             commands: path(env::SCFW_GATE_COMMANDS)?,
-        })
+        };
+        gates.npm.is_file().then_some(gates)
     }
 }
 
@@ -72,19 +98,63 @@ fn install_commands(gates: &Path, hook: &Path) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-fn install_gate(gates: &Path, name: &str, content: &str) -> io::Result<PathBuf> {
+fn install_gate(gates: &Path, name: &str, content: &[u8]) -> io::Result<PathBuf> {
     let digest = Sha256::digest(content);
     let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
     let directory = gates.join(format!("{hash:016x}"));
     let path = directory.join(name);
-    if fs::read(&path).is_ok_and(|present| present == content.as_bytes()) {
+    if fs::read(&path).is_ok_and(|present| present == content) {
         return Ok(path);
     }
     create_private(&directory)?;
     let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-    file.write_all(content.as_bytes())?;
+    file.write_all(content)?;
     file.persist(&path)?;
     Ok(path)
+}
+
+/// A zip archive of `files`, the same for the same files. It is not compressed: a Python may have been built without zlib.
+fn archive(files: &[(&str, &str)]) -> io::Result<Vec<u8>> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default());
+    for (name, content) in files {
+        archive.start_file(*name, options)?;
+        archive.write_all(content.as_bytes())?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
+
+/// A directory of this user's alone whose path has no colon, below the first directory for passing things that is fit for it.
+fn own_temporary_directory() -> io::Result<PathBuf> {
+    let user = nix::unistd::geteuid();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let above = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))]
+        .into_iter()
+        .flatten()
+        .find(|above| {
+            let is_named_well = above.is_absolute() && !above.as_os_str().as_bytes().contains(&b':');
+            // Where others can rename what is in it, nothing in it is the user's alone.
+            let is_safe = |metadata: &fs::Metadata| {
+                metadata.is_dir() && (metadata.mode() & 0o022 == 0 || metadata.mode() & 0o1000 != 0)
+            };
+            is_named_well && fs::metadata(above).is_ok_and(|metadata| is_safe(&metadata))
+        })
+        .ok_or_else(|| {
+            io::Error::other("no temporary directory without a colon in its path is safe to use")
+        })?;
+    let directory = above.join(format!("scfw-{user}"));
+    match fs::DirBuilder::new().mode(0o700).create(&directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let metadata = fs::symlink_metadata(&directory)?;
+    if metadata.is_dir() && metadata.uid() == user.as_raw() && metadata.mode() & 0o777 == 0o700 {
+        Ok(directory)
+    } else {
+        Err(io::Error::other(format!("{} is not a directory of this user's alone", directory.display())))
+    }
 }
 
 /// Creates a directory, and those above it, that only the user can enter.
@@ -346,12 +416,17 @@ mod tests {
     #[test]
     fn a_changed_gate_is_written_again() {
         let data = tempfile::tempdir().unwrap();
-        let gates = Gates::install(data.path(), Path::new("/bin/scfw-hook")).unwrap();
-        assert_eq!(fs::read_link(gates.commands.join("npx")).unwrap(), Path::new("/bin/scfw-hook"));
-        fs::write(&gates.pip, "import nothing\n").unwrap();
-        let again = Gates::install(data.path(), Path::new("/opt/scfw-hook")).unwrap();
-        assert_eq!(fs::read_link(again.commands.join("npx")).unwrap(), Path::new("/opt/scfw-hook"));
-        assert_eq!(again.pip, gates.pip);
-        assert_eq!(fs::read_to_string(&gates.pip).unwrap(), PIP_GATE);
+        let hook = Path::new("/bin/scfw-hook");
+        let gates = Gates::install(data.path(), hook).unwrap();
+        assert_eq!(fs::read_link(gates.commands.join("npx")).unwrap(), hook);
+        let archive = gates.pip.parent().unwrap();
+        let written = fs::read(archive).unwrap();
+        for content in [&written[..written.len() - 1], b"PK", b""] {
+            fs::write(archive, content).unwrap();
+            let again = Gates::install(data.path(), Path::new("/opt/scfw-hook")).unwrap();
+            assert_eq!(fs::read_link(again.commands.join("npx")).unwrap(), Path::new("/opt/scfw-hook"));
+            assert_eq!(again.pip, gates.pip);
+            assert_eq!(fs::read(archive).unwrap(), written);
+        }
     }
 }

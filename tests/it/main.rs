@@ -19,6 +19,7 @@ mod exemptions;
 mod external_verifiers;
 mod feed_answers;
 mod feeds;
+mod gate_files;
 mod gates_npm;
 mod gates_pip;
 mod history;

@@ -1,0 +1,135 @@
+"""What pip is about to build or install, as the verifier's document has it."""
+import re
+
+from scfw_gate import State
+
+ARCHIVES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma", ".zip")
+
+
+def without_credentials(url):
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + separator + authority.rpartition("@")[2] + slash + path
+
+
+def canonical(name):
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def as_version(text):
+    """`text` as pip reads a version (PEP 440): an old pip takes any text for a legacy version, a new one refuses it."""
+    from pip._vendor.packaging.version import parse
+
+    try:
+        return parse(text)
+    except ValueError:
+        return text
+
+
+def claimed(link, name):
+    """Name and version that a link claims for a source distribution, as pip reads them: in its fragment or its file
+    name, what stands before and after the project's name. Without a name it is the last hyphen that a digit follows."""
+    if link.is_vcs:
+        return name, None
+    stem = link.egg_fragment
+    if not stem:
+        file_name = link.filename
+        extension = next((each for each in ARCHIVES if file_name.lower().endswith(each)), None)
+        if extension is None:
+            return name, None
+        stem = file_name[: -len(extension)]
+    hyphens = [index for index, character in enumerate(stem) if character == "-"]
+    for index in hyphens:
+        if name and canonical(stem[:index]) == canonical(name):
+            return name, str(as_version(stem[index + 1 :]))
+    for index in reversed(hyphens):
+        if stem[index + 1 : index + 2].isdigit():
+            return name or stem[:index], str(as_version(stem[index + 1 :]))
+    return name, None
+
+
+def is_own_folder(link):
+    return link.url.startswith("file:") and link.is_existing_dir()
+
+
+def required_by(requirement):
+    """Names of the packages that led to `requirement`, the one the user asked for first."""
+    chain = []
+    parent = requirement.comes_from
+    while getattr(parent, "name", None) and len(chain) < 100:
+        chain.insert(0, parent.name)
+        parent = parent.comes_from
+    return chain
+
+
+def source_of(requirement, link, direct):
+    if link.is_vcs:
+        return "git"
+    if not direct:
+        return "registry"
+    return "path" if link.url.startswith("file:") else "url"
+
+
+def index_of(link, name, finder):
+    """The index that offered `link`: the address of the project's page less the project. For a link from a lockfile or
+    another page it is the index in use."""
+    page = getattr(link, "comes_from", None)
+    if isinstance(page, str) and page.startswith(("https://", "http://")):
+        page = without_credentials(page).partition("?")[0].partition("#")[0].rstrip("/")
+        index, slash, project = page.rpartition("/")
+        if name and canonical(project) == canonical(name):
+            return index + slash
+    if not link.url.startswith(("https://", "http://")):
+        return None  # Found in a folder.
+    indexes = getattr(finder, "index_urls", None) or []
+    return without_credentials(str(indexes[0])) if indexes else None
+
+
+def describe(requirement, name, version, finder, chosen=None):
+    """A requirement as the verifier's document has it. `chosen` is the link that the resolver chose, which a wheel
+    that pip has built of it before may stand in for."""
+    # The link that the user or a dependency wrote, where one did; an index's file has none.
+    original = getattr(requirement, "original_link", None)
+    link = original or chosen or requirement.link
+    is_stand_in = chosen is None and getattr(requirement, "original_link_is_in_wheel_cache", False)
+    hashes = {}
+    if link.hash_name and link.hash:
+        hashes[link.hash_name] = link.hash
+    return {
+        "name": name,
+        "version": version,
+        "source": source_of(requirement, link, original is not None),
+        "index": index_of(link, name, finder),
+        # Where it was built from is not known then, which is not the same as a file of the user's own.
+        "url": None if is_stand_in and original is None else without_credentials(link.url_without_fragment),
+        "hashes": hashes,
+        "artifact": "wheel" if link.is_wheel else "sdist",
+        "requested": bool(getattr(requirement, "user_supplied", False)),
+        "required_by": required_by(requirement),
+        # What a lockfile says of it does not count.
+        "published": State.uploaded.get(link.url),
+    }
+
+
+def resolved_targets(resolver, requirement_set):
+    result = getattr(resolver, "_result", None)
+    finder = getattr(getattr(resolver, "factory", None), "_finder", None) or getattr(resolver, "finder", None)
+    versions, chosen = {}, {}
+    if result is not None:
+        for candidate in result.mapping.values():
+            project = candidate.project_name
+            versions[project] = str(candidate.version)
+            # A package with extras is a candidate of its own, with no link.
+            link = getattr(candidate, "source_link", None)
+            chosen[project] = link or chosen.get(project)
+    targets = []
+    for name, requirement in requirement_set.requirements.items():
+        if requirement.link is None or requirement.constraint:
+            continue
+        if requirement.satisfied_by is not None and not getattr(requirement, "should_reinstall", False):
+            continue
+        version = versions.get(name) or str(requirement.get_dist().version)
+        link = chosen.get(name) or getattr(requirement, "cached_wheel_source_link", None)
+        targets.append(describe(requirement, requirement.name, version, finder, link))
+    return targets
