@@ -24,10 +24,11 @@ use crate::shims::link;
 const COMMANDS: [&str; 2] = ["npm", "npx"];
 
 /// The files of pip's gate, the one that Python loads first.
-const PIP_GATE: [(&str, &str); 4] = [
+const PIP_GATE: [(&str, &str); 5] = [
     (PIP_GATE_NAME, include_str!("../gates/pip/sitecustomize.py")),
     ("points.py", include_str!("../gates/pip/points.py")),
     ("targets.py", include_str!("../gates/pip/targets.py")),
+    ("unpacked.py", include_str!("../gates/pip/unpacked.py")),
     ("verifier.py", include_str!("../gates/pip/verifier.py")),
 ];
 /// The archive of these files. Python keeps bytecode beside files and below `PYTHONPYCACHEPREFIX`, and believes it later; of what

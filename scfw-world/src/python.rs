@@ -17,6 +17,8 @@ pub(crate) struct Distribution {
     pub(crate) module_source: String,
     pub(crate) uploaded: Option<String>,
     pub(crate) canary: Option<PathBuf>,
+    /// The core metadata in the archive, where they are others than these.
+    pub(crate) packed_metadata: Option<Vec<u8>>,
 }
 
 impl Distribution {
@@ -28,6 +30,7 @@ impl Distribution {
             module_source: String::new(),
             uploaded: Some(UPLOADED.to_owned()),
             canary: None,
+            packed_metadata: None,
         }
     }
 
@@ -49,6 +52,11 @@ impl Distribution {
             let _ = writeln!(metadata, "Requires-Dist: {requirement}");
         }
         metadata
+    }
+
+    /// The core metadata as they stand in the archive.
+    pub(crate) fn packed_metadata(&self) -> Vec<u8> {
+        self.packed_metadata.clone().unwrap_or_else(|| self.metadata().into_bytes())
     }
 
     /// Python that leaves `<name> <version> <occasion>` in the canary's file; empty without a canary.

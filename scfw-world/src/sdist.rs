@@ -81,12 +81,19 @@ impl Sdist {
         self
     }
 
+    /// Puts other core metadata into the source distribution, in its PKG-INFO. The index, the file name and a metadata file of its own say
+    /// what they said.
+    pub fn packed_metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
+        self.distribution.packed_metadata = Some(metadata.into());
+        self
+    }
+
     pub(crate) fn into_file(self) -> File {
         let Self { distribution, build_requires, style } = self;
         let stem = distribution.stem();
         let canary = distribution.canary_source("build");
         let mut entries = vec![
-            Entry::new("PKG-INFO", distribution.metadata()),
+            Entry::new("PKG-INFO", distribution.packed_metadata()),
             Entry::new(format!("{}.py", distribution.module()), distribution.module_source.as_str()),
         ];
         match style {

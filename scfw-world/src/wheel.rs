@@ -59,6 +59,13 @@ impl Wheel {
         self
     }
 
+    /// Puts other core metadata into the wheel, in its METADATA. The index, the file name and a metadata file of its own say
+    /// what they said.
+    pub fn packed_metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
+        self.distribution.packed_metadata = Some(metadata.into());
+        self
+    }
+
     pub(crate) fn into_file(self) -> File {
         let Self { distribution, with_metadata_file } = self;
         let stem = distribution.stem();
@@ -66,7 +73,7 @@ impl Wheel {
         let source = distribution.canary_source("import") + &distribution.module_source;
         let mut entries = vec![
             Entry::new(format!("{}.py", distribution.module()), source),
-            Entry::new(format!("{stem}.dist-info/METADATA"), metadata.as_str()),
+            Entry::new(format!("{stem}.dist-info/METADATA"), distribution.packed_metadata()),
             Entry::new(
                 format!("{stem}.dist-info/WHEEL"),
                 "Wheel-Version: 1.0\nGenerator: scfw-world\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

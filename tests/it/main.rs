@@ -60,6 +60,7 @@ mod telemetry_durability;
 mod telemetry_events;
 mod telemetry_failures;
 mod terminal;
+mod unpacked_pip;
 mod update;
 mod verify;
 mod versions;

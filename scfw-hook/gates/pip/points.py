@@ -107,7 +107,8 @@ def patch_link(module):
 
 
 def patch_preparer(module):
-    """Verifies a source distribution before it is unpacked."""
+    """Verifies a source distribution before it is unpacked, and whatever was unpacked or downloaded before pip looks at
+    its metadata, for which it may have to build it."""
 
     def before_build(requirement, finder):
         link = requirement.link
@@ -136,9 +137,17 @@ def patch_preparer(module):
 
         return preparing(prepare_more, lambda requirements, finder: None)
 
+    def make_check(original):
+        def prepared(requirement, *args, **kwargs):
+            gate.part("unpacked").check(requirement)
+            return original(requirement, *args, **kwargs)
+
+        return prepared
+
     wrap(module.RequirementPreparer, "prepare_linked_requirement", make)
     wrap(module.RequirementPreparer, "prepare_editable_requirement", make)
     wrap(module.RequirementPreparer, "prepare_linked_requirements_more", make_for_many)
+    wrap(module, "_get_prepared_distribution", make_check)
 
 
 def patch_build_environment(module):

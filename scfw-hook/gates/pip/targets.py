@@ -49,6 +49,14 @@ def claimed(link, name):
     return name, None
 
 
+def claimed_by_wheel(link, name):
+    """Name and version that a wheel's file name claims."""
+    from pip._internal.models.wheel import Wheel
+
+    wheel = Wheel(link.filename)
+    return name or wheel.name, str(as_version(wheel.version))
+
+
 def is_own_folder(link):
     return link.url.startswith("file:") and link.is_existing_dir()
 

@@ -109,13 +109,14 @@ def go_on_unverified(reason, **beside):
     gate.lift_switch()
 
 
-def verify(phase, targets):
-    """Asks the verifier about `targets`; returns when they may be built or installed."""
+def verify(phase, targets, again=False):
+    """Asks the verifier about `targets`; returns when they may be built or installed. What was accepted before a build
+    is not asked about before another, unless `again` says that something new is known of it."""
     import pip
 
     accepted = accepted_in_this_run()
     fresh = [target for target in targets if key_of(target) not in accepted]
-    if not targets or (phase == "build" and not fresh):
+    if not targets or (phase == "build" and not fresh and not again):
         return
     for target in targets:
         target["accepted"] = target not in fresh
@@ -144,6 +145,18 @@ def stop(status):
 
     State.exit_status = status
     raise InstallationError(MESSAGES.get(status, "scfw ended with status %d" % status))
+
+
+def refuse(sentence):
+    """Stops pip for what the verifier need not be asked about."""
+    say(sentence)
+    if RUN and not gate.is_own_run():
+        try:
+            with open(RUN + ".verdict", "w") as note:
+                note.write(str(UNVERIFIED))
+        except OSError:
+            pass  # The outer pip ends with an error all the same, only not with this status.
+    stop(UNVERIFIED)
 
 
 def verdict_of_inner_run():
