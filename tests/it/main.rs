@@ -22,6 +22,7 @@ mod feeds;
 mod gate_files;
 mod gates_npm;
 mod gates_pip;
+mod gates_pip_old;
 mod history;
 mod hostile_arguments;
 mod hostile_projects;

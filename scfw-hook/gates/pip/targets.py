@@ -126,7 +126,8 @@ def resolved_targets(resolver, requirement_set):
     versions, chosen = {}, {}
     if result is not None:
         for candidate in result.mapping.values():
-            project = candidate.project_name
+            # A pip before 20.3.2 has only the name, with the extras of a candidate that has some.
+            project = getattr(candidate, "project_name", None) or candidate.name
             versions[project] = str(candidate.version)
             # A package with extras is a candidate of its own, with no link.
             link = getattr(candidate, "source_link", None)
@@ -137,7 +138,14 @@ def resolved_targets(resolver, requirement_set):
             continue
         if requirement.satisfied_by is not None and not getattr(requirement, "should_reinstall", False):
             continue
-        version = versions.get(name) or str(requirement.get_dist().version)
+        version = versions.get(name) or resolved_version(requirement)
         link = chosen.get(name) or getattr(requirement, "cached_wheel_source_link", None)
         targets.append(describe(requirement, requirement.name, version, finder, link))
     return targets
+
+
+def resolved_version(requirement):
+    """The version that the legacy resolver has chosen. An old pip has no metadata of a wheel that it has not installed."""
+    if requirement.link.is_wheel:
+        return claimed_by_wheel(requirement.link, requirement.name)[1]
+    return str(requirement.get_dist().version)

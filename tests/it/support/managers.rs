@@ -6,8 +6,11 @@ use std::process::Command;
 
 /// One pip of each generation that the gate covers.
 pub(crate) const PIP_VERSIONS: [&str; 6] = ["20.3.4", "22.2", "23.2.1", "24.3.1", "25.3", "26.3"];
+/// Pips between and before them that work in another way: the first of the resolver's, and one whose legacy resolver has no metadata
+/// of wheels.
+pub(crate) const OLD_PIPS: [&str; 2] = ["20.3.1", "21.3.1"];
 /// Pips that unpack and download at different times: all during resolution, and the newest wheels after it.
-pub(crate) const UNPACKING_PIPS: [&str; 5] = ["20.3.4", "22.2", "23.2.1", "25.3", "26.3"];
+pub(crate) const UNPACKING_PIPS: [&str; 5] = ["20.3.1", "21.3.1", "23.2.1", "25.3", "26.3"];
 /// The newest of them, for what does not depend on the version.
 pub(crate) const NEWEST_PIP: &str = "26.3";
 /// A tox, which starts pip in environments that it makes.
