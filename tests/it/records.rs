@@ -65,10 +65,15 @@ fn what_has_no_gate_is_recorded_whether_it_is_stopped_or_goes_on() {
     sandbox.log_to_agent(&agent);
     for (manager, why) in [
         ("npm", "npm 6.14.18 is older than 7, the first that scfw can verify: update npm"),
-        ("pip", "pip 19.0 is older than 20.3, the first that scfw can verify: update pip"),
+        ("pip", "pip 19.0 is older than 20.3, the first that scfw can verify"),
     ] {
+        let hint = match manager {
+            "pip" => ": update pip, unverified, by \"SCFW_ALLOW_UNSUPPORTED=1 pip install --upgrade pip\"",
+            _ => "",
+        };
         let before = sandbox.log().len();
-        let refused = sandbox.hook(&[manager, "install", "x"]).ended_with(69).says(&format!("scfw: {why}\n"));
+        let refused =
+            sandbox.hook(&[manager, "install", "x"]).ended_with(69).says(&format!("scfw: {why}{hint}\n"));
         assert_eq!(refused.stdout, "");
         let allowed = sandbox.scfw(&["run", "--allow-unsupported", manager, "install", "x"]).ended_with(0);
         assert_eq!(allowed.stderr, format!("scfw: {why}; going on unverified, as asked\n"));
@@ -78,7 +83,7 @@ fn what_has_no_gate_is_recorded_whether_it_is_stopped_or_goes_on() {
         assert_eq!(
             log[before..].iter().map(essence).collect::<Vec<_>>(),
             [
-                ("BLOCK", format!("{command} blocked: {why}").as_str(), false),
+                ("BLOCK", format!("{command} blocked: {why}{hint}").as_str(), false),
                 ("ALLOW", format!("{command} allowed: {why}; going on unverified, as asked").as_str(), false),
             ]
         );

@@ -46,7 +46,10 @@ def patch_configuration(module):
     version = tuple(int(part) for part in pip.__version__.split(".")[:2] if part.isdigit())
     missing = None
     if version < OLDEST_PIP:
-        missing = "pip %s is older than 20.3, the first that scfw can verify: update pip" % pip.__version__
+        missing = "pip %s is older than 20.3, the first that scfw can verify" % pip.__version__
+        if not verifier.is_on("SCFW_ALLOW_UNSUPPORTED"):
+            update = "SCFW_ALLOW_UNSUPPORTED=1 %s install --upgrade pip" % verifier.program()
+            missing += ": update pip, unverified, by \"%s\"" % update
     elif importlib.util.find_spec("pip._internal.resolution.resolvelib.resolver") is None:
         missing = "pip %s has no resolver that scfw knows: update scfw" % pip.__version__
     if missing and may_install():
@@ -63,6 +66,7 @@ def patch_configuration(module):
         return load
 
     wrap(module.Configuration, "load", make)
+    State.older_verdict = verifier.inner_verdict()
     verifier.note_attached()
 
 

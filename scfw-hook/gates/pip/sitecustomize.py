@@ -48,6 +48,8 @@ class State(object):
     uploaded = {}
     # The finder of what is being prepared.
     finder = None
+    # The note about a stopped inner run that was there before this pip began.
+    older_verdict = None
 
 
 def part(name):
@@ -84,8 +86,12 @@ def set_switch():
 
 
 def flush():
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """Flushes what can be flushed: a stream may be closed, or its disk full, and the exit status matters more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
 
 
 def is_own_run():

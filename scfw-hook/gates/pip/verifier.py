@@ -159,10 +159,18 @@ def refuse(sentence):
     stop(UNVERIFIED)
 
 
-def verdict_of_inner_run():
-    """The status with which a pip that pip started was stopped, if one was."""
+def inner_verdict():
+    """The note that a pip or npm beneath this run was stopped, told from an older one by when it was written."""
     try:
         with open(RUN + ".verdict") as note:
-            return int(note.read())
+            return os.fstat(note.fileno()).st_mtime_ns, int(note.read())
     except (OSError, TypeError, ValueError):
         return None
+
+
+def verdict_of_inner_run():
+    """The status with which something that this pip started was stopped, if it was."""
+    verdict = inner_verdict()
+    if verdict is None or verdict == State.older_verdict:
+        return None
+    return verdict[1]

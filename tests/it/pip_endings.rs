@@ -1,0 +1,52 @@
+//! How a gated pip ends, whatever becomes of its streams and of others of the same run.
+
+use std::fs;
+
+use scfw_core::package::Ecosystem;
+use scfw_world::{Sdist, Wheel};
+use serde_json::json;
+
+use crate::support::{Finished, Sandbox, binary};
+
+fn with_evil() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.world.add_wheel(Wheel::new("good", "1.0"));
+    sandbox.world.add_sdist(Sdist::new("evil", "1.0").canary(sandbox.canary("evil")));
+    sandbox.world.malicious(Ecosystem::PyPi, "evil", Some("1.0"));
+    sandbox
+}
+
+/// Runs a line of bash in which `hook` is scfw-hook.
+fn bash(sandbox: &Sandbox, line: &str) -> Finished {
+    let script = format!("hook='{}'; {line}", binary("scfw-hook").display());
+    sandbox.bare("bash", &["-c", &script])
+}
+
+#[test]
+fn a_blocked_pip_ends_with_77_when_its_streams_are_closed_or_full() {
+    let sandbox = with_evil();
+    for streams in
+        [">&-", "2>&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"]
+    {
+        let finished = bash(&sandbox, &format!("\"$hook\" pip install --target out evil {streams}"));
+        assert_eq!(finished.status, 77, "{streams}: {finished:?}");
+        assert!(!sandbox.has_sung() && sandbox.list("out").is_empty(), "{streams}");
+    }
+}
+
+#[test]
+fn an_older_verdict_of_the_same_run_is_none_of_a_later_pip() {
+    let sandbox = with_evil();
+    let install = "pip install --no-cache-dir --target out";
+    let scripts = format!(
+        "({install} evil; echo $? > first; {install} no-such-xyz; echo $? > second; {install} good; echo $? > third)"
+    );
+    sandbox.write(
+        "package.json",
+        json!({"name": "p", "version": "1.0.0", "scripts": {"postinstall": scripts}}).to_string(),
+    );
+    sandbox.hook(&["npm", "install"]);
+    let status = |name: &str| fs::read_to_string(sandbox.project(name)).unwrap();
+    assert_eq!([status("first"), status("second"), status("third")], ["77\n", "1\n", "0\n"]);
+    assert!(!sandbox.has_sung());
+}
