@@ -51,7 +51,13 @@ fn prints_only<W: Words>(words: &W, index: usize) -> bool {
 }
 
 fn is_pip(name: &[u8]) -> bool {
-    is_versioned(name, b"pip")
+    is_versioned(name, b"pip") || is_pip_archive(name)
+}
+
+/// `pip.pyz`, `pip-26.3.pyz`, and not `pipx.pyz`.
+fn is_pip_archive(name: &[u8]) -> bool {
+    let rest = name.strip_prefix(b"pip").and_then(|rest| rest.strip_suffix(b".pyz"));
+    rest.is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphabetic))
 }
 
 /// `name` is `stem` with nothing or a version behind it: `3`, `3.12`, `3.13t`.
@@ -149,7 +155,7 @@ fn is_pip_module(module: &[u8]) -> bool {
 
 fn is_pip_script(script: &[u8]) -> bool {
     match base_name(script) {
-        b"__pip-runner__.py" | b"pip.pyz" => true,
+        b"__pip-runner__.py" => true,
         name @ b"__main__.py" => {
             let folder = script.get(..script.len() - name.len()).unwrap_or_default();
             base_name(folder) == b"pip"

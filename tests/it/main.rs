@@ -33,6 +33,7 @@ mod lost_gates;
 mod npm_commands;
 mod own_folders;
 mod passthrough;
+mod pip_archives;
 mod pip_endings;
 mod policy;
 mod policy_loopholes;

@@ -43,6 +43,11 @@ fn programs_are_followed_wherever_they_stand() {
         ("python3 -s /venv/bin/pip install x", Some(0)),
         ("python3 site-packages/pip/__main__.py install x", Some(0)),
         ("pypy3 site-packages/pip/. install x", Some(0)),
+        ("python3 pip.pyz install x", Some(0)),
+        ("python3 -s ./pip-26.3.pyz install x", Some(0)),
+        ("python3 pip-26.3-py3-none-any.whl/pip install x", Some(0)),
+        ("./pip-26.3.pyz install x", Some(0)),
+        ("python3 pipx.pyz install x", None),
         ("/usr/lib/node_modules/npm/bin/npm-cli.js ci", Some(0)),
         ("node /usr/lib/node_modules/npm/bin/npm-cli.js ci", Some(1)),
         ("node --max-old-space-size=100 /usr/bin/npx cowsay", Some(2)),
@@ -85,7 +90,8 @@ fn names_are_those_of_scfw_core() {
     for name in [
         "pip", "pip3", "pip3.11", "pip2.7", "python", "python3", "python3.13t", "pypy3", "npm", "npx",
         "pip3.", "pip.3", "pipt", "pip3t", "python-config", "pypi", "npmx", "python3-config", "pip3.1.",
-        "pip3..1", "npm-cli.js", "npx-cli.js", "npm-cli", "npx-cli", "npm-cli.", "index.js",
+        "pip3..1", "npm-cli.js", "npx-cli.js", "npm-cli", "npx-cli", "npm-cli.", "index.js", "pip.pyz",
+        "pip-26.3.pyz", "pip3.pyz", "pip_26.pyz", "pipx.pyz", "pip-26.3.py", "xpip.pyz", ".pyz",
     ] {
         let is_followed = followed(&format!("{name} -m pip install x")).is_some();
         assert_eq!(is_followed, Program::from_name(name).is_some(), "{name}");
@@ -106,12 +112,13 @@ fn scripts_of_node_are_those_of_scfw_core() {
 proptest! {
     #[test]
     fn what_the_hook_takes_for_an_install_is_brought_to_it(
-        name in prop::sample::select(vec!["pip", "pip3.11", "python3", "python", "pypy3", "npm", "npx"]),
+        name in prop::sample::select(vec!["pip", "pip3.11", "pip-26.3.pyz", "python3", "python", "pypy3", "npm", "npx"]),
         words in prop::collection::vec(prop::sample::select(vec![
             "-m", "pip", "-mpip", "-Im", "-I", "-E", "-X", "-W", "dev", "-Wignore", "--", "-c", "-V", "-h", "--help",
             "--version", "-", "install", "download", "x", "/venv/bin/pip", "site-packages/pip", "a/__pip-runner__.py",
             "pip/__main__.py", "runpy", "cProfile", "pip._internal", "--check-hash-based-pycs", "always", "-uBs",
             "--check-hash-based-pycs=never", "-P", "script.py", "", "i", "ci", "exec", "--no-dry-run", "pip.pyz", "-",
+            "pip-26.3.pyz", "pipx.pyz", "pip.__main__",
         ]), 0..6),
     ) {
         let arguments: Vec<Cow<'_, str>> = words.iter().map(|word| Cow::from(*word)).collect();

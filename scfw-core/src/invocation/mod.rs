@@ -49,7 +49,7 @@ impl Manager {
 /// A program whose calls are looked at, by the name that it is called under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// `pip`, `pip3`, `pip3.12`.
+    /// `pip`, `pip3`, `pip3.12`, `pip.pyz`.
     Pip,
     /// `python`, `python3`, `python3.12`, `pypy3`: counts only where it runs pip.
     Python,
@@ -89,7 +89,7 @@ impl Program {
             "npx" | "npx-cli.js" | "npx-cli" => Some(Self::Npx),
             _ => {
                 let versioned = |stem: &str| name.strip_prefix(stem).is_some_and(is_version_suffix);
-                if versioned("pip") {
+                if versioned("pip") || is_pip_archive(name) {
                     Some(Self::Pip)
                 } else if versioned("python") || versioned("pypy") {
                     Some(Self::Python)
@@ -99,6 +99,12 @@ impl Program {
             }
         }
     }
+}
+
+/// Whether a file of that name is pip in one archive: `pip.pyz`, `pip-26.3.pyz`. `pipx.pyz` is another program.
+fn is_pip_archive(name: &str) -> bool {
+    let rest = name.strip_prefix("pip").and_then(|rest| rest.strip_suffix(".pyz"));
+    rest.is_some_and(|rest| !rest.starts_with(|first: char| first.is_ascii_alphabetic()))
 }
 
 /// Whether `suffix` is nothing or a version as interpreters carry it: `3`, `3.12`, `3.13t`.
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn programs_are_known_by_their_file_names() {
-        for name in ["pip", "pip3", "pip3.11", "pip2.7"] {
+        for name in ["pip", "pip3", "pip3.11", "pip2.7", "pip.pyz", "pip-26.3.pyz", "pip3.pyz"] {
             assert_eq!(Program::from_name(name), Some(Program::Pip), "{name}");
         }
         for name in ["python", "python3", "python3.12", "python3.13t", "pypy3", "python2"] {
@@ -206,7 +212,7 @@ mod tests {
         }
         for name in [
             "pipx", "pip-compile", "pip3.", "pip.3", "pipt", "python-config", "python3-config", "npmx", "",
-            "pypi",
+            "pypi", "pipx.pyz", "pip-26.3.py", "pip-26.3", "xpip.pyz", ".pyz",
         ] {
             assert_eq!(Program::from_name(name), None, "{name}");
         }

@@ -85,13 +85,13 @@ fn isolated(mut invocation: Invocation, ignores_environment: bool) -> Invocation
     invocation
 }
 
-/// `python /some/bin/pip …`, `python …/site-packages/pip …` and the runner that pip starts itself with.
+/// `python /some/bin/pip …`, `python …/site-packages/pip …`, `python pip-26.3.pyz …` and the runner that pip starts itself with.
 fn classify_script(script: &str, arguments: &[Cow<'_, str>]) -> Invocation {
     let name = Path::new(script).file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let runs_pip = match name {
         "__pip-runner__.py" => true,
         "__main__.py" => Path::new(script).parent().is_some_and(|parent| parent.ends_with("pip")),
-        _ => name == "pip.pyz" || Program::from_name(name) == Some(Program::Pip),
+        _ => Program::from_name(name) == Some(Program::Pip),
     };
     if runs_pip { pip::classify(arguments) } else { Invocation::Passthrough }
 }
@@ -123,6 +123,11 @@ mod tests {
             "-s /venv/bin/pip3.11 install foo",
             "/venv/lib/python3.11/site-packages/pip install foo",
             "site-packages/pip/__pip-runner__.py install foo",
+            "site-packages/pip/__main__.py install foo",
+            "-m pip.__main__ install foo",
+            "pip.pyz install foo",
+            "-s ./pip-26.3.pyz install foo",
+            "dist/pip-26.3-py3-none-any.whl/pip install foo",
         ] {
             assert!(installs(line), "{line}");
         }
@@ -133,7 +138,8 @@ mod tests {
         for line in [
             "", "-m pip", "-m pip list", "-m pipx install foo", "-c pass -m pip install foo",
             "script.py -m pip install foo", "-m venv -m pip install foo", "-V -m pip install foo",
-            "- -m pip install foo", "--version", "-m", "-X",
+            "- -m pip install foo", "--version", "-m", "-X", "pipx.pyz install foo",
+            "pip-26.3.tar.gz install foo",
         ] {
             assert!(!installs(line), "{line}");
         }
