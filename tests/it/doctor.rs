@@ -140,6 +140,28 @@ fn each_manager_that_is_found_is_tested_for_real() {
 }
 
 #[test]
+fn the_gates_that_are_tested_are_the_users_own() {
+    let mut sandbox = Sandbox::new();
+    let traced = sandbox.path("traced");
+    wrap_npm(&mut sandbox, &format!("echo $PYTHONPATH > {}", traced.display()));
+    let finished = sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(0);
+    assert_eq!(outcome(&checks(&finished), "gates", "scfw/gates")["outcome"], "ok");
+    // The path is the test's; the files are the user's.
+    let entry = fs::read_to_string(traced).unwrap();
+    let archive = std::path::Path::new(entry.trim()).iter().rev().take(2).collect::<Vec<_>>();
+    let archive = sandbox.path("scfw/gates").join(archive[1]).join(archive[0]);
+    assert!(archive.is_file(), "{}", archive.display());
+    // Where they cannot be written, nothing that the user installs works.
+    fs::remove_dir_all(sandbox.path("scfw/gates")).unwrap();
+    fs::write(sandbox.path("scfw/gates"), "").unwrap();
+    let finished = sandbox.scfw(&["doctor", "--offline", "--json"]).ended_with(1);
+    let gates = checks(&finished);
+    let gates = outcome(&gates, "gates", "scfw/gates");
+    assert!(gates["outcome"] == "failed" && gates["detail"].as_str().unwrap().contains("cannot be written"));
+    sandbox.hook(&["pip", "install", "x"]).ended_with(69).says("could not be written");
+}
+
+#[test]
 fn a_manager_that_loses_its_gate_is_found_out() {
     let mut sandbox = Sandbox::new();
     wrap_npm(&mut sandbox, "unset NODE_OPTIONS");

@@ -19,6 +19,7 @@ use self::route::{Manager, Route, Tested};
 use self::world::LittleWorld;
 use super::store_age::StoreAge;
 use super::{Doctor, fail};
+use crate::arm::{self, Gates};
 use crate::locate::locate;
 use crate::router::describe;
 use crate::shell::Shell;
@@ -46,7 +47,7 @@ enum Outcome {
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are the keys of the JSON")]
 struct Check {
-    /// What kind: `gate`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `store`, `runs`, `policy`.
+    /// What kind: `gate`, `gates`, `shell`, `shims`, `preload`, `configuration`, `feeds`, `store`, `runs`, `policy`.
     check: &'static str,
     /// Which of the kind.
     subject: String,
@@ -96,6 +97,7 @@ pub(super) fn run(options: &Doctor) -> i32 {
         report.add(store(settings));
         report.add(unreported_runs(settings));
         report.add(policy(settings));
+        report.add(gate_files(&world, settings));
     }
     for (manager, program) in programs() {
         report.add(gate(&world, manager, program));
@@ -216,6 +218,17 @@ fn store(settings: &Settings) -> Check {
         _ => Outcome::Failed,
     };
     Check::new("store", scfw_core::store::FILE_NAME, outcome, age.sentence())
+}
+
+/// The gates' files in the user's own data directory, from which all that is tested afterwards takes them.
+fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
+    let data = &settings.directories.data;
+    let directory = data.join(arm::GATES_NAME);
+    let subject = sanitise(&directory.to_string_lossy()).into_owned();
+    match Gates::install(data).and_then(|_written| world.use_gates(&directory)) {
+        Ok(()) => Check::new("gates", subject, Outcome::Ok, "as scfw has written them; the tests use them"),
+        Err(error) => Check::new("gates", subject, Outcome::Failed, format!("cannot be written ({error})")),
+    }
 }
 
 fn unreported_runs(settings: &Settings) -> Check {

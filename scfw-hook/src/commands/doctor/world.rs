@@ -8,7 +8,7 @@ use scfw_core::env;
 use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
-use crate::sender;
+use crate::{arm, sender};
 
 /// What the clean package is called.
 pub(super) const CLEAN: &str = "scfw-selftest-clean";
@@ -55,6 +55,11 @@ impl LittleWorld {
         let list = serde_json::json!({"findings": [
             {"severity": "CRITICAL", "finding": "It stands for malware in scfw's self-test", "packages": packages}]});
         std::fs::write(lists.join("selftest.yaml"), list.to_string())
+    }
+
+    /// Has the gates of this world come from `gates`, the user's own directory of them.
+    pub(super) fn use_gates(&self, gates: &Path) -> io::Result<()> {
+        std::os::unix::fs::symlink(std::path::absolute(gates)?, self.home().join(arm::GATES_NAME))
     }
 
     /// Where scfw keeps its things in this world.
