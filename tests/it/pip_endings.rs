@@ -50,3 +50,22 @@ fn an_older_verdict_of_the_same_run_is_none_of_a_later_pip() {
     assert_eq!([status("first"), status("second"), status("third")], ["77\n", "1\n", "0\n"]);
     assert!(!sandbox.has_sung());
 }
+
+#[test]
+fn requirements_from_a_pipe_are_pips_to_read_and_no_word_is_lost_about_it() {
+    let sandbox = with_evil();
+    for line in [
+        "\"$hook\" pip install --target out -r <(echo good)",
+        "echo good | \"$hook\" pip install --upgrade --target out -r /dev/stdin",
+        "echo -r /dev/stdin > r.txt; echo good | \"$hook\" pip install --upgrade --target out -c /dev/null -r r.txt",
+    ] {
+        bash(&sandbox, line).ended_with(0).does_not_say("scfw");
+        assert!(sandbox.list("out").contains(&"good.py".to_owned()), "{line}");
+    }
+    bash(&sandbox, "\"$hook\" pip install --target other -r <(echo evil)")
+        .ended_with(77)
+        .says("evil-1.0 is malicious");
+    // What pip cannot read either is said.
+    let finished = bash(&sandbox, "\"$hook\" pip install --target other -r missing.txt -r .");
+    finished.says("missing.txt: cannot be read").says("is not a regular file");
+}

@@ -115,8 +115,14 @@ impl<'a> Reader<'a> {
         if self.files > FILES {
             return Err(format!("is one of more than {FILES} files"));
         }
+        let identity = match files::identity(path) {
+            Ok(identity) => identity,
+            // A pipe or a terminal is for pip alone to read, which is no trouble worth a word.
+            Err(_) if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) => return Ok(()),
+            Err(why) => return Err(why),
+        };
         let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-        let visit = Visit { identity: files::identity(path)?, folder, role };
+        let visit = Visit { identity, folder, role };
         if self.open.contains(&visit) {
             return Err("includes itself".to_owned());
         }
