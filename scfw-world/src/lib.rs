@@ -234,6 +234,11 @@ impl World {
         self.state().collector.requests.clone()
     }
 
+    /// Makes the index's pages say that the files are in another world, as those of most indexes are elsewhere.
+    pub fn files_are_in(&self, storage: &Self) {
+        self.state().index.storage = Some(storage.base.clone());
+    }
+
     /// Makes packuments say that the tarballs are in another registry, as those of a mirror or a proxy do.
     pub fn tarballs_are_at(&self, registry: &str) {
         self.state().registry.tarballs = Some(registry.to_owned());

@@ -71,6 +71,8 @@ impl File {
 pub(crate) struct Index {
     files: BTreeMap<String, File>,
     pub(crate) is_html_only: bool,
+    /// The server at which the pages say that the files are, where that is another.
+    pub(crate) storage: Option<String>,
 }
 
 impl Index {
@@ -96,6 +98,7 @@ impl Index {
     }
 
     fn project(&self, base: &str, name: &str, as_json: bool) -> Option<Response> {
+        let base = self.storage.as_deref().unwrap_or(base);
         let project = Ecosystem::PyPi.normalise(name);
         let files: Vec<&File> = self.files.values().filter(|file| file.project == project).collect();
         if files.is_empty() {

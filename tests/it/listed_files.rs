@@ -3,10 +3,10 @@
 
 use std::fs;
 
-use scfw_world::{NpmPackage, World};
+use scfw_world::{NpmPackage, Sdist, Wheel, World};
 use serde_json::{Value, json};
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::{NPM_VERSIONS, PIP_VERSIONS, Sandbox};
 
 /// One module of tests per npm.
 macro_rules! with_npm {
@@ -100,4 +100,96 @@ fn unlisted(version: &str) {
     // A registry that does not answer has confirmed nothing.
     sandbox.world.fail(scfw_world::Service::Registry, Some(scfw_world::Failure::Status(503)));
     sandbox.hook(&["npm", "ci"]).ended_with(69).says("whether 127.0.0.1 lists it is not known");
+}
+
+#[test]
+fn an_index_offers_its_files_on_whatever_host() {
+    for pip in PIP_VERSIONS {
+        let sandbox = Sandbox::with_pip(pip);
+        let storage = World::start().unwrap();
+        sandbox.world.files_are_in(&storage);
+        for world in [&sandbox.world, &storage] {
+            world.add_wheel(Wheel::new("top", "1.0"));
+        }
+        let download = |folder: &str| {
+            sandbox.hook(&["pip", "download", "--no-cache-dir", "--no-deps", "-d", folder, "top"])
+        };
+        download("json").ended_with(0).does_not_say("scfw");
+        // Pages in HTML tell no times, and are pages all the same.
+        sandbox.world.index_is_html_only(true);
+        let html = download("html");
+        assert!(!html.stderr.contains("bare URL"), "{pip}: {html:?}");
+    }
+}
+
+/// A lock file of PEP 751 for one source distribution.
+fn pylock(url: &str, sha256: &str) -> String {
+    format!(
+        "lock-version = \"1.0\"\ncreated-by = \"test\"\n[[packages]]\nname = \"good\"\nversion = \"1.0\"\n\
+         [packages.sdist]\nname = \"good-1.0.tar.gz\"\nurl = \"{url}\"\nhashes = {{sha256 = \"{sha256}\"}}\n"
+    )
+}
+
+#[test]
+fn a_lock_file_of_pips_gives_a_bare_url_unless_the_index_lists_it() {
+    let mut sandbox = Sandbox::new();
+    let (other, mirror) = (World::start().unwrap(), World::start().unwrap());
+    for world in [&sandbox.world, &mirror] {
+        world.add_sdist(Sdist::new("good", "1.0"));
+    }
+    // The same name and version, and other bytes.
+    other.add_sdist(Sdist::new("good", "1.0").canary(sandbox.canary("other")));
+    let address = |world: &World| world.index_url().replace("simple/", "files/good-1.0.tar.gz");
+    let sha256 = |sandbox: &Sandbox, world: &World| {
+        let index = world.index_url();
+        let page = sandbox.bare("python3", &["-c",
+            "import json,sys,urllib.request as u\nr=u.Request(sys.argv[1]+'good/',headers={'Accept':'application/vnd.pypi.simple.v1+json'})\nprint(json.load(u.urlopen(r))['files'][0]['hashes']['sha256'])",
+            &index]);
+        page.ended_with(0).stdout.trim().to_owned()
+    };
+    let listed = sha256(&sandbox, &sandbox.world);
+    let theirs = sha256(&sandbox, &other);
+    assert_ne!(listed, theirs);
+    // pip takes a file that has any of several digests.
+    let both = format!("{theirs}\", sha512 = \"{}", "0".repeat(128));
+    let swapped = format!("{listed}\", sha512 = \"{}", "0".repeat(128));
+    // No setting of ages decides about addresses.
+    sandbox.set("SCFW_PACKAGE_MINIMUM_AGE", "0");
+    let install = ["pip", "install", "--no-cache-dir", "--target", "out", "-r", "pylock.toml"];
+    for arguments in [
+        &install[..],
+        &["pip", "install", "--dry-run", "-r", "pylock.toml"],
+        &["pip", "download", "-d", "out", "-r", "pylock.toml"],
+    ] {
+        for hash in [&theirs, &both, &swapped] {
+            sandbox.write("pylock.toml", pylock(&address(&other), hash));
+            sandbox
+                .hook(arguments)
+                .ended_with(69)
+                .says("it comes from a bare URL")
+                .says("127.0.0.1 does not list it");
+            assert!(!sandbox.has_sung() && sandbox.list("out").is_empty(), "{arguments:?} {hash}");
+        }
+    }
+    sandbox.set("SCFW_PACKAGE_MINIMUM_AGE", "24");
+    for world in [&sandbox.world, &mirror] {
+        sandbox.write("pylock.toml", pylock(&address(world), &listed));
+        sandbox.hook(&install).ended_with(0).does_not_say("scfw");
+        fs::remove_dir_all(sandbox.project("out")).unwrap();
+    }
+}
+
+#[test]
+fn a_page_that_is_no_index_gives_bare_urls() {
+    let sandbox = Sandbox::new();
+    let other = World::start().unwrap();
+    sandbox.world.add_wheel(Wheel::new("good", "1.0"));
+    other.add_wheel(Wheel::new("good", "2.0"));
+    let page = format!("{}good/", other.index_url());
+    sandbox
+        .hook(&["pip", "install", "--target", "out", "--find-links", &page, "good"])
+        .ended_with(69)
+        .says("it comes from a bare URL")
+        .says("does not list it");
+    assert!(sandbox.list("out").is_empty());
 }

@@ -2,7 +2,7 @@
 //! registry lists it, or the same bytes, it is a bare URL.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -100,30 +100,35 @@ fn elsewhere(target: &Target, why: &str) -> Finding {
 
 /// Whether `file` is what `target` would be: the same bytes, or the same address where no digest says otherwise.
 fn is_offered(target: &Target, file: &ListedFile) -> bool {
-    let (ours, theirs) = (strong(&target.hashes), strong(&file.hashes));
-    let mut compared = ours.iter().filter_map(|(algorithm, digest)| Some(theirs.get(algorithm)? == digest));
-    match compared.next() {
-        Some(is_same) => is_same && compared.all(|is_same| is_same),
-        None => {
-            let address = |url: Option<&str>| {
-                let mut url = Url::parse(url?).ok()?;
-                url.set_fragment(None);
-                Some(url)
-            };
-            let ours = address(target.url.as_deref());
-            ours.is_some() && ours == address(file.address.as_deref())
-        }
+    if let Some((algorithm, digest)) = only_strong(&target.hashes)
+        && let Some(listed) = strong(&file.hashes).find(|(listed, _)| *listed == algorithm)
+    {
+        return listed.1 == digest;
     }
+    let address = |url: Option<&str>| {
+        let mut url = Url::parse(url?).ok()?;
+        url.set_fragment(None);
+        Some(url)
+    };
+    let ours = address(target.url.as_deref());
+    ours.is_some() && ours == address(file.address.as_deref())
 }
 
-/// The strong digests among `hashes`, by algorithm. One of Subresource Integrity holds several, each with its own.
-fn strong(hashes: &std::collections::BTreeMap<String, String>) -> HashMap<&str, Cow<'_, str>> {
+/// The digest that a file has to have. Where there are several, a manager takes a file that has any of them.
+fn only_strong(hashes: &BTreeMap<String, String>) -> Option<(&str, Cow<'_, str>)> {
+    let mut all = strong(hashes);
+    all.next().filter(|_| all.next().is_none())
+}
+
+/// The digests among `hashes` by algorithms that tell one file from all others. One text of Subresource Integrity holds
+/// several, each with its own.
+fn strong(hashes: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     let plain = hashes.iter().filter(|(name, _)| *name != "integrity");
     let plain = plain.map(|(name, digest)| (name.as_str(), Cow::Owned(digest.to_ascii_lowercase())));
     let integrity = hashes.get("integrity").into_iter().flat_map(|integrity| integrity.split_whitespace());
     let integrity = integrity.filter_map(|one| one.split_once('-'));
     let integrity = integrity.map(|(name, digest)| (name, Cow::Borrowed(digest)));
-    plain.chain(integrity).filter(|(name, _)| STRONG.contains(name)).collect()
+    plain.chain(integrity).filter(|(name, _)| STRONG.contains(name))
 }
 
 #[cfg(test)]
@@ -151,9 +156,11 @@ mod tests {
             (target(here, &[("sha256", "aa")]), file(there, &[("sha256", "AA"), ("md5", "bb")]), true),
             (target(here, &[("sha256", "aa")]), file(here, &[("sha256", "ab")]), false),
             (target(here, &[("md5", "aa")]), file(there, &[("md5", "aa")]), false),
+            // A file with either digest would be taken.
+            (target(there, &[("sha256", "aa"), ("sha512", "b")]), file(here, &[("sha256", "aa")]), false),
             (
-                target(here, &[("sha256", "aa"), ("sha512", "b")]),
-                file(here, &[("sha256", "aa"), ("sha512", "c")]),
+                target(there, &[("integrity", "sha512-x sha512-Ab")]),
+                file(here, &[("integrity", "sha512-Ab")]),
                 false,
             ),
             (

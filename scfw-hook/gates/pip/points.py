@@ -62,12 +62,20 @@ def patch_configuration(module):
                 return original(self, *args, **kwargs)
             finally:
                 gate.set_switch()
+                put_commands_first()
 
         return load
 
     wrap(module.Configuration, "load", make)
     State.older_verdict = verifier.inner_verdict()
     verifier.note_attached()
+
+
+def put_commands_first():
+    """An npm that a build calls by its name goes through scfw again, whatever the build makes of NODE_OPTIONS."""
+    commands, programs = os.environ.get("SCFW_GATE_COMMANDS"), os.environ.get("PATH")
+    if commands and programs and commands not in programs.split(os.pathsep):
+        os.environ["PATH"] = commands + os.pathsep + programs
 
 
 def with_inner_verdict(original, *args, **kwargs):
@@ -108,6 +116,24 @@ def patch_link(module):
         return link
 
     link_class.from_json = classmethod(from_json)
+
+
+def patch_collector(module):
+    """Keeps which page pip has asked for, by the address that it was answered from."""
+
+    def make(original):
+        def fetch(link, *args, **kwargs):
+            page = original(link, *args, **kwargs)
+            if page is not None:
+                State.pages[page.url] = link.url
+            return page
+
+        return fetch
+
+    # The newer pip's and the older's.
+    for name in ("_get_index_content", "_get_html_page"):
+        if name in vars(module):
+            wrap(module, name, make)
 
 
 def patch_preparer(module):

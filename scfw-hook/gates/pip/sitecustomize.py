@@ -28,6 +28,7 @@ POINTS = {
     "pip._internal.resolution.resolvelib.resolver": "patch_resolver",
     "pip._internal.resolution.legacy.resolver": "patch_resolver",
     "pip._internal.models.link": "patch_link",
+    "pip._internal.index.collector": "patch_collector",
     "pip._internal.operations.prepare": "patch_preparer",
     "pip._internal.build_env": "patch_build_environment",
     "pip._internal.build_env.venv": "patch_build_environment",
@@ -46,6 +47,8 @@ class State(object):
     loaded = set()
     # When files were uploaded, by their addresses, as index pages say it.
     uploaded = {}
+    # The pages that pip has asked for, by the addresses that they came from.
+    pages = {}
     # The finder of what is being prepared.
     finder = None
     # The note about a stopped inner run that was there before this pip began.

@@ -71,27 +71,50 @@ def required_by(requirement):
     return chain
 
 
-def source_of(requirement, link, direct):
-    if link.is_vcs:
-        return "git"
-    if not direct:
-        return "registry"
-    return "path" if link.url.startswith("file:") else "url"
+def indexes_in_use(finder):
+    return [without_credentials(str(index)).rstrip("/") + "/" for index in getattr(finder, "index_urls", None) or []]
 
 
-def index_of(link, name, finder):
-    """The index that offered `link`: the address of the project's page less the project. For a link from a lockfile or
-    another page it is the index in use."""
+def page_of(link):
+    """The page that gave `link`, by the address that pip has asked for: an index may have redirected it."""
     page = getattr(link, "comes_from", None)
-    if isinstance(page, str) and page.startswith(("https://", "http://")):
-        page = without_credentials(page).partition("?")[0].partition("#")[0].rstrip("/")
-        index, slash, project = page.rpartition("/")
-        if name and canonical(project) == canonical(name):
-            return index + slash
+    if not isinstance(page, str) or not page.startswith(("https://", "http://")):
+        return None
+    return without_credentials(State.pages.get(page, page)).partition("?")[0].partition("#")[0].rstrip("/")
+
+
+def offering_index(link, name, finder):
+    """The index in use whose page of the project gave `link`, or None: anything else may give any address."""
+    page = page_of(link)
+    if not page or not name:
+        return None
+    index, slash, project = page.rpartition("/")
+    is_in_use = index + slash in indexes_in_use(finder)
+    return index + slash if is_in_use and canonical(project) == canonical(name) else None
+
+
+def origin_of(link, name, finder, direct):
+    """The source of `link`, and the index that it comes from. What a lockfile or another page gives as a file of an index
+    is a bare URL, with the index that the verifier can ask whether it lists that."""
+    if link.is_vcs:
+        return "git", None
+    if direct:
+        return ("path" if link.url.startswith("file:") else "url"), None
     if not link.url.startswith(("https://", "http://")):
-        return None  # Found in a folder.
-    indexes = getattr(finder, "index_urls", None) or []
-    return without_credentials(str(indexes[0])) if indexes else None
+        return "registry", None  # Found in a folder.
+    index = offering_index(link, name, finder)
+    if index:
+        return "registry", index
+    indexes = indexes_in_use(finder)
+    return "url", indexes[0] if indexes else None
+
+
+def hashes_of(requirement, link):
+    """The one digest that pip holds the file against. Of several it takes a file that has any, so they tell nothing."""
+    allowed = {(name, digest) for name, digests in (requirement.hash_options or {}).items() for digest in digests}
+    if link.hash_name and link.hash:
+        allowed.add((link.hash_name, link.hash))
+    return dict(allowed) if len(allowed) == 1 else {}
 
 
 def describe(requirement, name, version, finder, chosen=None):
@@ -101,17 +124,15 @@ def describe(requirement, name, version, finder, chosen=None):
     original = getattr(requirement, "original_link", None)
     link = original or chosen or requirement.link
     is_stand_in = chosen is None and getattr(requirement, "original_link_is_in_wheel_cache", False)
-    hashes = {}
-    if link.hash_name and link.hash:
-        hashes[link.hash_name] = link.hash
+    source, index = origin_of(link, name, finder, original is not None)
     return {
         "name": name,
         "version": version,
-        "source": source_of(requirement, link, original is not None),
-        "index": index_of(link, name, finder),
+        "source": source,
+        "index": index,
         # Where it was built from is not known then, which is not the same as a file of the user's own.
         "url": None if is_stand_in and original is None else without_credentials(link.url_without_fragment),
-        "hashes": hashes,
+        "hashes": hashes_of(requirement, link),
         "artifact": "wheel" if link.is_wheel else "sdist",
         "requested": bool(getattr(requirement, "user_supplied", False)),
         "required_by": required_by(requirement),

@@ -25,7 +25,9 @@ use tempfile::TempDir;
 
 use pseudo_terminal::Step;
 
-pub(crate) use managers::{NEWEST_NPM, NEWEST_PIP, NPM_VERSIONS, OLD_PIPS, PIP_VERSIONS, UNPACKING_PIPS, pnpm_directory};
+pub(crate) use managers::{
+    NEWEST_NPM, NEWEST_PIP, NPM_VERSIONS, OLD_PIPS, PIP_VERSIONS, UNPACKING_PIPS, pnpm_directory,
+};
 pub(crate) use typing::Typing;
 
 /// Lays the directory `$0` over /etc and goes on with the command that follows. What cannot be done is no test.

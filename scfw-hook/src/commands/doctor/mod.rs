@@ -21,7 +21,7 @@ use super::store_age::StoreAge;
 use super::{Doctor, fail};
 use crate::arm::{self, Gates};
 use crate::locate::locate;
-use crate::router::describe;
+use crate::router::{describe, own_program};
 use crate::shell::Shell;
 use crate::shield::Shield;
 use crate::{output, required, runs, shims, status};
@@ -225,7 +225,8 @@ fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
     let data = &settings.directories.data;
     let directory = data.join(arm::GATES_NAME);
     let subject = sanitise(&directory.to_string_lossy()).into_owned();
-    match Gates::install(data).and_then(|_written| world.use_gates(&directory)) {
+    let hook = own_program().ok_or_else(|| std::io::Error::other("scfw-hook is not beside scfw"));
+    match hook.and_then(|hook| Gates::install(data, &hook)).and_then(|_written| world.use_gates(&directory)) {
         Ok(()) => Check::new("gates", subject, Outcome::Ok, "as scfw has written them; the tests use them"),
         Err(error) => Check::new("gates", subject, Outcome::Failed, format!("cannot be written ({error})")),
     }
