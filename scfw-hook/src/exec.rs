@@ -39,6 +39,36 @@ fn run(file: &CStr, arguments: &[&CStr], environment: Option<&[CString]>) -> Err
     }
 }
 
+/// Sets the variable `_` to `path` if a shell has set it to the file of this process: bash and zsh tell a program
+/// its own file there, and `path` is the program that takes over.
+pub fn pass_on_own_path(path: &Path) {
+    let Some(told) = std::env::var_os("_") else { return };
+    if own_file().is_some_and(|own| own.to_bytes() == told.as_bytes()) {
+        #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
+        unsafe {
+            std::env::set_var("_", path);
+        }
+    }
+}
+
+/// The file of this process as it was given to execve, which the kernel leaves in every process.
+#[cfg(target_os = "linux")]
+fn own_file() -> Option<&'static CStr> {
+    #[expect(
+        unsafe_code,
+        reason = "the kernel's string lies above the stack for as long as the process lives"
+    )]
+    unsafe {
+        let file = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        (!file.is_null()).then(|| CStr::from_ptr(file))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_file() -> Option<&'static CStr> {
+    None
+}
+
 /// `text` for C. What the system gave us has no NUL inside, and a text of ours has none either.
 #[must_use]
 pub fn c_string(text: &OsStr) -> CString {

@@ -18,7 +18,7 @@ use scfw_core::verify::Verification;
 
 use crate::arm::{self, Arming, Gates, PYTHON_BOOTSTRAP};
 use crate::call::Call;
-use crate::exec::exec;
+use crate::exec::{exec, pass_on_own_path};
 use crate::locate::{Located, is_shim, locate};
 use crate::record::record;
 use crate::verify::{is_dry_run, purpose_of_install};
@@ -75,6 +75,7 @@ fn rearmed(call: &Call<'_>) -> Option<Vec<CString>> {
 
 fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     let Some(located) = find(call) else { return not_found(call.name()) };
+    pass_on_own_path(&located.path);
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => {
@@ -284,6 +285,9 @@ fn not_found(name: &OsStr) -> i32 {
 /// Replaces this process by the real program: same arguments, and without `environment` the same environment.
 fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CString]>) -> i32 {
     let Some(located) = located.or_else(|| find(call)) else { return not_found(call.name()) };
+    if environment.is_none() {
+        pass_on_own_path(&located.path);
+    }
     let path = crate::exec::c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, &located, &path);
     let is_chosen = call.executable.is_some() && !call.is_noticed();

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use crate::shims::with_shims;
+use crate::support::shell_cases::plain;
 use crate::support::{Sandbox, binary, called_as};
 
 /// A stand-in for a program that shows how it was called: `argv`, environment and process.
@@ -167,4 +169,41 @@ fn scfw_run_knows_its_programs_and_hands_over_what_installs_nothing() {
         "{}",
         help.stdout
     );
+}
+
+/// A shell tells a program its own file in `_`, and scfw-hook is not the program that was meant.
+#[test]
+fn the_variable_that_names_the_program_names_it() {
+    let mut sandbox = Sandbox::new();
+    let show = "python3 -c 'import os; print(os.environ.get(\"_\"))'";
+    // An install that is verified: the project's own script shows the environment of npm.
+    sandbox.write(
+        "package.json",
+        r#"{"name": "own", "version": "1.0.0", "scripts": {"install": "node -p process.env._ > shown"}}"#,
+    );
+    let install = "npm install --no-audit >/dev/null; cat shown";
+    let scripts = [format!("{show}; true"), format!("{show} & wait"), format!("{install}; true")];
+    let run = |sandbox: &Sandbox, load: &str| {
+        let cases = plain();
+        let shown = cases.iter().flat_map(|case| {
+            let load = if case.shell == "fish" {
+                load.replace(". ", "source ").replace('"', "")
+            } else {
+                load.to_owned()
+            };
+            scripts.iter().map(move |script| {
+                (case.shell, case.run(sandbox, &format!("{load}\n{script}")).ended_with(0).stdout)
+            })
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let bare = run(&sandbox, "");
+    assert!(bare[0].1.ends_with("/bin/python3\n"), "{bare:?}");
+    assert_eq!(run(&sandbox, ". \"$INIT\""), bare);
+    with_shims(&mut sandbox);
+    assert_eq!(run(&sandbox, ""), bare);
+    // Where no shell has set it to scfw-hook, it stays.
+    sandbox.set("_", "/of/another");
+    let show = ["python3", "-c", "import os; print(os.environ['_'])"];
+    assert_eq!(sandbox.hook(&show).ended_with(0).stdout, "/of/another\n");
 }
