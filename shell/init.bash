@@ -9,7 +9,12 @@ __scfw_status=$?
 # the program's environment.
 function __scfw_call {
   if [[ -f '@SCFW_HOOK@' && -x '@SCFW_HOOK@' ]]; then
-    \command '@SCFW_HOOK@' "$@"
+    if [[ ${BASHPID-$$} == "$$" ]]; then
+      \command '@SCFW_HOOK@' "$@"
+    else
+      # In the background $! is this subshell. It may have more to run, so it starts the program, which ends with it.
+      \command '@SCFW_HOOK@' --end-with "$BASHPID" "$@"
+    fi
   else
     \builtin printf 'scfw: %s is missing, so %s cannot be checked and was not started: install scfw again, or turn it off in this shell with "scfw disable", or run "command %s ..." unprotected\n' '@SCFW_HOOK@' "$1" "$1" >&2
     \builtin return 69

@@ -26,6 +26,7 @@ pub mod shell;
 pub mod shield;
 pub mod shims;
 pub mod spinner;
+pub mod subshell;
 pub mod verify;
 
 /// The exit statuses that are ours; any other is the manager's own.

@@ -52,6 +52,7 @@ mod screening;
 mod secrets;
 mod settings;
 mod shells;
+mod shells_background;
 mod shells_interactive;
 mod shells_session;
 mod shield;

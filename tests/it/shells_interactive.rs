@@ -42,14 +42,14 @@ fn load(shell: &str) -> String {
 }
 
 /// A person's session in a shell.
-struct Session {
+pub(crate) struct Session {
     shell: &'static str,
-    typing: Typing,
+    pub(crate) typing: Typing,
 }
 
 impl Session {
     /// A shell that reads `before`, then scfw's line, then `after`, when it starts.
-    fn start(sandbox: &Sandbox, shell: &'static str, before: &str, after: &str) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, shell: &'static str, before: &str, after: &str) -> Self {
         let (file, arguments): (&str, &[&str]) = match shell {
             "bash" => (".bashrc", &["-i"]),
             "zsh" => (".zshrc", &["-d", "-i"]),
@@ -70,20 +70,20 @@ impl Session {
 
     /// Types a command, and gives what it showed and its status.
     #[track_caller]
-    fn run(&mut self, command: &str) -> (i32, String) {
+    pub(crate) fn run(&mut self, command: &str) -> (i32, String) {
         self.enter(command);
         self.finished()
     }
 
     /// Types a command and Enter, once the shell is ready.
     #[track_caller]
-    fn enter(&mut self, command: &str) {
+    pub(crate) fn enter(&mut self, command: &str) {
         self.ready();
         self.enter_at_once(command);
     }
 
     #[track_caller]
-    fn ready(&mut self) {
+    pub(crate) fn ready(&mut self) {
         self.typing.sees(PROMPT);
     }
 

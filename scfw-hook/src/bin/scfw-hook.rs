@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scfw_hook::call::Call;
-use scfw_hook::{output, preload, router, sender, status, verify};
+use scfw_hook::{output, preload, router, sender, status, subshell, verify};
 
 const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n       \
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
@@ -64,6 +64,10 @@ fn run(arguments: &[&CStr]) -> c_int {
         Some((first, [process, _data])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
             ignore_broken_pipes();
             process.to_str().ok().and_then(|process| process.parse().ok()).map_or_else(usage, sender::run)
+        }
+        Some((first, [number, name, arguments @ ..])) if *first == subshell::OPTION => {
+            subshell::end_with(number);
+            router::route(&Call::typed(name, arguments))
         }
         Some((name, arguments)) => router::route(&Call::typed(name, arguments)),
     }
