@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::exec::c_string;
-use crate::shims::link;
+use crate::shims::link_one;
 
 /// The commands that are armed again where they have lost the gate.
 const COMMANDS: [&str; 2] = ["npm", "npx"];
@@ -94,7 +94,7 @@ impl Gates {
 fn install_commands(gates: &Path, hook: &Path) -> io::Result<PathBuf> {
     let directory = gates.join("commands");
     for name in COMMANDS {
-        link(&directory, name, hook)?;
+        link_one(&directory, name, hook)?;
     }
     Ok(directory)
 }

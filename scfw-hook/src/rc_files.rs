@@ -299,7 +299,7 @@ impl Integration {
 
 /// `template` with every `'@NAME@'` replaced by the value of that name, in one pass, whatever the values hold, and
 /// without the lines that are for the linter.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let value_of = |piece| values.iter().find(|(name, _)| *name == piece).map_or(piece, |(_, value)| *value);
     let lines = template.split_inclusive('\n').filter(|line| !line.starts_with("# shellcheck"));
     let template: String = lines.collect();

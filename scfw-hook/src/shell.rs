@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use crate::rc_files::fill;
+use crate::shims;
+
 /// A shell with an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -29,20 +32,19 @@ impl Shell {
         }
     }
 
-    /// The integration that this shell evaluates when it starts: its functions call `hook`, and its `scfw` calls
-    /// `scfw`.
+    /// The integration that this shell evaluates when it starts: its functions call `hook`, its `scfw` calls `scfw`,
+    /// and fish has `session_shims` first on `PATH`.
     #[must_use]
-    pub fn init_script(self, hook: &Path, scfw: &Path) -> String {
+    pub fn init_script(self, hook: &Path, scfw: &Path, session_shims: &Path) -> String {
         let script = match self {
             Self::Bash => include_str!("../../shell/init.bash"),
             Self::Zsh => include_str!("../../shell/init.zsh"),
             Self::Fish => include_str!("../../shell/init.fish"),
         };
-        let scfw = self.quote(scfw);
-        // In two steps one path could hold the other's placeholder.
-        let pieces: Vec<String> =
-            script.split("'@SCFW_HOOK@'").map(|piece| piece.replace("'@SCFW_PROGRAM@'", &scfw)).collect();
-        pieces.join(&self.quote(hook))
+        let [hook, scfw, session_shims] = [hook, scfw, session_shims].map(|path| self.quote(path));
+        let values =
+            [("SCFW_HOOK", hook.as_str()), ("SCFW_PROGRAM", &scfw), ("SCFW_SESSION_SHIMS", &session_shims)];
+        fill(script, &values)
     }
 
     /// The file below the data directory from which new shells read the integration.
@@ -79,9 +81,17 @@ impl Shell {
 pub fn stale_scripts(data: &Path, hook: &Path, scfw: &Path) -> Vec<PathBuf> {
     let is_stale = |shell: &Shell| {
         std::fs::read_to_string(shell.saved_script(data))
-            .is_ok_and(|saved| saved != shell.init_script(hook, scfw))
+            .is_ok_and(|saved| saved != shell.init_script(hook, scfw, &session_shims(Some(data))))
     };
     Shell::ALL.iter().filter(|shell| is_stale(shell)).map(|shell| shell.saved_script(data)).collect()
+}
+
+/// The session shims below the data directory as `PATH` can hold them, or an empty path.
+#[must_use]
+pub fn session_shims(data: Option<&Path>) -> PathBuf {
+    let directory = data.map(shims::session_directory).unwrap_or_default();
+    let is_usable = directory.to_str().is_some_and(|path| !path.contains([':', '\n']));
+    if is_usable { directory } else { PathBuf::new() }
 }
 
 /// The directory of the saved scripts below the data directory.
@@ -110,10 +120,14 @@ mod tests {
     #[test]
     fn a_script_holds_the_paths_and_no_placeholder() {
         for shell in Shell::ALL {
-            let script = shell.init_script(Path::new("/it's '@SCFW_PROGRAM@'/hook"), Path::new("/bin/scfw"));
-            assert!(script.contains(&shell.quote(Path::new("/it's '@SCFW_PROGRAM@'/hook"))), "{script}");
-            assert_eq!(script.matches("'/bin/scfw'").count(), 3, "{script}");
-            assert!(!script.contains("@SCFW_HOOK@"), "{script}");
+            let hook = Path::new("/it's '@SCFW_PROGRAM@'/hook");
+            let script = shell.init_script(hook, Path::new("/bin/scfw"), Path::new("/a b/'@SCFW_HOOK@'"));
+            assert!(script.contains(&shell.quote(hook)), "{script}");
+            assert!(script.contains("'/bin/scfw'"), "{script}");
+            let shims = shell.quote(Path::new("/a b/'@SCFW_HOOK@'"));
+            assert_eq!(script.contains(&shims), shell == Shell::Fish, "{script}");
+            let rest = script.replace(&shell.quote(hook), "").replace(&shims, "");
+            assert!(!rest.contains("'@SCFW_"), "{script}");
         }
     }
 }

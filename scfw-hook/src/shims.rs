@@ -1,5 +1,5 @@
 //! PATH shims: links with the managers' names that point to scfw-hook, for scripts, editors and CI, which know no
-//! shell function.
+//! shell function. fish has a directory of its own: it cannot run a function in the background.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -20,6 +20,13 @@ pub fn directory(data: &Path) -> PathBuf {
     data.join("shims")
 }
 
+/// The directory of the shims that the integration of fish puts first on `PATH`. They are no part of what
+/// `scfw configure --shims` sets up.
+#[must_use]
+pub fn session_directory(data: &Path) -> PathBuf {
+    data.join("session-shims")
+}
+
 /// Whether there are shims.
 #[must_use]
 pub fn are_there(data: &Path) -> bool {
@@ -29,10 +36,7 @@ pub fn are_there(data: &Path) -> bool {
 /// Makes a shim for every program on `PATH` that scfw routes, and takes those away whose program is gone: a shim
 /// without one would make scripts believe that it is there. Returns the shims.
 pub fn install(data: &Path) -> io::Result<Vec<PathBuf>> {
-    let hook =
-        own_program().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "scfw-hook is not beside scfw"))?;
     let directory = directory(data);
-    create_private(&directory)?;
     let names = routed_names();
     for stale in existing(&directory)?
         .into_iter()
@@ -40,16 +44,29 @@ pub fn install(data: &Path) -> io::Result<Vec<PathBuf>> {
     {
         fs::remove_file(stale)?;
     }
+    link(&directory, &names)
+}
+
+/// Makes a session shim for every program on `PATH` that scfw routes. Those of other sessions, whose `PATH` may be
+/// another, stay.
+pub fn install_for_session(data: &Path) -> io::Result<()> {
+    link(&session_directory(data), &routed_names()).map(drop)
+}
+
+/// Makes links to scfw-hook in `directory`.
+fn link(directory: &Path, names: &BTreeSet<String>) -> io::Result<Vec<PathBuf>> {
+    let hook =
+        own_program().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "scfw-hook is not beside scfw"))?;
     let mut shims = Vec::with_capacity(names.len());
-    for name in &names {
-        link(&directory, name, &hook)?;
+    for name in names {
+        link_one(directory, name, &hook)?;
         shims.push(directory.join(name));
     }
     Ok(shims)
 }
 
 /// Links `name` in `directory` to `hook`, where it is not yet.
-pub(crate) fn link(directory: &Path, name: &str, hook: &Path) -> io::Result<()> {
+pub(crate) fn link_one(directory: &Path, name: &str, hook: &Path) -> io::Result<()> {
     let link = directory.join(name);
     if fs::read_link(&link).ok().as_deref() != Some(hook) {
         create_private(directory)?;
@@ -61,13 +78,12 @@ pub(crate) fn link(directory: &Path, name: &str, hook: &Path) -> io::Result<()> 
     Ok(())
 }
 
-/// Takes all shims away. What else somebody has put into the directory stays.
-pub fn remove(data: &Path) -> io::Result<()> {
-    let directory = directory(data);
-    for shim in existing(&directory)? {
+/// Takes all shims in `directory` away. What else somebody has put there stays.
+pub fn remove(directory: &Path) -> io::Result<()> {
+    for shim in existing(directory)? {
         fs::remove_file(shim)?;
     }
-    match fs::remove_dir(&directory) {
+    match fs::remove_dir(directory) {
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
             Err(error)
         }

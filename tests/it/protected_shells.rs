@@ -95,11 +95,14 @@ fn the_doctor_finds_a_shell_that_only_looks_protected() {
 #[test]
 fn remove_leaves_nothing_of_it() {
     let sandbox = configured();
+    sandbox.bare("fish", &["-c", "npm --version"]).ended_with(0);
+    assert!(sandbox.path("scfw/session-shims/npm").exists());
     sandbox.scfw(&["configure", "--remove"]).ended_with(0);
     for file in [".bashrc", ".profile", ".zshrc", ".config/fish/conf.d/scfw.fish"] {
         assert!(!sandbox.path("home").join(file).exists(), "{file}");
     }
     assert!(!sandbox.path("scfw/shims").exists());
+    assert!(!sandbox.path("scfw/session-shims").exists());
 }
 
 #[test]

@@ -95,15 +95,17 @@ fn every_name_is_routed_and_malware_is_stopped() {
         .map(|install| format!("{install}; echo {status}"));
         let finished = case.run(&sandbox, &format!("{load}\n{}", installs.join("\n"))).ended_with(0);
         assert_eq!(finished.stdout, "77\n".repeat(8), "{}: {}", case.name(), finished.stderr);
-        let functions = match case.shell {
-            "fish" => "source $INIT\nbuiltin functions -n | string split ', '",
+        let routed = match case.shell {
+            "fish" => "source $INIT\nls $PATH[1]",
             "zsh" => ". \"$INIT\"\nemulate zsh; print -rl -- ${(k)functions}",
             _ => ". \"$INIT\"\n\\builtin set +o posix; \\builtin compgen -A function",
         };
-        let functions = case.run(&sandbox, functions).stdout;
-        let names: Vec<&str> = functions.lines().collect();
+        let routed = case.run(&sandbox, routed).stdout;
+        let names: Vec<&str> = routed.lines().collect();
         assert!(names.contains(&"pip3.99") && names.contains(&"python3.99"), "{}: {names:?}", case.name());
-        for name in ["pip3.98", "pip3.97x", "pip3.", "pip3.9.1", "python3.99-config"] {
+        // A link may have any name of a pip.
+        let more = if case.shell == "fish" { "" } else { "pip3.9.1" };
+        for name in ["pip3.98", "pip3.97x", "pip3.", more, "python3.99-config"] {
             assert!(!names.contains(&name), "{}: {name}", case.name());
         }
     }

@@ -3,6 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -74,7 +76,7 @@ fn last(shell: &str) -> &'static str {
 #[test]
 fn what_ends_the_job_ends_the_program() {
     let sandbox = sandbox();
-    for shell in ["bash", "zsh"] {
+    for shell in ["bash", "zsh", "fish"] {
         let mut session = Session::start(&sandbox, shell, "", "");
         let last = last(shell);
         for (command, kill) in [
@@ -128,6 +130,29 @@ fn the_status_of_the_job_is_the_status_of_the_program() {
 }
 
 #[test]
+fn a_job_of_fish_is_the_program() {
+    let sandbox = sandbox();
+    let mut session = Session::start(&sandbox, "fish", "", "");
+    let server = Server::listen(&sandbox);
+    session.run("python3 serve.py & true");
+    let number = server.number();
+    let (_, shown) = session.run("echo last-$last_pid-; jobs");
+    assert!(shown.contains(&format!("last-{number}-")), "{number}: {shown}");
+    assert!(shown.contains("python3 serve.py &"), "{shown}");
+    session.run("kill -STOP %1");
+    session.ready();
+    session.typing.types("fg\r");
+    session.typing.sees("goes on");
+    session.typing.types("\u{3}");
+    server.ends();
+    let (_, shown) = session.run("jobs");
+    assert!(shown.contains("There are no jobs"), "{shown}");
+    let (_, shown) =
+        session.run("sh -c 'exit 3' & wait $last_pid; python3 -c 'print(6 * 7)' & wait; echo on");
+    assert!(shown.contains("42") && shown.contains("on"), "{shown}");
+}
+
+#[test]
 fn what_follows_in_a_subshell_is_run() {
     let sandbox = sandbox();
     for case in plain().iter().filter(|case| case.shell != "fish") {
@@ -154,4 +179,92 @@ fn a_program_whose_subshell_has_ended_is_not_started() {
     fs::remove_file(&started).unwrap();
     sandbox.hook(&["--end-with", "1", "python3", "-c", &script]).ended_with(128 + 15);
     assert!(!started.exists());
+}
+
+#[test]
+fn fish_is_protected_wherever_a_path_comes_from() {
+    let sandbox = sandbox();
+    sandbox.world.malicious(scfw_core::package::Ecosystem::PyPi, "evil", None);
+    let first = sandbox.path("first");
+    fs::create_dir(&first).unwrap();
+    let canary = sandbox.canary("first");
+    let program = format!("#!/bin/sh\n[ \"$1\" != install ] || : > '{}'\necho first\n", canary.display());
+    fs::write(first.join("pip"), program).unwrap();
+    fs::set_permissions(first.join("pip"), fs::Permissions::from_mode(0o755)).unwrap();
+    let fish = plain().into_iter().find(|case| case.shell == "fish").unwrap();
+    let first = first.display();
+    for how in [
+        format!("set -gx PATH '{first}' $PATH; pip install evil"),
+        format!("set -p PATH '{first}'; pip install evil"),
+        format!("fish_add_path -gm '{first}'; pip install evil"),
+        format!("PATH='{first}':\"$PATH\" pip install evil"),
+        format!("begin; set -lx PATH '{first}' $PATH; pip install evil; end"),
+        format!("function act; set -lx PATH '{first}' $PATH; pip install evil; end; act"),
+        format!("scfw disable; scfw enable; set PATH '{first}' $PATH; pip install evil"),
+        format!("set PATH '{first}' (string match -v '*session-shims' $PATH); pip install evil"),
+    ] {
+        let script = format!("source $INIT\n{how}\necho status-$status\npip --version; echo $PATH");
+        let finished = fish.run(&sandbox, &script);
+        assert!(finished.stdout.contains("status-77\n"), "{how}: {finished:?}");
+        assert!(!sandbox.has_sung(), "{how}");
+    }
+    // What such a PATH starts has none.
+    for how in [
+        format!("begin; set -l PATH '{first}' $PATH; pip install evil; end"),
+        format!("begin; set -lu PATH '{first}'; pip install evil; end"),
+        format!("function act; set -f PATH '{first}' $PATH; pip install evil; end; act"),
+    ] {
+        let finished = fish.run(&sandbox, &format!("source $INIT\n{how}\nset PATH $PATH /\ntype pip"));
+        assert!(!sandbox.has_sung(), "{how}");
+        assert!(finished.stdout.contains("session-shims/pip"), "{how}: {finished:?}");
+    }
+    // What was local is gone, and jobs are jobs again.
+    let script = format!(
+        "source $INIT\nPATH='{first}':\"$PATH\" pip --version\nset PATH $PATH /\ntype -t pip\n\
+                          scfw disable\npip --version\nset PATH $PATH /\necho $PATH"
+    );
+    let finished = fish.run(&sandbox, &script).ended_with(0);
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines[..2], ["first", "file"], "{finished:?}");
+    assert!(!finished.stdout.contains("session-shims"), "{finished:?}");
+}
+
+#[test]
+fn a_hook_that_goes_away_takes_no_command_of_fish_with_it() {
+    let sandbox = sandbox();
+    let installation = sandbox.path("installation");
+    fs::create_dir(&installation).unwrap();
+    for name in ["scfw", "scfw-hook"] {
+        fs::copy(binary(name), installation.join(name)).unwrap();
+    }
+    let hook = installation.join("scfw-hook").display().to_string();
+    let init = sandbox.finish(sandbox.command(installation.join("scfw"), &["init", "fish"])).ended_with(0);
+    sandbox.write("init.fish", init.stdout);
+    let fish = plain().into_iter().find(|case| case.shell == "fish").unwrap();
+    // An interactive fish sends the event before each command.
+    let script = format!(
+        "source init.fish\ntype -t npm\nmv '{hook}' aside\nemit fish_preexec\nnpm --version\necho $status\n\
+         mv aside '{hook}'\nemit fish_preexec\ntype -t npm"
+    );
+    let finished = fish.run(&sandbox, &script).ended_with(0).says("is missing, so npm cannot be checked");
+    assert_eq!(finished.stdout, "file\n69\nfile\n");
+}
+
+#[test]
+fn fish_without_its_shims_has_functions() {
+    let mut sandbox = sandbox();
+    sandbox.world.malicious(scfw_core::package::Ecosystem::Npm, "evil", None);
+    let fish = plain().into_iter().find(|case| case.shell == "fish").unwrap();
+    let script = "source $INIT\nnpm install evil; echo $status\ntype -t npm\nscfw status";
+    fs::write(sandbox.path("scfw/session-shims"), "no folder").unwrap();
+    let finished = fish.run(&sandbox, script).ended_with(0);
+    assert!(finished.stdout.starts_with("77\nfunction\n"), "{finished:?}");
+    assert!(finished.stdout.contains("npm: routed (function), then /"), "{finished:?}");
+    let colon = sandbox.path("a:b");
+    fs::create_dir(&colon).unwrap();
+    sandbox.set("SCFW_HOME", &colon);
+    fs::remove_file(sandbox.path("init.fish")).unwrap();
+    let finished = fish.run(&sandbox, script).ended_with(0);
+    assert!(finished.stdout.starts_with("77\nfunction\n"), "{finished:?}");
+    assert!(!Path::new(&colon).join("session-shims").exists());
 }

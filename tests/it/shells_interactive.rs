@@ -7,6 +7,7 @@ use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel};
 use serde_json::json;
 
+use crate::support::shell_cases::route;
 use crate::support::{Sandbox, Typing, binary};
 
 /// What stands before everything that is typed.
@@ -186,7 +187,7 @@ fn a_function_named_like_a_program() {
         let (status, shown) = session.run("scfw status");
         assert_eq!(status, 1, "{shown}");
         assert!(shown.contains("npm: NOT routed: another function of that name was defined"), "{shown}");
-        assert!(shown.contains("pip: routed (function)"), "{shown}");
+        assert!(shown.contains(&format!("pip: routed ({})", route(shell))), "{shown}");
         assert_eq!(session.run("scfw enable").0, 0);
         assert_eq!(session.run("npm install evil").0, 77);
         assert_eq!(session.run("scfw status").0, 0);

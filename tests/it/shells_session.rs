@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::shell_cases::{CASES, init_script, plain, stand_in};
+use crate::support::shell_cases::{CASES, init_script, plain, route, stand_in};
 use crate::support::{Sandbox, binary};
 
 #[test]
@@ -50,7 +50,7 @@ fn a_session_is_switched_off_and_on_and_knows_it() {
         for shown in [on, again] {
             for name in ["pip", "pip3", "python3", "npm", "npx", "pip3.99"] {
                 assert!(
-                    shown.contains(&format!("  {name}: routed (function), then /")),
+                    shown.contains(&format!("  {name}: routed ({}), then /", route(case.shell))),
                     "{}: {shown}",
                     case.name()
                 );
@@ -76,14 +76,14 @@ fn status_says_what_stands_in_front() {
         let finished =
             case.run(&sandbox, &format!("{load}\n{prelude}\n{function}\nscfw status")).ended_with(1);
         let shown = finished.stdout;
-        assert!(shown.contains("pip: routed (function)"), "{shown}");
+        assert!(shown.contains(&format!("pip: routed ({})", route(case.shell))), "{shown}");
         let npm = if case.shell == "fish" { "another function" } else { "an alias stands in front (pnpm)" };
         assert!(shown.contains(&format!("npm: NOT routed: {npm}")), "{shown}");
         assert!(shown.contains("python3: NOT routed: another function of that name"), "{shown}");
         let json = case.run(&sandbox, &format!("{load}\nscfw status --json")).ended_with(0).stdout;
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&json["shell"], &json["routed"]), (&case.shell.into(), &true.into()));
-        assert_eq!(json["routes"][0]["by"], "function");
+        assert_eq!(json["routes"][0]["by"], route(case.shell));
     }
     sandbox.scfw(&["enable"]).ended_with(1).says("has not loaded scfw's integration").says("scfw' init");
     sandbox.scfw(&["disable"]).ended_with(1).says("has not loaded scfw's integration");
@@ -106,7 +106,8 @@ fn a_program_that_appears_later_is_named_and_taken_in() {
         let script = format!("{load}\n{appear}\nscfw status\nscfw enable\nscfw status");
         let shown = case.run(&sandbox, &script).ended_with(0).stdout;
         let named = "pip3.99: NOT routed: it came onto PATH after this shell started; \"scfw enable\"";
-        assert!(shown.contains(named) && shown.contains("pip3.99: routed (function)"), "{shown}");
+        let taken_in = format!("pip3.99: routed ({})", route(case.shell));
+        assert!(shown.contains(named) && shown.contains(&taken_in), "{shown}");
     }
 }
 

@@ -101,6 +101,13 @@ fn python_behind_a_shim_is_the_python_that_it_was() {
     let bare = sandbox.bare("python3", &show).ended_with(0);
     with_shims(&mut sandbox);
     assert_eq!(sandbox.bare("python3", &show).ended_with(0).stdout, bare.stdout);
+    // So are the virtual environments that it makes.
+    sandbox.bare("python3", &["-m", "venv", "--without-pip", "environment"]).ended_with(0);
+    let python = fs::canonicalize(sandbox.project("environment/bin/python3")).unwrap();
+    assert_ne!(python, fs::canonicalize(binary("scfw-hook")).unwrap());
+    let shown =
+        sandbox.bare(sandbox.project("environment/bin/python3").to_str().unwrap(), &show).ended_with(0);
+    assert!(shown.stdout.starts_with(sandbox.project("environment").to_str().unwrap()), "{shown:?}");
 }
 
 #[test]

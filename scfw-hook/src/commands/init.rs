@@ -1,23 +1,35 @@
-//! `scfw init`: the shell integration on standard output, and saved for the shells that start later.
+//! `scfw init`: the shell integration on standard output, and saved for the shells that start later. The integration
+//! of fish asks for its session shims with `scfw init fish --shims`.
 
 use std::io::{self, ErrorKind, Write, stdout};
 use std::path::Path;
 
+use scfw_core::config::Directories;
+
 use super::{Init, fail};
 use crate::arm::create_private;
-use crate::output;
 use crate::router::own_program;
-use crate::shell::scfw_program;
+use crate::shell::{scfw_program, session_shims};
+use crate::{output, shims};
 
 /// Exit status where there is nothing to print.
 const FAILED: i32 = 1;
 
 pub(super) fn run(options: &Init) -> i32 {
+    let directories = Directories::resolve(&|name| std::env::var_os(name));
+    let data = directories.as_ref().map(|directories| directories.data.as_path());
+    if options.shims {
+        // The shell looks for the links itself, and defines a function for each that is missing.
+        return match data.map(shims::install_for_session) {
+            Some(Ok(())) => crate::status::OK,
+            _ => FAILED,
+        };
+    }
     let (Some(hook), Some(scfw)) = (own_program(), scfw_program()) else {
         output::say("scfw-hook is not beside scfw; install scfw again");
         return FAILED;
     };
-    let script = options.shell.init_script(&hook, &scfw);
+    let script = options.shell.init_script(&hook, &scfw, &session_shims(data));
     if let Some(path) = &options.save {
         // Without it the next shell asks here again; a shell's start is no place to complain of that.
         let _asked_again = save(path, &script);

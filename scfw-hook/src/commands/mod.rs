@@ -116,6 +116,9 @@ struct Init {
     /// Write it to this file as well, which is quicker to read; the block of `scfw configure` says so
     #[arg(long, value_name = "FILE", hide = true)]
     save: Option<PathBuf>,
+    /// Make the session shims instead, and say nothing; the integration of fish does
+    #[arg(long, hide = true)]
+    shims: bool,
 }
 
 /// Options of `scfw allow`.

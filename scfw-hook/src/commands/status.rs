@@ -22,6 +22,7 @@ use crate::required;
 use crate::router::own_program;
 use crate::shell::{Shell, scfw_program, stale_scripts};
 use crate::shield::{PRELOAD, Shield};
+use crate::shims;
 
 /// The names that are looked at where no shell says which there are.
 const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
@@ -35,6 +36,8 @@ const UNROUTED: i32 = 1;
 enum Kind {
     /// A function of scfw's.
     Ours,
+    /// A session shim of scfw's, first on `PATH`.
+    Shim,
     /// An alias, with its text.
     Alias(String),
     /// A function of somebody else's.
@@ -44,9 +47,15 @@ enum Kind {
 }
 
 impl Kind {
+    /// Whether it is scfw's.
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours | Self::Shim)
+    }
+
     fn parse(text: &str) -> Self {
         match text {
             "ours" => Self::Ours,
+            "shim" => Self::Shim,
             "function" => Self::Function,
             "alias" => Self::Alias(String::new()),
             _ => text.strip_prefix("alias:").map_or(Self::Nothing, |text| Self::Alias(text.to_owned())),
@@ -201,6 +210,7 @@ fn route(name: &str, kinds: &BTreeMap<String, Kind>, shell: Option<Shell>, has_h
     let by = match kind {
         _ if !has_hook => None,
         Kind::Ours => Some("function"),
+        Kind::Shim => Some("shim"),
         Kind::Alias(_) => leads_to_ours(name, kinds).then_some("alias"),
         Kind::Function => None,
         Kind::Nothing => is_shimmed.then_some("shim"),
@@ -219,8 +229,8 @@ fn route(name: &str, kinds: &BTreeMap<String, Kind>, shell: Option<Shell>, has_h
             "another function of that name was defined after scfw's; \"scfw enable\" puts scfw's in its place, and \
              scfw's line belongs behind whatever defines {name} when the shell starts"
         )),
-        (_, _, Kind::Nothing | Kind::Ours) => Some(match shell {
-            Some(_) if kinds.values().any(|kind| *kind == Kind::Ours) => {
+        (_, _, Kind::Nothing | Kind::Ours | Kind::Shim) => Some(match shell {
+            Some(_) if kinds.values().any(Kind::is_ours) => {
                 "it came onto PATH after this shell started; \"scfw enable\" routes it too".to_owned()
             }
             Some(_) => "switched off in this session; \"scfw enable\" switches it on".to_owned(),
@@ -235,7 +245,7 @@ fn leads_to_ours(name: &str, kinds: &BTreeMap<String, Kind>) -> bool {
     let mut name = name;
     for _ in 0..LONGEST_CHAIN {
         let Some(Kind::Alias(text)) = kinds.get(name) else {
-            return kinds.get(name) == Some(&Kind::Ours);
+            return kinds.get(name).is_some_and(Kind::is_ours);
         };
         // fish says `alias pip=pip3` where the others say `pip3`.
         let text = text
@@ -247,8 +257,9 @@ fn leads_to_ours(name: &str, kinds: &BTreeMap<String, Kind>) -> bool {
 }
 
 fn shims() -> Shims {
-    let directory = Directories::resolve(&|name| std::env::var_os(name))
-        .map(|directories| directories.data.join("shims"));
+    let data = Directories::resolve(&|name| std::env::var_os(name)).map(|directories| directories.data);
+    let directory = data.as_deref().map(shims::directory);
+    let of_session = data.as_deref().map(shims::session_directory);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut behind = None;
     let mut on_path = false;
@@ -257,7 +268,10 @@ fn shims() -> Shims {
             on_path = true;
             break;
         }
-        if behind.is_none() && NAMES.iter().any(|name| entry.join(name).is_file()) {
+        if behind.is_none()
+            && Some(&entry) != of_session.as_ref()
+            && NAMES.iter().any(|name| entry.join(name).is_file())
+        {
             behind = Some(entry);
         }
     }

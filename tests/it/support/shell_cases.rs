@@ -96,6 +96,11 @@ impl Case {
     }
 }
 
+/// How names are routed in a shell, as `scfw status` calls it.
+pub(crate) fn route(shell: &str) -> &'static str {
+    if shell == "fish" { "shim" } else { "function" }
+}
+
 /// Each shell with nothing of the user's.
 pub(crate) fn plain() -> [Case; 3] {
     ["bash", "zsh", "fish"].map(|shell| case(shell, &[], ""))

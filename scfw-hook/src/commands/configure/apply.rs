@@ -185,6 +185,10 @@ pub(super) fn remove(setup: &Setup) -> Result<i32> {
     let directories = setup.directories(None)?;
     transaction.commit()?;
     remove_shims(&directories.data);
+    let session_shims = shims::session_directory(&directories.data);
+    if let Err(error) = shims::remove(&session_shims) {
+        output::say(&format!("{} could not be removed ({error})", session_shims.display()));
+    }
     remove_scripts(&directories.data);
     tell(&changes);
     suggest_leaving_preload();
@@ -249,11 +253,10 @@ fn remove_shims(data: &Path) {
     if !shims::are_there(data) {
         return;
     }
-    match shims::remove(data) {
-        Ok(()) => say_of(&shims::directory(data), "removed"),
-        Err(error) => {
-            output::say(&format!("{} could not be removed ({error})", shims::directory(data).display()));
-        }
+    let directory = shims::directory(data);
+    match shims::remove(&directory) {
+        Ok(()) => say_of(&directory, "removed"),
+        Err(error) => output::say(&format!("{} could not be removed ({error})", directory.display())),
     }
 }
 

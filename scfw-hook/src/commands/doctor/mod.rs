@@ -310,8 +310,10 @@ fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
             "not on PATH: open a new shell, or run scfw configure again",
         );
     }
+    let of_session = shims::session_directory(&settings.directories.data);
     let behind = managers.iter().find_map(|manager| {
-        let first = std::env::split_paths(&path).find(|entry| entry.join(manager.name()).is_file())?;
+        let mut others = std::env::split_paths(&path).filter(|entry| *entry != of_session);
+        let first = others.find(|entry| entry.join(manager.name()).is_file())?;
         (first != directory).then(|| format!("{} comes first on PATH", first.join(manager.name()).display()))
     });
     if let Some(behind) = behind {
