@@ -34,8 +34,8 @@ fn a_document_that_cannot_be_read_is_never_an_allow() {
     verify(&sandbox, good.replace("registry", "elsewhere").as_bytes()).ended_with(69);
     let long = good.replace("\"a\"", &format!("\"{}\"", "x".repeat(1_000_000)));
     verify(&sandbox, long.as_bytes()).ended_with(69).says("overlong");
-    let log = sandbox.log();
-    let actions: Vec<_> = log.iter().map(|record| record["action"].as_str().unwrap()).collect();
+    let records = sandbox.log();
+    let actions: Vec<_> = records.iter().map(|record| record["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["ALLOW", "BLOCK"], "the good one and the one that names what cannot be");
 }
 
