@@ -25,6 +25,7 @@ use serde::Deserialize;
 
 use crate::advisory::Severity;
 use crate::env;
+use crate::files::{FileError, Untrusted, check_directory};
 use crate::invocation::Manager;
 use crate::package::{Package, Pattern};
 use crate::telemetry::{ATTRIBUTES_FILE_NAME, AttributeSources};
@@ -38,7 +39,7 @@ pub use age::{MinimumAge, UnknownAge};
 pub use datadog::{ApiKey, Datadog, is_site};
 pub use exposure::holds_secret;
 pub use feeds::{ExtraFeed, FeedPlace};
-pub use layers::SYSTEM_DIRECTORY;
+pub use layers::{LARGEST, SYSTEM_DIRECTORY};
 pub use otlp::Otlp;
 pub use policy::{Exemptible, POLICY_NAME, Policy, RequiredRoute, WarningPolicy};
 
@@ -186,6 +187,17 @@ pub enum ConfigError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file of the user's is there and is not read.
+    #[error("{} {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: FileError,
+    },
+    /// A directory of the user's whose content somebody else could have changed.
+    #[error("{}, or set {} to another directory", .0, env::SCFW_HOME)]
+    Exposed(Untrusted),
     /// A file of the administrator's that somebody else could have changed.
     #[error("{} {problem}, so it cannot be relied on and nothing is installed; root alone has to own and write it", path.display())]
     Untrusted {
@@ -256,6 +268,9 @@ impl Settings {
         let policy = Policy::read(system)?;
         let below = layers::read_system(&system.directory.join(FILE_NAME), system.owner)?;
         let administered = Administered::new(&below, system)?;
+        for directory in [&directories.config, &directories.data] {
+            check_directory(directory).map_err(ConfigError::Exposed)?;
+        }
         let path = directories.config.join(FILE_NAME);
         let mut above = layers::read_user(&path)?;
         let overruled = policy.unlock(&mut above, &path, &below, variable);

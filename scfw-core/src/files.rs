@@ -1,12 +1,100 @@
 //! The file-reading seam: whole regular files up to a limit. A pipe, a terminal or a device is never opened, for the
 //! manager needs what comes through it.
 
+mod private;
+
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+
+pub use private::{Untrusted, check_directory, check_file, check_named, create_private, make_private};
+
+/// Why a file was not read. Each message goes on from the file's path.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system says so.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// It is a directory, a pipe, a device.
+    #[error("is not a regular file")]
+    NotRegular,
+    /// It is longer than such a file can sensibly be.
+    #[error("is longer than {}", size(*limit))]
+    TooLong {
+        /// How long it may be, in bytes.
+        limit: u64,
+    },
+    /// It is no text.
+    #[error("is not in UTF-8")]
+    NotText,
+    /// Somebody else can have changed it.
+    #[error("{}", .0.reason())]
+    Untrusted(Untrusted),
+}
+
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Unreadable(source) => source,
+            error => Self::other(error),
+        }
+    }
+}
+
+/// Whose a file is, and so who may have changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In a directory of scfw's: only this user or root.
+    Privately,
+    /// Named by the user, who relies on it: the same, but it stays as it is.
+    ByName,
+    /// Anywhere: anybody.
+    Anyhow,
+}
+
+/// Reads a file that scfw or its user keeps, of at most `limit` bytes; nothing where there is none.
+pub fn read_kept(path: &Path, kept: Kept, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let (file, metadata) = match open_regular(path) {
+        Err(FileError::Unreadable(error)) if is_absence(&error) => return Ok(None),
+        opened => opened?,
+    };
+    match kept {
+        Kept::Privately => check_file(path, &metadata),
+        Kept::ByName => check_named(path, &metadata),
+        Kept::Anyhow => Ok(()),
+    }
+    .map_err(FileError::Untrusted)?;
+    read_whole(file, &metadata, limit).map(Some)
+}
+
+/// The same for text.
+pub fn read_text(path: &Path, kept: Kept, limit: u64) -> Result<Option<String>, FileError> {
+    let Some(bytes) = read_kept(path, kept, limit)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| FileError::NotText)
+}
+
+/// The first bytes of the regular file at `path`, at most `limit`.
+pub fn read_head(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let (file, _) = open_regular(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(FileError::Unreadable)?;
+    Ok(bytes)
+}
+
+/// Opens the regular file at `path` for reading; nothing else is opened in a way that could block.
+pub fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
+    // Without O_NONBLOCK, a pipe that has taken the file's place since would hold us here.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits())
+        .open(path)
+        .map_err(FileError::Unreadable)?;
+    let metadata = file.metadata().map_err(FileError::Unreadable)?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(FileError::NotRegular) }
+}
 
 /// Device and inode of the file at `path`, where there is one that [`read`] would read.
 pub(crate) fn identity(path: &Path) -> Result<(u64, u64), String> {
@@ -70,15 +158,7 @@ pub(crate) fn read_until(path: &Path, end: &[u8], limit: usize) -> Result<Option
 }
 
 fn open(path: &Path) -> Result<(File, Metadata), String> {
-    // Without O_NONBLOCK, a pipe that has taken the file's place since would hold us here.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(|error| describe(&error))?;
-    let metadata = file.metadata().map_err(|error| describe(&error))?;
-    regular(&metadata)?;
-    Ok((file, metadata))
+    open_regular(path).map_err(|error| error.to_string())
 }
 
 /// Like [`read`], with nothing instead of an error where there is no such file.
@@ -90,14 +170,21 @@ pub(crate) fn read_if_present(path: &Path, limit: u64) -> Result<Option<Vec<u8>>
 }
 
 fn read_up_to(file: File, metadata: &Metadata, limit: u64) -> Result<Vec<u8>, String> {
-    let too_long = || format!("is longer than {} MiB", limit >> 20);
+    read_whole(file, metadata, limit).map_err(|error| error.to_string())
+}
+
+fn read_whole(file: File, metadata: &Metadata, limit: u64) -> Result<Vec<u8>, FileError> {
     if metadata.len() > limit {
-        return Err(too_long());
+        return Err(FileError::TooLong { limit });
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     // A file in /proc or one that is being written to can be longer than its metadata says.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| describe(&error))?;
-    if bytes.len() as u64 > limit { Err(too_long()) } else { Ok(bytes) }
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(FileError::Unreadable)?;
+    if bytes.len() as u64 > limit { Err(FileError::TooLong { limit }) } else { Ok(bytes) }
+}
+
+fn size(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 fn regular(metadata: &Metadata) -> Result<(), String> {
@@ -105,7 +192,8 @@ fn regular(metadata: &Metadata) -> Result<(), String> {
 }
 
 /// Whether the error says that there is no such file.
-pub(crate) fn is_absence(error: &io::Error) -> bool {
+#[must_use]
+pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
@@ -125,7 +213,7 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, vec![b'x'; 1 << 20]).unwrap();
         assert_eq!(read(&file, 1 << 20).map(|bytes| bytes.len()), Ok(1 << 20));
-        assert_eq!(read(&file, (1 << 20) - 1), Err("is longer than 0 MiB".to_owned()));
+        assert_eq!(read(&file, (1 << 20) - 1), Err("is longer than 1023 KiB".to_owned()));
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
         for odd in [pipe.as_path(), folder.path(), Path::new("/dev/null"), Path::new("/dev/tty")] {

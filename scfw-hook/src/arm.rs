@@ -5,14 +5,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
-use std::fs;
 use std::io::{self, Cursor, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use scfw_core::armed::{NPM_GATE_NAME, PIP_GATE_NAME, SWITCHES};
 use scfw_core::env;
+pub use scfw_core::files::create_private;
+use scfw_core::files::{Kept, read_kept};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -104,10 +104,15 @@ fn install_gate(gates: &Path, name: &str, content: &[u8]) -> io::Result<PathBuf>
     let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
     let directory = gates.join(format!("{hash:016x}"));
     let path = directory.join(name);
-    if fs::read(&path).is_ok_and(|present| present == content) {
+    for directory in [gates, &directory] {
+        create_private(directory)?;
+    }
+    // What is not as it should be is written again.
+    if read_kept(&path, Kept::Privately, content.len() as u64)
+        .is_ok_and(|present| present.as_deref() == Some(content))
+    {
         return Ok(path);
     }
-    create_private(&directory)?;
     let mut file = tempfile::NamedTempFile::new_in(&directory)?;
     file.write_all(content)?;
     file.persist(&path)?;
@@ -129,38 +134,18 @@ fn archive(files: &[(&str, &str)]) -> io::Result<Vec<u8>> {
 
 /// A directory of this user's alone whose path has no colon, below the first directory for passing things that is fit for it.
 fn own_temporary_directory() -> io::Result<PathBuf> {
-    let user = nix::unistd::geteuid();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let above = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))]
-        .into_iter()
-        .flatten()
-        .find(|above| {
-            let is_named_well = above.is_absolute() && !above.as_os_str().as_bytes().contains(&b':');
-            // Where others can rename what is in it, nothing in it is the user's alone.
-            let is_safe = |metadata: &fs::Metadata| {
-                metadata.is_dir() && (metadata.mode() & 0o022 == 0 || metadata.mode() & 0o1000 != 0)
-            };
-            is_named_well && fs::metadata(above).is_ok_and(|metadata| is_safe(&metadata))
-        })
-        .ok_or_else(|| {
-            io::Error::other("no temporary directory without a colon in its path is safe to use")
-        })?;
-    let directory = above.join(format!("scfw-{user}"));
-    match fs::DirBuilder::new().mode(0o700).create(&directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
+    let above = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))].into_iter().flatten();
+    let fitting = above.filter(|above| above.is_absolute() && !above.as_os_str().as_bytes().contains(&b':'));
+    let mut refused = io::Error::other("no temporary directory has a path without a colon");
+    for above in fitting {
+        let directory = above.join(format!("scfw-{}", nix::unistd::geteuid()));
+        match create_private(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) => refused = error,
+        }
     }
-    let metadata = fs::symlink_metadata(&directory)?;
-    if metadata.is_dir() && metadata.uid() == user.as_raw() && metadata.mode() & 0o777 == 0o700 {
-        Ok(directory)
-    } else {
-        Err(io::Error::other(format!("{} is not a directory of this user's alone", directory.display())))
-    }
-}
-
-/// Creates a directory, and those above it, that only the user can enter.
-pub fn create_private(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    Err(refused)
 }
 
 /// What the armed manager is told.
@@ -304,6 +289,7 @@ fn with_require(options: Option<&OsString>, gate: &Path) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn arm(environment: &[(&str, &str)]) -> BTreeMap<String, String> {
         let gates = Gates {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use scfw_core::env;
+use scfw_core::files::{Kept, read_text};
 
 use crate::locate::locate;
 use crate::replace::Transaction;
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_STATUS: u64 = 16 * 1024 * 1024;
 /// The Agent runs as another user.
 const MODE: u32 = 0o644;
+/// Largest `conf.yaml` that is read, in bytes: ours is far below.
+const LARGEST: u64 = 64 * 1024;
 
 /// What `conf.yaml` holds: the Agent takes logs on that port.
 #[must_use]
@@ -63,7 +66,7 @@ impl Present {
                 Self::Nothing
             }
             Ok(metadata) if metadata.is_file() => {
-                let text = fs::read_to_string(path).unwrap_or_default();
+                let text = read_text(path, Kept::Anyhow, LARGEST).ok().flatten().unwrap_or_default();
                 let port = text.lines().find_map(|line| line.trim().strip_prefix("port: ")?.parse().ok());
                 port.filter(|port| content(*port) == text).map_or(Self::Others, Self::Ours)
             }

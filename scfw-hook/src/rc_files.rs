@@ -2,19 +2,20 @@
 //! file is `scfw_core::rc_file`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use scfw_core::config::Variables;
 use scfw_core::env;
+use scfw_core::files::{Kept, read_kept};
 use scfw_core::rc_file;
 
 use crate::replace::follow;
 use crate::shell::Shell;
 use crate::shield::Shield;
 
+/// Largest start-up file that is read, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
 /// The files of which a login bash reads the first that exists.
 const LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 
@@ -310,11 +311,7 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 
 /// The content of a file, or nothing where there is none.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("{} could not be read", path.display())),
-    }
+    read_kept(path, Kept::Anyhow, LARGEST).with_context(|| format!("{} could not be read", path.display()))
 }
 
 fn resolve(path: &Path) -> Result<PathBuf> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{AccessFlags, access};
+use scfw_core::files::{Kept, read_kept};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// What our files are called until they are in place.
@@ -16,6 +17,8 @@ const PREFIX: &str = ".scfw-";
 const MOST_LINKS: usize = 40;
 /// What a new file may be; the user's mask is taken from it.
 const NEW_FILE: u32 = 0o666;
+/// Largest file that is kept by a copy, in bytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Files that wait for their turn.
 #[derive(Debug, Default)]
@@ -155,11 +158,12 @@ fn write_beside(
 fn keep(target: &Path, metadata: &Metadata) -> io::Result<TempPath> {
     let directory = target.parent().unwrap_or(Path::new("/"));
     let link = Builder::new().prefix(PREFIX).make_in(directory, |path| fs::hard_link(target, path));
-    match link {
-        Ok(link) => Ok(link.into_temp_path()),
-        // Not every file system has links.
-        Err(_) => write_beside(target, &fs::read(target)?, Some(metadata), None),
+    if let Ok(link) = link {
+        return Ok(link.into_temp_path());
     }
+    // Not every file system has links.
+    let content = read_kept(target, Kept::Anyhow, LARGEST)?.ok_or(ErrorKind::NotFound)?;
+    write_beside(target, &content, Some(metadata), None)
 }
 
 /// Makes a rename last. That it did happen is certain already, so a file system without this is fine.

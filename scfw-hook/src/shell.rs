@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use scfw_core::files::{Kept, read_text};
 
 use crate::rc_files::fill;
 use crate::shims;
+
+/// Largest saved script that is read, in bytes.
+const LARGEST_SCRIPT: u64 = 1024 * 1024;
 
 /// A shell with an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,8 +84,12 @@ impl Shell {
 #[must_use]
 pub fn stale_scripts(data: &Path, hook: &Path, scfw: &Path) -> Vec<PathBuf> {
     let is_stale = |shell: &Shell| {
-        std::fs::read_to_string(shell.saved_script(data))
-            .is_ok_and(|saved| saved != shell.init_script(hook, scfw, &session_shims(Some(data))))
+        let script = shell.init_script(hook, scfw, &session_shims(Some(data)));
+        match read_text(&shell.saved_script(data), Kept::Privately, LARGEST_SCRIPT) {
+            Ok(saved) => saved.is_some_and(|saved| saved != script),
+            // It is sourced by the next shell, or stops it.
+            Err(_) => true,
+        }
     };
     Shell::ALL.iter().filter(|shell| is_stale(shell)).map(|shell| shell.saved_script(data)).collect()
 }

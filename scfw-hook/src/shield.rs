@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use scfw_core::env;
+use scfw_core::files::{Kept, read_kept};
 
 use crate::router::own_program;
 use crate::shell::Shell;
@@ -18,6 +19,8 @@ pub const LIBRARY: &str = "libscfw_shim.so";
 /// The loader's list of libraries, by `ld.so(8)` separated by colons or spaces.
 pub const PRELOAD: &str = "LD_PRELOAD";
 
+/// The longest list of mappings that is read, in bytes.
+const LONGEST_MAPS: u64 = 64 * 1024 * 1024;
 /// Options of `AddressSanitizer`'s runtime, separated by colons.
 const ASAN_OPTIONS: &str = "ASAN_OPTIONS";
 /// The one that says whether it has to be the first library of a program.
@@ -104,8 +107,9 @@ impl Shield {
     /// Whether the library is in this very process.
     fn is_loaded(&self) -> bool {
         let file = self.library.file_name().unwrap_or_default().as_bytes();
-        std::fs::read("/proc/self/maps")
-            .is_ok_and(|maps| maps.split(|byte| *byte == b'\n').any(|line| line.ends_with(file)))
+        read_kept(Path::new("/proc/self/maps"), Kept::Anyhow, LONGEST_MAPS).is_ok_and(|maps| {
+            maps.unwrap_or_default().split(|byte| *byte == b'\n').any(|line| line.ends_with(file))
+        })
     }
 
     /// Starts this program anew without the library where that is loaded into it, for then it would see every program

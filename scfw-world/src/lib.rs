@@ -15,6 +15,7 @@
 //! assert!(!world.requests().iter().any(|request| request.mentions("@scope/bad")));
 //! # Ok::<(), std::io::Error>(())
 //! ```
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests read and make what is their own"))]
 
 mod archive;
 mod bulk;

@@ -157,10 +157,13 @@ fn what_cannot_be_run_is_a_finding_of_its_own() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     is_a_finding_of_its_own(&sandbox, "is not executable: chmod +x");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o757)).unwrap();
-    is_a_finding_of_its_own(&sandbox, "anybody can write it: chmod o-w");
+    is_a_finding_of_its_own(
+        &sandbox,
+        "can be written by everybody, so it cannot be relied on; run: chmod go-w",
+    );
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
-    is_a_finding_of_its_own(&sandbox, "anybody can write in");
+    is_a_finding_of_its_own(&sandbox, "verifiers.d can be written by everybody");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! scfw end to end: the real pip and npm, held by their gates, against servers on loopback. One binary, so that
 //! it links once.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::disallowed_methods, reason = "tests read and make what is their own")]
 
 mod support;
 
@@ -31,6 +32,7 @@ mod lockfile_claims;
 mod lookups_npm;
 mod lost_gates;
 mod npm_commands;
+mod odd_files;
 mod own_folders;
 mod passthrough;
 mod pip_archives;
@@ -44,6 +46,7 @@ mod preload_entry_points;
 mod preload_npm;
 mod preload_rules;
 mod preload_sabotage;
+mod private_directories;
 mod private_packages;
 mod protected_shells;
 mod records;

@@ -215,7 +215,8 @@ fn a_full_process_table_is_no_way_through() {
     for path in ["", "bin", "bin/npm"] {
         fs::set_permissions(sandbox.project(path), fs::Permissions::from_mode(0o777)).unwrap();
     }
-    fs::set_permissions(sandbox.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    // scfw's directory of that user stands in it, so it is sticky, as /tmp is.
+    fs::set_permissions(sandbox.path(""), fs::Permissions::from_mode(0o1777)).unwrap();
     // The limit binds no superuser, so another user's process it is.
     let code = "import errno, os, resource, sys\n\
         if os.getuid() == 0:\n    os.setgroups([]); os.setgid(54321); os.setuid(54321)\n\

@@ -7,10 +7,13 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::layers::LARGEST;
+use crate::files::{Kept, read_text};
+
 /// What is wrong with the mode of the configuration file `path`, and what to do about it; nothing where all is well.
 pub(super) fn exposed_secret(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
-    let is_exposed = mode & 0o077 != 0 && holds_secret(&fs::read_to_string(path).ok()?);
+    let is_exposed = mode & 0o077 != 0 && holds_secret(&read_text(path, Kept::Anyhow, LARGEST).ok()??);
     is_exposed.then(|| {
         format!("{0} holds a secret, and its mode is {mode:04o}; run: chmod 600 {0}", path.display())
     })

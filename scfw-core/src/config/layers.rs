@@ -2,7 +2,7 @@
 //! named where it stands, and laid over each other.
 
 use std::fs::{self, File as OpenFile};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,13 @@ use toml::{Table, Value};
 
 use super::age::LONGEST_AGE;
 use super::{ConfigError, File, is_sensible_deadline};
+use crate::files::{Kept, is_absence, read_text};
 
 /// Where an administrator keeps what counts for everybody on a machine. It is no variable, or whoever is to be
 /// bound by it could put another in its place.
 pub const SYSTEM_DIRECTORY: &str = "/etc/scfw";
 /// Largest configuration file, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+pub const LARGEST: u64 = 1024 * 1024;
 
 /// The directory of the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +52,10 @@ impl System {
 
 /// A file of the user's as a table; an empty one where there is none.
 pub(super) fn read_user(path: &Path) -> Result<Table, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    match fs::read_to_string(path) {
-        Ok(text) => checked(path, &text),
-        Err(error) if is_absence(&error) => Ok(Table::new()),
-        Err(source) => Err(unreadable(source)),
+    match read_text(path, Kept::Privately, LARGEST) {
+        Ok(Some(text)) => checked(path, &text),
+        Ok(None) => Ok(Table::new()),
+        Err(problem) => Err(ConfigError::File { path: path.to_owned(), problem }),
     }
 }
 
@@ -100,10 +100,6 @@ fn problem(metadata: &fs::Metadata, owner: u32) -> Option<&'static str> {
         return Some("does not belong to root");
     }
     (metadata.mode() & 0o022 != 0).then_some("can be written by others than root")
-}
-
-fn is_absence(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn checked(path: &Path, text: &str) -> Result<Table, ConfigError> {

@@ -11,10 +11,13 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::{Client, FeedError, join};
+use crate::files::{Kept, create_private, read_kept, read_text};
 use crate::package::{Ecosystem, Package};
 
 /// Largest manifest that is read, in bytes. The published ones have one to two MiB.
 pub(super) const LARGEST: usize = 64 * 1024 * 1024;
+/// Longest `ETag` that is kept, in bytes.
+const LONGEST_ETAG: u64 = 4 * 1024;
 /// A copy checked less than this ago is not checked again: screen and gate of one run ask seconds apart.
 const FRESH: Duration = Duration::from_mins(5);
 /// A copy that could not be checked serves for so long.
@@ -157,11 +160,12 @@ impl Copy {
     }
 
     fn read(&self, ecosystem: Ecosystem) -> Option<Manifest> {
-        Manifest::parse(&fs::read(&self.manifest).ok()?, ecosystem)
+        let bytes = read_kept(&self.manifest, Kept::Privately, LARGEST as u64).ok()??;
+        Manifest::parse(&bytes, ecosystem)
     }
 
     fn etag(&self) -> Option<String> {
-        fs::read_to_string(&self.etag).ok().filter(|etag| !etag.is_empty())
+        read_text(&self.etag, Kept::Privately, LONGEST_ETAG).ok()?.filter(|etag| !etag.is_empty())
     }
 
     fn write(&self, manifest: &[u8], etag: &str) {
@@ -180,7 +184,7 @@ impl Copy {
 /// Replaces a file in one step.
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
+    create_private(directory)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(content)?;
     file.persist(path)?;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::files::Untrusted;
+
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -14,6 +16,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody else can have changed it.
+    #[error("the store {0}")]
+    Untrusted(Untrusted),
     /// A later version has changed its schema.
     #[error("the store {} is from a newer scfw (its schema is {found}, this one knows {known}); update scfw, or \
         move the file away", path.display())]

@@ -16,12 +16,14 @@ mod rebuild;
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::files::{check_file, create_private};
 
 pub use advisories::{Feed, Snapshot};
 pub use alerts::{Alert, Installed, NewAlert};
@@ -84,7 +86,7 @@ impl Store {
     /// Opens the store at `path`; nothing where there is none. On a read-only disk it can still be read.
     pub fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
         match fs::metadata(path) {
-            Ok(_) => {}
+            Ok(metadata) => check_owners(path, &metadata)?,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
@@ -231,6 +233,20 @@ impl Store {
     }
 }
 
+/// Fails if somebody else can have changed the store or the files that belong to it.
+fn check_owners(path: &Path, metadata: &fs::Metadata) -> Result<(), StoreError> {
+    check_file(path, metadata).map_err(StoreError::Untrusted)?;
+    for suffix in ["-wal", "-shm"] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        let beside = Path::new(&beside);
+        if let Ok(metadata) = fs::metadata(beside) {
+            check_file(beside, &metadata).map_err(StoreError::Untrusted)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes an empty store beside `path` and puts it there, unless another process was faster. So no process ever sees
 /// a store that is being made.
 fn create(path: &Path) -> Result<(), StoreError> {
@@ -244,7 +260,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         }
         _ => StoreError::Directory { path: path.to_owned(), source },
     };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(refused)?;
+    create_private(directory).map_err(refused)?;
     let new = new_file(directory, refused)?;
     match new.persist_noclobber(path) {
         Ok(_) => Ok(()),

@@ -1,14 +1,14 @@
 //! The user's own attributes, which every record carries beside its fields: a JSON object in a variable, another in
 //! a file. What the variable says goes before the file, and neither before a field.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::fields::Record;
 use crate::env;
+use crate::files::{FileError, Kept, read_kept};
 use crate::redact::Redactor;
 
 /// Where the file is within the configuration directory unless it is named.
@@ -68,23 +68,13 @@ impl Sources {
 
     fn read_file(&self) -> Result<Option<Map<String, Value>>, AttributeError> {
         let unreadable = |source| AttributeError::Unreadable { path: self.file.clone(), source };
-        let file = match File::open(&self.file) {
-            Ok(file) => file,
-            Err(error)
-                if !self.is_file_named
-                    && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(unreadable(error)),
-        };
-        // A pipe or a device could be read forever.
-        if !file.metadata().map_err(unreadable)?.is_file() {
-            return Err(AttributeError::NoObject { place: shown(&self.file) });
+        match read_kept(&self.file, Kept::Anyhow, LARGEST) {
+            Ok(Some(bytes)) => parse(&bytes, &shown(&self.file)).map(Some),
+            Ok(None) if !self.is_file_named => Ok(None),
+            Ok(None) => Err(unreadable(ErrorKind::NotFound.into())),
+            Err(FileError::Unreadable(source)) => Err(unreadable(source)),
+            Err(_) => Err(AttributeError::NoObject { place: shown(&self.file) }),
         }
-        let mut bytes = Vec::new();
-        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        parse(&bytes, &shown(&self.file)).map(Some)
     }
 }
 

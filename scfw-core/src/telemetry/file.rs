@@ -1,13 +1,15 @@
 //! The file log: JSON Lines, appended a whole line at a time by processes that run side by side.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
+
+use crate::files::make_private;
 
 /// How long others are waited for that append, or hold the file for no reason that is known here.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -19,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub fn append(path: &Path, record: &str) -> io::Result<()> {
     let line = format!("{record}\n");
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        make_private(directory)?;
     }
     let mut file = OpenOptions::new()
         .append(true)
@@ -53,6 +55,7 @@ fn lock(file: &File) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn neither_a_lock_nor_a_pipe_holds_a_record_up() {

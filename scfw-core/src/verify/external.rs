@@ -7,7 +7,6 @@ mod protocol;
 use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -20,6 +19,7 @@ use self::protocol::{answer, document};
 use super::{Finding, Outcome, Verifier, VerifierError, Verifying};
 use crate::config::Settings;
 use crate::feed::Client;
+use crate::files::check_named;
 use crate::package::{Pattern, Target};
 
 /// The directory of the executables within a configuration directory.
@@ -127,7 +127,7 @@ fn list(directory: &Path) -> Result<Vec<Entry>, VerifierError> {
         }
         Err(error) => return Err(unreadable(error)),
     };
-    let is_open = is_writable_by_anybody(&fs::metadata(directory).map_err(unreadable)?);
+    let exposed = check_named(directory, &fs::metadata(directory).map_err(unreadable)?).err();
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
@@ -135,10 +135,10 @@ fn list(directory: &Path) -> Result<Vec<Entry>, VerifierError> {
         if name.starts_with('.') || name.ends_with('~') || path.is_dir() {
             continue;
         }
-        let program = match problem(&path) {
-            _ if is_open => Err(format!("is not run, for anybody can write in {}", directory.display())),
-            Some(problem) => Err(problem),
-            None => Ok(path),
+        let program = match (&exposed, problem(&path)) {
+            (Some(exposed), _) => Err(format!("is not run: {exposed}")),
+            (None, Some(problem)) => Err(problem),
+            (None, None) => Ok(path),
         };
         found.push((name, program));
     }
@@ -152,20 +152,13 @@ fn problem(path: &Path) -> Option<String> {
         Ok(metadata) => metadata,
         Err(error) => return Some(format!("could not be looked at ({error})")),
     };
-    let owner = metadata.uid();
     if !metadata.is_file() {
         Some("is no file".to_owned())
-    } else if is_writable_by_anybody(&metadata) {
-        Some(format!("is not run, for anybody can write it: chmod o-w {}", path.display()))
-    } else if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
-        Some("is not run, for it belongs to another user".to_owned())
+    } else if let Err(untrusted) = check_named(path, &metadata) {
+        Some(untrusted.reason())
     } else if nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_err() {
         Some(format!("is not executable: chmod +x {}, or take it away", path.display()))
     } else {
         None
     }
-}
-
-fn is_writable_by_anybody(metadata: &fs::Metadata) -> bool {
-    metadata.permissions().mode() & 0o002 != 0
 }

@@ -12,6 +12,7 @@ use serde::de::{Deserializer, Error as _};
 
 use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier};
 use crate::advisory::Version;
+use crate::files::{FileError, Kept, Untrusted, check_directory, read_text};
 use crate::package::{Ecosystem, Package, Target};
 
 pub(crate) const NAME: &str = "lists";
@@ -21,14 +22,25 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 /// Why the lists could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// The directory or a file in it.
-    #[error("findings list {} could not be read", path.display())]
+    /// The directory.
+    #[error("findings lists: {} could not be read", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file in it.
+    #[error("findings list {} {problem}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why it is not read.
+        problem: FileError,
+    },
+    /// Somebody else could have changed what is in the directory.
+    #[error("findings lists: {0}")]
+    Exposed(Untrusted),
     /// Not a findings list.
     #[error("findings list {} is not valid: {message}", path.display())]
     Invalid {
@@ -113,6 +125,7 @@ impl Lists {
             }
             Err(error) => return Err(unreadable(error)),
         };
+        check_directory(directory).map_err(ListError::Exposed)?;
         let mut paths = Vec::new();
         for file in files {
             let path = file.map_err(unreadable)?.path();
@@ -123,12 +136,11 @@ impl Lists {
         // In a fixed order, so that findings come in one.
         paths.sort();
         for path in paths {
-            let unreadable = |source| ListError::Unreadable { path: path.clone(), source };
-            if fs::metadata(&path).map_err(unreadable)?.len() > LARGEST {
-                return Err(ListError::Invalid { path, message: "it is larger than 64 MiB".to_owned() });
-            }
-            let text = fs::read_to_string(&path).map_err(unreadable)?;
-            self.add(&text).map_err(|message| ListError::Invalid { path: path.clone(), message })?;
+            let file = |problem| ListError::File { path: path.clone(), problem };
+            let gone = || FileError::Unreadable(ErrorKind::NotFound.into());
+            let text = read_text(&path, Kept::Privately, LARGEST).and_then(|text| text.ok_or_else(gone));
+            self.add(&text.map_err(file)?)
+                .map_err(|message| ListError::Invalid { path: path.clone(), message })?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use crate::advisory::{Rating, Severity};
 use crate::config::Settings;
 use crate::exemption::{self, Exempted};
 use crate::feed::Client;
+use crate::files::FileError;
 use crate::package::{Ecosystem, Source, Target};
 use crate::store::Store;
 
@@ -215,12 +216,12 @@ pub enum VerifierError {
         source: std::io::Error,
     },
     /// The list of advisories to ignore.
-    #[error("{path} could not be read")]
-    IgnoreUnreadable {
+    #[error("{path} {problem}")]
+    IgnoreFile {
         /// The file.
         path: String,
-        /// What the system says.
-        source: std::io::Error,
+        /// Why it is not read.
+        problem: FileError,
     },
     /// A line of it.
     #[error("{path}: {pattern:?} is neither an advisory id nor a regular expression")]

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
 use std::io::ErrorKind;
 
 use regex::Regex;
@@ -14,6 +13,7 @@ use crate::advisory::{Advisory, Severity, Version, is_malicious_id};
 use crate::config::{IgnoreFile, Settings};
 use crate::feed::bulk::osv_feed;
 use crate::feed::{Client, osv};
+use crate::files::{FileError, Kept, read_text};
 use crate::package::{Ecosystem, Package, Target};
 
 pub(crate) const NAME: &str = "OSV";
@@ -23,6 +23,8 @@ pub(crate) const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
 const MOST_DETAILS: usize = 500;
 /// Longest summary that is shown, in characters.
 const LONGEST_SUMMARY: usize = 120;
+/// Largest list of advisories to ignore, in bytes.
+const LARGEST_IGNORE_LIST: u64 = 1024 * 1024;
 /// Most findings about one target; real packages stay below a few hundred.
 const MOST_FINDINGS: usize = 1000;
 
@@ -291,16 +293,14 @@ struct Ignored {
 impl Ignored {
     fn load(file: &IgnoreFile) -> Result<Self, VerifierError> {
         let path = file.path.display().to_string();
-        match fs::read_to_string(&file.path) {
-            Ok(text) => Self::parse(&text, &path),
-            Err(error)
-                if !file.is_named
-                    && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Ok(Self::default())
-            }
-            Err(source) => Err(VerifierError::IgnoreUnreadable { path, source }),
-        }
+        let kept = if file.is_named { Kept::ByName } else { Kept::Privately };
+        let problem = match read_text(&file.path, kept, LARGEST_IGNORE_LIST) {
+            Ok(Some(text)) => return Self::parse(&text, &path),
+            Ok(None) if !file.is_named => return Ok(Self::default()),
+            Ok(None) => FileError::Unreadable(ErrorKind::NotFound.into()),
+            Err(problem) => problem,
+        };
+        Err(VerifierError::IgnoreFile { path, problem })
     }
 
     fn parse(text: &str, path: &str) -> Result<Self, VerifierError> {

@@ -12,13 +12,14 @@ mod state;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{FeedError, datadog};
 use crate::after_the_fact;
 use crate::config::Settings;
+use crate::files::create_private;
 use crate::package::Ecosystem;
 use crate::store::{self, Feed, FeedState, Rebuilt, Store, StoreError};
 use crate::telemetry::SinkKind;
@@ -257,7 +258,7 @@ pub fn is_running(data: &Path) -> bool {
 fn lock(data: &Path) -> Result<File, UpdateError> {
     let path = data.join("update.lock");
     let disk = |source| UpdateError::Disk { path: path.clone(), action: "made", source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(disk)?;
+    create_private(data).map_err(disk)?;
     let file = fs::OpenOptions::new()
         .write(true)
         .create(true)

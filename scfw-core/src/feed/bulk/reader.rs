@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use reqwest::StatusCode;
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::{Place, Progress, UpdateError};
 use crate::config::{FeedPlace, Settings};
 use crate::feed::{Client, FeedError, host_of, innermost};
+use crate::files::{FileError, Kept, create_private, is_absence, open_regular, read_kept};
 
 /// Requests for single documents that are under way at once.
 const AT_ONCE: usize = 8;
@@ -24,6 +25,8 @@ const AT_ONCE: usize = 8;
 const LARGEST_ARCHIVE: u64 = 4 * 1024 * 1024 * 1024;
 /// How often a download that breaks is gone on with.
 const ATTEMPTS: usize = 4;
+/// Longest note beside a download, in bytes.
+const LONGEST_NOTE: u64 = 16 * 1024;
 
 /// What a file of a feed is.
 #[derive(Debug)]
@@ -185,16 +188,16 @@ impl<'a> Reader<'a> {
             Place::Url(url) => {
                 let (file, note) = self.download_of(url);
                 let disk = |source| UpdateError::Disk { path: file.clone(), action: "written", source };
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.downloads).map_err(disk)?;
+                create_private(&self.downloads).map_err(disk)?;
                 let download =
                     Download { client: &self.client, url, file: &file, note: &note, progress: self.progress };
                 return self.runtime.block_on(download.run(etag));
             }
         };
-        match File::open(&path) {
-            Ok(file) => Ok(Archive::File(file, None)),
-            Err(error) if is_absence(&error) => Ok(Archive::Absent),
-            Err(source) => Err(UpdateError::Disk { path, action: "read", source }),
+        match open_regular(&path) {
+            Ok((file, _)) => Ok(Archive::File(file, None)),
+            Err(FileError::Unreadable(error)) if is_absence(&error) => Ok(Archive::Absent),
+            Err(error) => Err(UpdateError::Disk { path, action: "read", source: error.into() }),
         }
     }
 
@@ -310,7 +313,8 @@ impl Download<'_> {
 
     /// How much is there of which state of the archive.
     fn present(&self) -> (u64, Option<String>) {
-        let note = fs::read(self.note).ok().and_then(|note| serde_json::from_slice::<Note>(&note).ok());
+        let note = read_kept(self.note, Kept::Privately, LONGEST_NOTE).ok().flatten();
+        let note = note.and_then(|note| serde_json::from_slice::<Note>(&note).ok());
         let size = fs::metadata(self.file).map(|metadata| metadata.len());
         match (note, size) {
             (Some(note), Ok(size)) if note.url == digest(self.url) && size > 0 => (size, Some(note.etag)),
@@ -344,7 +348,7 @@ impl Download<'_> {
     }
 
     fn done(&self, etag: Option<String>) -> Result<Attempt, UpdateError> {
-        let file = File::open(self.file).map_err(|source| self.disk(source))?;
+        let (file, _) = open_regular(self.file).map_err(|error| self.disk(error.into()))?;
         Ok(Attempt::Done(Archive::File(file, etag)))
     }
 
@@ -374,21 +378,12 @@ async fn get(client: &Client, url: &str, etag: Option<&str>, limit: usize) -> Re
 }
 
 pub(super) fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, UpdateError> {
-    let disk = |source| UpdateError::Disk { path: path.to_owned(), action: "read", source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if is_absence(&error) => return Ok(None),
-        Err(source) => return Err(disk(source)),
-    };
-    let mut bytes = Vec::new();
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(disk)?;
-    if bytes.len() > limit {
-        let reason = format!("is larger than {} MiB", limit >> 20);
-        return Err(UpdateError::Unusable { location: path.display().to_string(), reason });
+    match read_kept(path, Kept::Anyhow, limit as u64) {
+        Ok(bytes) => Ok(bytes),
+        Err(FileError::TooLong { .. }) => {
+            let reason = format!("is larger than {} MiB", limit >> 20);
+            Err(UpdateError::Unusable { location: path.display().to_string(), reason })
+        }
+        Err(error) => Err(UpdateError::Disk { path: path.to_owned(), action: "read", source: error.into() }),
     }
-    Ok(Some(bytes))
-}
-
-fn is_absence(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

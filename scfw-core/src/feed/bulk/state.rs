@@ -2,16 +2,18 @@
 //! fails is not tried again with every install.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Report, UpdateError};
+use crate::files::{Kept, read_kept};
 use crate::store::now;
 
 const FILE_NAME: &str = "update.json";
+/// Largest such file, in bytes.
+const LARGEST: u64 = 64 * 1024;
 /// Longest account of what went wrong, in characters.
 const LONGEST_ERROR: usize = 1000;
 /// Documents that could not be read and are named, and the longest such name, in characters.
@@ -43,7 +45,8 @@ impl LastUpdate {
     /// The last update of the store in `data`, if there was one.
     #[must_use]
     pub fn read(data: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(data.join(FILE_NAME)).ok()?).ok()
+        let state = read_kept(&data.join(FILE_NAME), Kept::Privately, LARGEST).ok()??;
+        serde_json::from_slice(&state).ok()
     }
 
     pub(super) fn of(outcome: &Result<Report, UpdateError>) -> Self {

@@ -1,12 +1,11 @@
 //! The Python interpreter behind a pip, and where it finds packages.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use scfw_core::files::read_head;
 use scfw_core::inventory::pip::Environment;
 use scfw_core::invocation::Program;
 
@@ -73,8 +72,7 @@ fn interpreter(executable: &Path) -> Option<PathBuf> {
     if is_python(OsStr::new(name)) {
         return Some(executable.to_owned());
     }
-    let mut head = Vec::new();
-    File::open(executable).ok()?.take(SCRIPT_HEAD).read_to_end(&mut head).ok()?;
+    let head = read_head(executable, SCRIPT_HEAD).ok()?;
     let Some(script) = head.strip_prefix(b"#!") else { return Some(executable.to_owned()) };
     named_by(script).or_else(|| beside(executable, name))
 }

@@ -2,18 +2,17 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use scfw_core::config::{self, Directories, Policy, Settings};
 use scfw_core::env;
+use scfw_core::files::{Kept, create_private, make_private, read_text};
 use scfw_core::text::sanitise;
 
 use super::inheritance::Inheritance;
 use super::{Wishes, datadog};
-use crate::arm::create_private;
 use crate::config_file::{Setting, edit};
 use crate::rc_files::{Change, Home, Integration};
 use crate::replace::Transaction;
@@ -221,11 +220,9 @@ fn stage_config(
     settings: Vec<Setting>,
 ) -> Result<Vec<Setting>> {
     let path = directory.join(config::FILE_NAME);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).with_context(|| format!("{} could not be read", path.display())),
-    };
+    let text = read_text(&path, Kept::Privately, config::LARGEST)
+        .map_err(|problem| anyhow!("{} {problem}", path.display()))?
+        .unwrap_or_default();
     let (edited, changed) = edit(&text, settings)?;
     let is_open = fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0);
     if edited != text || (is_open && config::holds_secret(&edited)) {
@@ -240,7 +237,7 @@ fn stage_changes(transaction: &mut Transaction, changes: &[Change]) -> Result<()
     for change in changes.iter().filter(|change| change.is_needed()) {
         if change.after.is_some() && change.before.is_none() {
             let folder = change.path.parent().unwrap_or(Path::new("/"));
-            fs::create_dir_all(folder)
+            make_private(folder)
                 .with_context(|| format!("the folder {} could not be made", folder.display()))?;
         }
         transaction.stage(&change.path, change.after.as_deref(), None)?;

@@ -1,7 +1,7 @@
 //! One route with one manager: both installs, and whether they ended as they should.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use scfw_core::env;
+use scfw_core::files::{Kept, read_kept};
 use scfw_core::invocation::Program;
 use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
@@ -23,6 +24,8 @@ use crate::status;
 
 /// One install takes no longer than this, or something waits for somebody.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Most that is read of what a command has printed, in bytes.
+const MOST_SHOWN: u64 = 64 * 1024 * 1024;
 
 /// A manager to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,6 +252,9 @@ fn run(mut command: Command, folder: &Path) -> io::Result<Ended> {
         }
         sleep(Duration::from_millis(5));
     };
-    let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read = |path: &Path| {
+        let bytes = read_kept(path, Kept::Anyhow, MOST_SHOWN)?.unwrap_or_default();
+        Ok::<_, io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
     Ok(Ended { status, shown: read(&shown)?, errors: read(&errors)? })
 }

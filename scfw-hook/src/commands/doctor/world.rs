@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use scfw_core::env;
+use scfw_core::files::create_private;
 use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
@@ -28,7 +29,7 @@ impl LittleWorld {
     pub(super) fn start(place: &Path) -> io::Result<Self> {
         let world = World::start()?;
         let home = place.join("scfw");
-        std::fs::create_dir(&home)?;
+        create_private(&home)?;
         // Also where the system's file or a locked setting names a sink: what is blocked here is news to nobody.
         sender::keep_from_delivering(&home)?;
         let canary = place.join("canary");
@@ -46,7 +47,7 @@ impl LittleWorld {
     /// Makes the malware known by a findings list as well, for feeds that a policy has locked are not ours.
     pub(super) fn list_malware(&self) -> io::Result<()> {
         let lists = self.home().join("lists");
-        std::fs::create_dir_all(&lists)?;
+        create_private(&lists)?;
         let packages: Vec<_> = Ecosystem::ALL
             .iter()
             .map(|ecosystem| serde_json::json!({"ecosystem": ecosystem.osv_name(), "name": MALWARE}))
