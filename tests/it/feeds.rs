@@ -251,3 +251,18 @@ fn a_feed_that_recovers_is_believed_again() {
     }
     assert_eq!(sandbox.scfw(&["check", "npm:innocent"]).ended_with(0).stdout, "No findings.\n");
 }
+
+#[test]
+fn a_data_set_that_lists_nothing_is_not_believed() {
+    for manifest in ["{}", r#"{"results": []}"#, r#"{"a": [], "b": []}"#] {
+        let sandbox = Sandbox::new();
+        sandbox.world.add_npm(NpmPackage::new("good", "1.0.0").canary(sandbox.canary("good")));
+        let file = sandbox.write("manifest.json", manifest);
+        sandbox.world.load_datadog_manifest(Ecosystem::Npm, &file).unwrap();
+        for _ in 0..2 {
+            sandbox.hook(&["npm", "install", "good"]).ended_with(69).says("what 127.0.0.1 has is empty");
+        }
+        assert!(sandbox.list("node_modules").is_empty() && !sandbox.has_sung());
+        sandbox.scfw(&["update"]).says("manifest.json is empty");
+    }
+}

@@ -73,6 +73,15 @@ impl Manifest {
         Some(Self(merged))
     }
 
+    /// How many of its packages it says anything about: a list of no versions says nothing.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0
+            .values()
+            .filter(|versions| versions.as_ref().is_none_or(|versions| !versions.is_empty()))
+            .count()
+    }
+
     /// What it says about `package`.
     #[must_use]
     pub fn lookup(&self, package: &Package) -> Option<Listed> {
@@ -129,6 +138,10 @@ async fn fetch(client: &Client, url: &str, copy: &Copy, ecosystem: Ecosystem) ->
         }
         Some(body) => {
             let manifest = Manifest::parse(&body, ecosystem).ok_or_else(malformed)?;
+            if manifest.count() == 0 {
+                // Every package would be known to be harmless.
+                return Err(FeedError::Empty { host: super::host_of(url) });
+            }
             copy.write(&body, answer.etag.as_deref().unwrap_or_default());
             Ok(manifest)
         }
@@ -161,7 +174,7 @@ impl Copy {
 
     fn read(&self, ecosystem: Ecosystem) -> Option<Manifest> {
         let bytes = read_kept(&self.manifest, Kept::Privately, LARGEST as u64).ok()??;
-        Manifest::parse(&bytes, ecosystem)
+        Manifest::parse(&bytes, ecosystem).filter(|manifest| manifest.count() > 0)
     }
 
     fn etag(&self) -> Option<String> {

@@ -50,6 +50,12 @@ pub enum FeedError {
         /// The host that was asked.
         host: String,
     },
+    /// A data set that lists nothing.
+    #[error("what {host} has is empty")]
+    Empty {
+        /// The host that was asked.
+        host: String,
+    },
     /// An answer that is not what the feed's format says.
     #[error("the answer of {host} could not be read")]
     Malformed {

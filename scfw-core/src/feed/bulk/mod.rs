@@ -361,8 +361,9 @@ impl Updater<'_> {
                 location: location.clone(),
                 reason: "is no manifest of malicious packages".to_owned(),
             };
-            let packages = datadog::Manifest::parse(&bytes, ecosystem).ok_or_else(unusable)?.into_packages();
-            refuse_emptiness(self.force, &location, packages.len() as u64)?;
+            let manifest = datadog::Manifest::parse(&bytes, ecosystem).ok_or_else(unusable)?;
+            refuse_emptiness(self.force, &location, manifest.count() as u64)?;
+            let packages = manifest.into_packages();
             refuse_loss(self.force, &location, self.count(name)?, packages.len() as u64)?;
             let mut import = self.store.import(name)?;
             import.add_malicious(ecosystem, &packages)?;
