@@ -288,6 +288,8 @@ fn with_require(options: Option<&OsString>, gate: &Path) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use std::fs;
 

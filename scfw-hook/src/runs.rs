@@ -1,5 +1,6 @@
 //! Notes about runs. Arming leaves one, an attached gate takes it away; one that stays tells of a gate that never
-//! reported. A verdict that stopped an inner run is noted too, so that the outer one ends with its status.
+//! reported. A verdict that stopped an inner run is noted too, so that the outer one ends with its status. Only notes
+//! below the user's data directory count: a variable can name any file.
 
 use std::fs;
 use std::io::{self, Write};
@@ -7,13 +8,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::OFlag;
+use scfw_core::config::Directories;
 use scfw_core::env;
+use scfw_core::files::{Kept, create_private, read_kept};
 use scfw_core::text::sanitise;
 
 use crate::status;
 
 /// Notes that nobody asked about for so long are thrown away.
 const FORGOTTEN: Duration = Duration::from_hours(24 * 30);
+/// Most notes that are looked at in one go.
+const MOST_NOTES: usize = 1000;
+/// Longest note, in bytes: it holds a command line.
+const LONGEST_NOTE: u64 = 4 * 1024 * 1024;
+/// What gates note beside a run's own note: the verdict on an inner run, and what was verified in the run.
+const BESIDE: [&str; 2] = [".verdict", ".accepted"];
 
 /// A run whose gate never reported.
 #[derive(Debug)]
@@ -34,14 +44,15 @@ impl Unreported {
 /// a run already, because a version manager's shim came back to one of ours, keeps its note; one that was started by
 /// a run, as pip starts another for what a build requires, belongs to that, for its verdict does too.
 pub fn begin(data: &Path, command: &[String]) -> io::Result<PathBuf> {
-    if let Some(present) = present()
+    let directory = directory(data);
+    if let Some(present) = present(&directory)
         && let Some(process) = process_of_run(&present)
         && (if process == std::process::id().cast_signed() { present.is_file() } else { is_alive(process) })
     {
         return Ok(present);
     }
-    let directory = directory(data);
-    crate::arm::create_private(&directory)?;
+    create_private(&directory)?;
+    tidy(&directory);
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let path = directory.join(format!("run-{}-{moment}", std::process::id()));
     let working_directory =
@@ -54,29 +65,41 @@ pub fn begin(data: &Path, command: &[String]) -> io::Result<PathBuf> {
 /// The runs of `data` that have ended without a word from their gate.
 #[must_use]
 pub fn unreported(data: &Path) -> Vec<Unreported> {
-    let Ok(entries) = fs::read_dir(directory(data)) else { return Vec::new() };
+    let directory = directory(data);
+    tidy(&directory);
     let mut unreported = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(process) = name.to_str().and_then(process_of) else { continue };
-        let age = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-            .and_then(|time| time.elapsed().ok());
-        if age.is_some_and(|age| age > FORGOTTEN) {
-            let _read_again_next_time = fs::remove_file(entry.path());
+    for (name, path) in notes(&directory) {
+        if process_of(&name).is_none_or(is_alive) {
             continue;
         }
-        if is_alive(process) {
-            continue;
-        }
-        if let Ok(note) = fs::read_to_string(entry.path()) {
-            unreported
-                .push(Unreported { description: sanitise(note.trim_end()).into_owned(), path: entry.path() });
+        // What is no note, or somebody else's, says nothing about a run.
+        if let Ok(Some(note)) = read_kept(&path, Kept::Privately, LONGEST_NOTE) {
+            let note = String::from_utf8_lossy(&note);
+            unreported.push(Unreported { description: sanitise(note.trim_end()).into_owned(), path });
         }
     }
     unreported
+}
+
+/// What stands in the directory of notes: names and paths.
+fn notes(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().take(MOST_NOTES).flatten();
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+}
+
+/// Removes what is of no use to anybody: notes that nobody asked about for long, and what gates have noted beside the
+/// notes of runs that have ended.
+fn tidy(directory: &Path) {
+    for (name, path) in notes(directory) {
+        let beside = BESIDE.iter().find_map(|suffix| name.strip_suffix(suffix));
+        let Some(process) = process_of(beside.unwrap_or(&name)) else { continue };
+        let age = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
+        let age = age.ok().and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > FORGOTTEN) || beside.is_some() && !is_alive(process) {
+            // What cannot be removed is tried again by the next run.
+            fs::remove_file(&path).ok();
+        }
+    }
 }
 
 /// Takes the note of this process away, for it did not become the run. The note of another stays.
@@ -89,7 +112,7 @@ pub fn abandon(run: &Path) -> io::Result<()> {
 pub fn note_stopped(status: i32, process: u32) -> io::Result<()> {
     let is_ours =
         [status::BLOCKED, status::DECLINED, status::UNVERIFIED, status::CONFIGURATION].contains(&status);
-    match present() {
+    match present_of_user() {
         Some(run) if is_ours => note_inner_verdict(&run, status, process),
         _ => Ok(()),
     }
@@ -106,17 +129,44 @@ fn note_inner_verdict(run: &Path, status: i32, process: u32) -> io::Result<()> {
         return Ok(());
     }
     let mut note = run.as_os_str().to_owned();
-    note.push(".verdict");
-    fs::write(note, status.to_string())
+    note.push(BESIDE[0]);
+    let mut note = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(note)?;
+    write!(note, "{status}")
 }
 
-/// The run to which this process belongs.
-fn present() -> Option<PathBuf> {
-    std::env::var_os(env::SCFW_GATE_RUN).map(PathBuf::from)
+/// The run to which this process belongs, by its note in `directory`.
+fn present(directory: &Path) -> Option<PathBuf> {
+    let run = PathBuf::from(std::env::var_os(env::SCFW_GATE_RUN)?);
+    is_note(&run, directory).then_some(run)
+}
+
+/// The same for the user's own data directory.
+fn present_of_user() -> Option<PathBuf> {
+    let directories = Directories::resolve(&|name| std::env::var_os(name))?;
+    present(&directory(&directories.data))
+}
+
+/// Whether `run` is the path of a note in `directory`.
+fn is_note(run: &Path, directory: &Path) -> bool {
+    let Some(above) = run.parent().filter(|_| process_of_run(run).is_some()) else { return false };
+    above == directory
+        || matches!((above.canonicalize(), directory.canonicalize()), (Ok(above), Ok(directory)) if above == directory)
 }
 
 fn process_of_run(run: &Path) -> Option<i32> {
     process_of(run.file_name()?.to_str()?)
+}
+
+/// The process of the run to which this one belongs.
+#[must_use]
+pub fn process() -> Option<i32> {
+    present_of_user().and_then(|run| process_of_run(&run))
 }
 
 /// Whether this process belongs to something that a run has started: a pip that installs build requirements, a script of
@@ -124,16 +174,14 @@ fn process_of_run(run: &Path) -> Option<i32> {
 #[must_use]
 pub fn is_inner() -> bool {
     let own = i32::try_from(std::process::id()).ok();
-    present()
-        .and_then(|run| process_of_run(&run))
-        .is_some_and(|process| Some(process) != own && process != nix::unistd::getppid().as_raw())
+    process().is_some_and(|process| Some(process) != own && process != nix::unistd::getppid().as_raw())
 }
 
 fn directory(data: &Path) -> PathBuf {
     data.join("runs")
 }
 
-/// The process of a note, by its name; none for a verdict's.
+/// The process of a run's note, by its name; none for what gates have noted beside it.
 fn process_of(name: &str) -> Option<i32> {
     let (process, moment) = name.strip_prefix("run-")?.split_once('-')?;
     moment.parse::<u128>().ok()?;
@@ -163,6 +211,41 @@ mod tests {
         assert!(found[0].description.starts_with("pip install x[2J (in /"), "{}", found[0].description);
         found[0].forget().unwrap();
         assert!(unreported(data.path()).is_empty());
+    }
+
+    #[test]
+    fn what_ended_runs_have_left_is_removed() {
+        let data = tempfile::tempdir().unwrap();
+        let directory = directory(data.path());
+        create_private(&directory).unwrap();
+        let own = std::process::id();
+        let names = [
+            "run-2147483647-1.accepted",
+            "run-2147483647-1.verdict",
+            "run-2147483647-1",
+            "notes",
+            &format!("run-{own}-1.accepted"),
+        ];
+        for name in names {
+            fs::write(directory.join(name), "x").unwrap();
+        }
+        nix::unistd::mkfifo(&directory.join("run-2147483647-2"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let found = unreported(data.path());
+        assert_eq!(found.len(), 1, "a pipe is no note: {found:?}");
+        let left: Vec<bool> = names.iter().map(|name| directory.join(name).exists()).collect();
+        assert_eq!(left, [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn only_notes_in_the_directory_of_notes_are_some() {
+        let data = tempfile::tempdir().unwrap();
+        let directory = directory(data.path());
+        create_private(&directory).unwrap();
+        assert!(is_note(&directory.join("run-1-1"), &directory));
+        assert!(is_note(&data.path().join("runs/../runs/run-1-1"), &directory));
+        for other in ["run-1-1", "runs/other", "runs/run-1-1.verdict", "runs/below/run-1-1"] {
+            assert!(!is_note(&data.path().join(other), &directory), "{other}");
+        }
     }
 
     #[test]

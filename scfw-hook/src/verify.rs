@@ -55,7 +55,7 @@ fn answer() -> i32 {
     if document.phase == Phase::Unsupported {
         return answer_unsupported(&document, &settings);
     }
-    let targets = match &document.targets {
+    let mut targets = match &document.targets {
         Ok(targets) => targets.clone(),
         Err(error) => return refuse(&document, &settings, &describe(error)),
     };
@@ -69,9 +69,16 @@ fn answer() -> i32 {
     // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
     // opened is said by those who use it.
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
+    let terminal = Terminal::open();
+    if !settings.keeps_accepted(terminal.is_some()) {
+        targets.iter_mut().for_each(|target| target.accepted = false);
+    }
     let verification = verify(&settings, &verifiers, targets);
     output::say_trouble(&verification);
-    let Conclusion { action, status, refusal } = conclude(&verification, &settings, document.phase);
+    let decision = decide(&verification, &settings, terminal.is_some());
+    let confirm = |report: &str| terminal.as_ref().is_some_and(|terminal| terminal.confirm(report));
+    let Conclusion { action, status, refusal } =
+        conclude(&verification, &settings, (document.phase, decision), confirm);
     let purpose = match document.phase {
         // A dry run builds what has to be built, too.
         Phase::Build if action == Action::Allow || !is_dry_run() => Purpose::Build,
@@ -157,9 +164,12 @@ impl Conclusion {
 }
 
 /// Reports, asks where that is needed, and says what follows.
-fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> Conclusion {
-    let terminal = Terminal::open();
-    let decision = decide(verification, settings, terminal.is_some());
+fn conclude(
+    verification: &Verification,
+    settings: &Settings,
+    (phase, decision): (Phase, Decision),
+    confirm: impl FnOnce(&str) -> bool,
+) -> Conclusion {
     let text = output::redacted(&report::text(verification, output::has_colour()));
     if !text.is_empty() {
         output::clear_line();
@@ -193,7 +203,7 @@ fn conclude(verification: &Verification, settings: &Settings, phase: Phase) -> C
             } else {
                 output::redacted(&report::text(verification, false))
             };
-            if terminal.is_some_and(|terminal| terminal.confirm(&unseen)) {
+            if confirm(&unseen) {
                 Conclusion::new(Action::Allow, status::OK)
             } else {
                 output::write("The installation request was declined. No changes have been made.\n");

@@ -51,6 +51,7 @@ mod private_packages;
 mod protected_shells;
 mod records;
 mod reports;
+mod run_notes;
 mod screening;
 mod secrets;
 mod settings;

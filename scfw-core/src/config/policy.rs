@@ -73,6 +73,16 @@ impl RequiredRoute {
     }
 }
 
+impl Settings {
+    /// Whether a warning counts as accepted because its gate says that it was, earlier in the run. Where it is laid down
+    /// what follows from warnings, that is anybody's word, and only somebody at a terminal may let them pass.
+    #[must_use]
+    pub fn keeps_accepted(&self, has_terminal: bool) -> bool {
+        let is_laid_down = self.policy.on_warning.is_some() || self.policy.locks("on_warning");
+        !is_laid_down || has_terminal && self.on_warning_always != Some(OnWarning::Block)
+    }
+}
+
 /// What is laid down; nothing, where nothing is.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

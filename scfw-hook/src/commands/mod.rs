@@ -341,7 +341,8 @@ fn name_unreported_runs() {
     let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) else { return };
     for run in runs::unreported(&directories.data) {
         output::say(&format!(
-            "the gate of an earlier run never reported, so that run was kept from installing anything: {}",
+            "the gate of an earlier run never reported, so nothing is known of what that run did: {}; \"scfw audit\" \
+             verifies what is installed",
             run.description
         ));
         if let Err(error) = run.forget() {

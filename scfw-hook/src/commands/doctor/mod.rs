@@ -242,7 +242,8 @@ fn unreported_runs(settings: &Settings) -> Check {
         "earlier installs",
         Outcome::Failed,
         format!(
-            "{} ended without a word from the gate and were kept from installing anything",
+            "{} ended without a word from the gate, so nothing is known of what they did; \"scfw audit\" verifies what \
+             is installed",
             unreported.len()
         ),
     );
