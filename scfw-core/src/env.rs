@@ -104,6 +104,18 @@ variables! {
     SCFW_GATE_NPM_WORKSPACE = "SCFW_GATE_NPM_WORKSPACE";
     /// Set for the gates: the user's own `npm_config_heading` after an `=`; empty where there was none.
     SCFW_GATE_NPM_HEADING = "SCFW_GATE_NPM_HEADING";
+    /// Set by build servers: nobody is asked about warnings, not on a terminal either.
+    CI = "CI";
+    /// The same, on some of them.
+    CONTINUOUS_INTEGRATION = "CONTINUOUS_INTEGRATION";
+    /// The same, on Azure Pipelines.
+    TF_BUILD = "TF_BUILD";
+    /// The same, on Jenkins.
+    JENKINS_URL = "JENKINS_URL";
+    /// The same, on `TeamCity`.
+    TEAMCITY_VERSION = "TEAMCITY_VERSION";
+    /// The same, on AWS `CodeBuild`.
+    CODEBUILD_BUILD_ID = "CODEBUILD_BUILD_ID";
     /// Set beside `LD_PRELOAD` for the preload library: the absolute path of scfw-hook.
     SCFW_SHIM_HOOK = "SCFW_SHIM_HOOK";
     /// Set by the preload library for scfw-hook: where in `argv` the program stands, a colon, and the file that was
@@ -112,6 +124,10 @@ variables! {
     /// Set by scfw-hook for the preload library: the process about which it has decided.
     SCFW_SHIM_PASS = "SCFW_SHIM_PASS";
 }
+
+/// The variables of build servers.
+pub const BUILD_SERVERS: [&str; 6] =
+    [CI, CONTINUOUS_INTEGRATION, TF_BUILD, JENKINS_URL, TEAMCITY_VERSION, CODEBUILD_BUILD_ID];
 
 /// The variables with secrets of sinks.
 pub const SECRETS: [&str; 3] = [DD_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_OTLP_LOGS_HEADERS];

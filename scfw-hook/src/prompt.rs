@@ -2,8 +2,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
 
+use nix::errno::Errno;
+use nix::sys::select::{FD_SETSIZE, FdSet, select};
 use nix::sys::termios::{FlushArg, tcflush};
+use nix::sys::time::{TimeVal, TimeValLike};
+use scfw_core::config::is_true;
+use scfw_core::env;
+
+/// How often a question looks whether somebody still waits for the answer, in milliseconds.
+const OFTEN: i64 = 100;
 
 /// The controlling terminal of this process.
 #[derive(Debug)]
@@ -12,24 +21,29 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal, where there is one.
+    /// The terminal, where there is one with somebody to ask: a build server may give its builds a terminal, and nobody
+    /// sits there.
     #[must_use]
     pub fn open() -> Option<Self> {
+        if is_build_server() {
+            return None;
+        }
         let file = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
         file.is_terminal().then_some(Self { file })
     }
 
     /// Shows `report` and asks whether to go on. Everything but a yes is a no: another word, the end of input,
-    /// a terminal that went away.
+    /// a terminal that went away. Once `is_awaited` is no longer true, nobody waits for the answer, and what is typed is
+    /// for somebody else.
     #[must_use]
-    pub fn confirm(&self, report: &str) -> bool {
+    pub fn confirm(&self, report: &str, is_awaited: impl Fn() -> bool) -> bool {
         // What was typed before the question is no answer to it.
         if tcflush(&self.file, FlushArg::TCIFLUSH).is_err() {
             return false;
         }
         let mut terminal = &self.file;
         let question = format!("{report}Proceed with the installation anyway? [y/N] ");
-        if terminal.write_all(question.as_bytes()).is_err() {
+        if terminal.write_all(question.as_bytes()).is_err() || !self.has_answer(is_awaited) {
             return false;
         }
         let mut answer = String::new();
@@ -37,4 +51,27 @@ impl Terminal {
         let read = BufReader::new(terminal.take(4096)).read_line(&mut answer);
         read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
     }
+
+    /// Waits until there is something to read, a whole line or an end. Nothing is read once nobody waits for it.
+    fn has_answer(&self, is_awaited: impl Fn() -> bool) -> bool {
+        if usize::try_from(self.file.as_raw_fd()).is_ok_and(|number| number >= FD_SETSIZE) {
+            // The set below has no place for it.
+            return false;
+        }
+        loop {
+            let mut readable = FdSet::new();
+            readable.insert(self.file.as_fd());
+            match select(None, &mut readable, None, None, &mut TimeVal::milliseconds(OFTEN)) {
+                Ok(0) | Err(Errno::EINTR) if is_awaited() => {}
+                Ok(1..) => return true,
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Whether a variable says that this runs on a build server.
+fn is_build_server() -> bool {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| is_true(&value.to_string_lossy()));
+    env::BUILD_SERVERS.iter().any(is_set)
 }

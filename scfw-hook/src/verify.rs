@@ -21,14 +21,33 @@ use crate::{output, runs, status};
 /// Verifies what a gate sends and returns the exit status.
 #[must_use]
 pub fn run() -> i32 {
-    let status = answer();
+    let status = answer(&Manager::starting_this());
     if let Err(error) = runs::note_stopped(status, std::os::unix::process::parent_id()) {
         output::say(&runs::unnoted(&error));
     }
     status
 }
 
-fn answer() -> i32 {
+/// The manager that waits for the answer.
+struct Manager {
+    /// The process that has started this one.
+    parent: u32,
+    /// The process of the run to which it belongs.
+    run: Option<i32>,
+}
+
+impl Manager {
+    fn starting_this() -> Self {
+        let run = runs::process().filter(|process| runs::is_alive(*process));
+        Self { parent: std::os::unix::process::parent_id(), run }
+    }
+
+    fn is_waiting(&self) -> bool {
+        std::os::unix::process::parent_id() == self.parent && self.run.is_none_or(runs::is_alive)
+    }
+}
+
+fn answer(manager: &Manager) -> i32 {
     let mut bytes = Vec::new();
     if let Err(error) = stdin().lock().take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes) {
         output::say(&format!("the gate's document could not be read ({error})"));
@@ -76,7 +95,9 @@ fn answer() -> i32 {
     let verification = verify(&settings, &verifiers, targets);
     output::say_trouble(&verification);
     let decision = decide(&verification, &settings, terminal.is_some());
-    let confirm = |report: &str| terminal.as_ref().is_some_and(|terminal| terminal.confirm(report));
+    let confirm = |report: &str| {
+        terminal.as_ref().is_some_and(|terminal| terminal.confirm(report, || manager.is_waiting()))
+    };
     let Conclusion { action, status, refusal } =
         conclude(&verification, &settings, (document.phase, decision), confirm);
     let purpose = match document.phase {

@@ -68,6 +68,7 @@ mod telemetry_durability;
 mod telemetry_events;
 mod telemetry_failures;
 mod terminal;
+mod terminal_left;
 mod unpacked_pip;
 mod update;
 mod verify;
