@@ -11,6 +11,7 @@ pub mod config_file;
 pub mod datadog_agent;
 pub mod detached;
 pub mod exec;
+pub mod executable;
 pub mod locate;
 pub mod output;
 pub mod preload;

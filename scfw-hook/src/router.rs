@@ -3,9 +3,6 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use scfw_core::config::{Bypass, Settings};
@@ -19,6 +16,7 @@ use scfw_core::verify::Verification;
 use crate::arm::{self, Arming, Gates, PYTHON_BOOTSTRAP};
 use crate::call::Call;
 use crate::exec::{exec, pass_on_own_path};
+use crate::executable::{is_python, isolating_option, other_manager};
 use crate::locate::{Located, is_shim, locate};
 use crate::record::record;
 use crate::verify::{is_dry_run, purpose_of_install};
@@ -128,7 +126,15 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
     {
         return run.refuse(refusal.message());
     }
-    if let Some(option) = isolating_interpreter(call, &located.path) {
+    if let Some(other) = call.program().and_then(|program| other_manager(program, &located.path)) {
+        return run.refuse(&format!(
+            "{} is {other}, which scfw does not verify, so nothing is installed by the name {}; take it off PATH, or \
+             name the program that is meant: scfw run --executable PATH {1} …",
+            sanitise(&located.path.to_string_lossy()),
+            sanitise(&call.name().to_string_lossy())
+        ));
+    }
+    if let Some(option) = call.program().and_then(|program| isolating_option(program, &located.path)) {
         return run.refuse(&format!(
             "{} starts Python with {option}, which keeps scfw's gate out; run \"python -m pip\" with the same \
              interpreter instead",
@@ -340,28 +346,6 @@ fn run(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> i32
     let (errno, status) = exec(path, arguments, environment);
     output::write(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), errno.desc()));
     status
-}
-
-fn is_python(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    Program::from_name(name) == Some(Program::Python)
-}
-
-/// The option in the `#!` line of a pip script that makes its interpreter ignore the environment.
-fn isolating_interpreter(call: &Call<'_>, path: &Path) -> Option<String> {
-    if call.program() != Some(Program::Pip) {
-        return None;
-    }
-    let mut head = [0; 512];
-    let length = File::open(path).and_then(|mut file| file.read(&mut head)).ok()?;
-    let line = head.get(..length)?.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    let line = OsStr::from_bytes(line).to_string_lossy().into_owned();
-    let mut words = line.split_whitespace();
-    words.find(|word| is_python(Path::new(word)))?;
-    words
-        .take_while(|word| word.starts_with('-'))
-        .find(|word| !word.starts_with("--") && word.contains(['E', 'I', 'S']))
-        .map(str::to_owned)
 }
 
 /// The file of scfw-hook: this program, or the one beside `scfw`.

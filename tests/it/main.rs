@@ -33,6 +33,7 @@ mod lookups_npm;
 mod lost_gates;
 mod npm_commands;
 mod odd_files;
+mod other_programs;
 mod own_folders;
 mod passthrough;
 mod pip_archives;
