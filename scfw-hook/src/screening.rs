@@ -3,7 +3,9 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use scfw_core::config::Settings;
 use scfw_core::exemption;
@@ -13,7 +15,7 @@ use scfw_core::verify::{FindingSeverity, Verification, VerifierError, verifiers,
 
 use crate::locate::locate;
 
-/// The screen waits no longer than this for a feed; the gate will ask again.
+/// The screen waits no longer than this for disks and feeds; the gate will look at all of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the screen found.
@@ -32,26 +34,50 @@ fn is_in_prefix(command: &str) -> bool {
     })
 }
 
-/// Looks up what `install` already names.
-pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
+/// What is named, unless it takes too long to read. Then it is read on a thread that goes with this process: the manager
+/// takes its place.
+fn collect(screen: &Screen) -> Option<Screened> {
     let directory = std::env::current_dir().unwrap_or_default();
-    let Screened { targets, unread } = match &install.screen {
-        Screen::Pip(request) => screen::pip(request, &directory, &|name| std::env::var(name).ok()),
+    let (sender, receiver) = channel();
+    let started = {
+        let (screen, directory) = (screen.clone(), directory.clone());
+        // Where nobody waits any more, nobody wants it.
+        thread::Builder::new().spawn(move || drop(sender.send(read(&screen, &directory))))
+    };
+    match started {
+        Ok(_) => receiver.recv_timeout(PATIENCE).ok(),
+        // No thread is to be had.
+        Err(_) => Some(read(screen, &directory)),
+    }
+}
+
+fn read(screen: &Screen, directory: &Path) -> Screened {
+    match screen {
+        Screen::Pip(request) => screen::pip(request, directory, &|name| std::env::var(name).ok()),
         // npx runs what is installed globally, which npm alone could say: a program of that name may be it.
         Screen::Npm(request) if request.executes => {
             let is_fetched = |spec: &&String| locate(OsStr::new(spec)).is_none() && !is_in_prefix(spec);
             let specs = request.specs.iter().filter(is_fetched).cloned().collect();
-            screen::npm(&NpmRequest { specs, ..request.clone() }, &directory)
+            screen::npm(&NpmRequest { specs, ..request.clone() }, directory)
         }
-        Screen::Npm(request) => screen::npm(request, &directory),
+        Screen::Npm(request) => screen::npm(request, directory),
         Screen::Nothing => Screened::default(),
+    }
+}
+
+/// Looks up what `install` already names.
+pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
+    let start = Instant::now();
+    let Some(Screened { targets, unread }) = collect(&install.screen) else {
+        let unread = format!("what is named was not read within {} seconds", PATIENCE.as_secs());
+        return Ok(Outcome { blocked: None, unread: vec![unread] });
     };
     let unread = unread.into_iter().map(|unread| format!("{}: {}", unread.what, unread.why)).collect();
     if targets.is_empty() {
         return Ok(Outcome { blocked: None, unread });
     }
     let mut settings = settings.clone();
-    settings.deadline = settings.deadline.min(PATIENCE);
+    settings.deadline = settings.deadline.min(PATIENCE.saturating_sub(start.elapsed()));
     let mut verification = verify(&settings, &verifiers(&settings)?, targets);
     for (_, findings) in &mut verification.targets {
         findings.retain(|finding| finding.severity == FindingSeverity::Critical);

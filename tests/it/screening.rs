@@ -304,3 +304,27 @@ fn is_clean(finished: &Finished) {
     let ours: Vec<&str> = finished.stderr.lines().filter(is_ours).collect();
     assert!(!ours.iter().any(|line| line.contains(['\u{1b}', '\u{9b}'])), "{ours:?}");
 }
+
+#[test]
+fn a_lockfile_of_900_000_entries_holds_nothing_up() {
+    let mut sandbox = sandbox(None);
+    let npm = sandbox.write("bin/npm", "#!/bin/sh\nexit 5\n");
+    fs::set_permissions(npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    sandbox.search_first("bin");
+    sandbox.write("package.json", r#"{"name": "p", "dependencies": {"good": "1.0.0"}}"#);
+    let current = (0..900_000)
+        .fold(String::from(r#"{"lockfileVersion": 3, "packages": {"": {}"#), |text, n| {
+            text + ",\"node_modules/p" + &n.to_string() + "\":{\"version\":\"1.0.0\"}"
+        });
+    let old = current.replace("packages", "dependencies").replace("node_modules/", "");
+    for lockfile in [current, old] {
+        sandbox.write("package-lock.json", lockfile + "}}");
+        let start = std::time::Instant::now();
+        sandbox
+            .hook(&["npm", "ci"])
+            .ended_with(5)
+            .says("more than 50000 entries")
+            .says("once it is resolved");
+        assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}

@@ -9,6 +9,8 @@ use super::Screened;
 
 /// This many things that could not be read are listed.
 const UNREAD_LISTED: usize = 10;
+/// No more targets are gathered: the largest projects have a tenth of it, and the gate verifies them all.
+const MOST_TARGETS: usize = 50_000;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -16,17 +18,23 @@ pub(super) struct Collector {
     targets: Vec<Target>,
     seen: HashSet<Package>,
     unread: UnreadList,
+    has_more: bool,
 }
 
 impl Default for Collector {
     fn default() -> Self {
-        Self { targets: Vec::new(), seen: HashSet::new(), unread: UnreadList::new(UNREAD_LISTED) }
+        let unread = UnreadList::new(UNREAD_LISTED);
+        Self { targets: Vec::new(), seen: HashSet::new(), unread, has_more: false }
     }
 }
 
 impl Collector {
     /// Adds a package from a registry, unless it is there already under any spelling of its name.
     pub(super) fn target(&mut self, package: Package) {
+        if self.targets.len() == MOST_TARGETS {
+            self.has_more = true;
+            return;
+        }
         let key = Package { name: package.key(), ..package.clone() };
         if self.seen.insert(key) {
             self.targets.push(Target::registry(package));
@@ -39,7 +47,10 @@ impl Collector {
     }
 
     /// Everything that was found.
-    pub(super) fn finish(self) -> Screened {
+    pub(super) fn finish(mut self) -> Screened {
+        if self.has_more {
+            self.unread("the command", &format!("names more than {MOST_TARGETS} packages"));
+        }
         Screened { targets: self.targets, unread: self.unread.finish() }
     }
 }

@@ -18,6 +18,9 @@ pub(super) use old::Old;
 /// A lockfile has at most this many entries, of whatever kind.
 pub(crate) const ENTRIES: usize = 1_000_000;
 
+/// Before an install, a lockfile of at most this many is read.
+const ENTRIES_SCREENED: usize = 50_000;
+
 /// At most this many of them are the user's own folders.
 const OWN_ENTRIES: usize = 1_000;
 
@@ -42,7 +45,7 @@ pub(super) struct Current<'a> {
 
 /// Parses a lockfile. The error is a sentence.
 pub(super) fn parse(text: &str) -> Result<Lockfile<'_>, String> {
-    serde_json::from_str(text).map_err(|error| format!("is not a lockfile: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("cannot be read as a lockfile: {error}"))
 }
 
 impl<'de> Deserialize<'de> for Lockfile<'de> {
@@ -99,8 +102,8 @@ impl<'de> Visitor<'de> for CurrentVisitor {
         let mut entries = 0;
         while let Some(path) = map.next_key::<Text<'de>>()? {
             entries += 1;
-            if entries > ENTRIES {
-                return Err(A::Error::custom(format!("more than {ENTRIES} entries")));
+            if entries > ENTRIES_SCREENED {
+                return Err(A::Error::custom(format!("more than {ENTRIES_SCREENED} entries")));
             }
             if let Some(folder) = path.after_last_node_modules() {
                 let entry: Entry<'de> = map.next_value()?;

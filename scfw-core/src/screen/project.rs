@@ -15,7 +15,7 @@ use super::npm_spec::{self, Spec};
 use super::workspaces::Workspaces;
 
 /// A lockfile is at most this many bytes.
-const LOCKFILE_LENGTH: u64 = 256 << 20;
+const LOCKFILE_LENGTH: u64 = 64 << 20;
 
 /// The lockfiles, the one that wins first.
 const LOCKFILES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];

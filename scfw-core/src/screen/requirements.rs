@@ -24,7 +24,7 @@ const DEPTH: usize = 64;
 const FILES: usize = 1_000;
 
 /// This many requirements and constraints are taken.
-const REQUIREMENTS: usize = 200_000;
+const REQUIREMENTS: usize = 50_000;
 
 /// What a file's requirements are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

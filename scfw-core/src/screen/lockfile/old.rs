@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::ENTRIES;
+use super::ENTRIES_SCREENED;
 use super::entry::{Locked, Scalar, Text, Truth};
 use crate::screen::manifest::Dependencies;
 use crate::screen::npm_spec;
@@ -89,8 +89,8 @@ impl<'de> Visitor<'de> for Level<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<Text<'de>>()? {
             self.old.entries += 1;
-            if self.old.entries > ENTRIES {
-                return Err(A::Error::custom(format!("more than {ENTRIES} entries")));
+            if self.old.entries > ENTRIES_SCREENED {
+                return Err(A::Error::custom(format!("more than {ENTRIES_SCREENED} entries")));
             }
             map.next_value_seed(Dependency { old: self.old, name: name.0, is_top: self.is_top })?;
         }
@@ -191,8 +191,8 @@ impl<'de> Visitor<'de> for Requires<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((name, _)) = map.next_entry::<Text<'de>, IgnoredAny>()? {
             if !self.old.required.contains(name.as_str()) {
-                if self.old.required.len() == ENTRIES {
-                    return Err(A::Error::custom(format!("more than {ENTRIES} requirements")));
+                if self.old.required.len() == ENTRIES_SCREENED {
+                    return Err(A::Error::custom(format!("more than {ENTRIES_SCREENED} requirements")));
                 }
                 self.old.required.insert(name.0.into_owned());
             }
