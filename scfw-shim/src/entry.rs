@@ -135,9 +135,7 @@ unsafe fn path_at(
         _ if directory == AT_FDCWD => Some(path),
         relative => path_below(directory, Some(relative), room),
     };
-    let is_link =
-        |path: &CStr| flags & AT_SYMLINK_NOFOLLOW != 0 && host::read_link(path, &mut [0; PATH_MAX]).is_some();
-    let resolved = resolved.filter(|path| !is_link(path));
+    let resolved = resolved.filter(|path| flags & AT_SYMLINK_NOFOLLOW == 0 || !host::is_link(path));
     host::set_errno(errno);
     resolved
 }
@@ -152,11 +150,10 @@ fn path_below<'a>(
     let mut name = [0; 40];
     let mut link = Text::new(&mut name);
     link.push(b"/proc/self/fd/").push_number(usize::try_from(descriptor).ok()?);
-    let mut target = [0; PATH_MAX];
-    let target = host::read_link(link.finish()?, &mut target);
+    // Each array here stands on a stack that may be small.
+    let length = host::read_link(link.finish()?, room).map(<[u8]>::len);
     host::set_errno(errno);
-    let mut path = Text::new(room);
-    path.push(target?);
+    let mut path = Text::after(room, length?);
     if let Some(relative) = relative {
         path.push(b"/").push(relative);
     }

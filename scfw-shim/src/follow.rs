@@ -96,6 +96,7 @@ unsafe fn follow_ours(
     // SAFETY: libc's functions take such an array.
     let result =
         unsafe { hand_over::with_environment(path, index, call.envp, |envp| start(hook.as_ptr(), envp)) };
+    let Some(result) = result else { return Some(failed(call.kind, host::ENOMEM)) };
     let failure = if call.kind == Kind::Exec { host::errno() } else { result };
     // The caller would take this for a script without an interpreter, and run the manager's own file as one.
     Some(if failure == host::ENOEXEC { refused(call.kind, file, Some(hook)) } else { result })
@@ -103,12 +104,16 @@ unsafe fn follow_ours(
 
 fn refused(kind: Kind, file: &CStr, hook: Option<&CStr>) -> c_int {
     message::refuse(file, hook);
+    failed(kind, host::EPERM)
+}
+
+fn failed(kind: Kind, errno: c_int) -> c_int {
     match kind {
         Kind::Exec => {
-            host::set_errno(host::EPERM);
+            host::set_errno(errno);
             -1
         }
-        Kind::Spawn { .. } => host::EPERM,
+        Kind::Spawn { .. } => errno,
     }
 }
 

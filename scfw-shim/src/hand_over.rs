@@ -4,10 +4,11 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use crate::environment::{self, CALL, HOOK, PRELOAD};
-use crate::host::{self, Strings, string_at};
+use crate::host::{Strings, string_at};
+use crate::memory;
 use crate::text::Text;
 
-/// Calls `start` with the environment for scfw-hook, which ends with the call.
+/// Calls `start` with the environment for scfw-hook, which ends with the call. None if there is no memory for it.
 ///
 /// # Safety
 ///
@@ -17,7 +18,7 @@ pub(crate) unsafe fn with_environment(
     index: usize,
     envp: Strings,
     start: impl FnOnce(Strings) -> c_int,
-) -> c_int {
+) -> Option<c_int> {
     let ours = [environment::hook_variable(), environment::preload_variable()];
     let mut count = 0;
     // The last list is the one that the loader takes.
@@ -33,9 +34,9 @@ pub(crate) unsafe fn with_environment(
     // The variables, three of ours, the end; then the room for two texts.
     let pointers = count + 4;
     let words = (call_length + list_length).div_ceil(size_of::<usize>());
-    host::with_pointers(pointers + words, |room| {
-        let Some((variables, room)) = room.split_at_mut_checked(pointers) else { return -1 };
-        let Some((call_room, list_room)) = as_bytes(room).split_at_mut_checked(call_length) else {
+    memory::with_pointers(pointers + words, |room| {
+        let Some((variables, texts)) = room.pointers.split_at_mut_checked(pointers) else { return -1 };
+        let Some((call_room, list_room)) = as_bytes(texts).split_at_mut_checked(call_length) else {
             return -1;
         };
         let mut call = Text::new(call_room);
@@ -68,7 +69,9 @@ pub(crate) unsafe fn with_environment(
         for (place, variable) in variables.iter_mut().zip(kept.chain(own)) {
             *place = variable.as_ptr();
         }
-        start(variables.as_ptr())
+        let variables = variables.as_ptr();
+        room.hand_over();
+        start(variables)
     })
 }
 

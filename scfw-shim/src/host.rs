@@ -1,7 +1,7 @@
 //! What is used of the host's libc, found in the process by name, and of the C in this crate. Numbers are those
 //! of Linux on every architecture of which `entry` knows the jump.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 /// A null-terminated array of strings, as `argv` and `envp` are.
 pub(crate) type Strings = *const *const c_char;
@@ -21,6 +21,13 @@ pub(crate) const AT_EMPTY_PATH: c_int = 0x1000;
 const X_OK: c_int = 1;
 const O_NONBLOCK: c_int = 0o4000;
 const O_CLOEXEC: c_int = 0o2_000_000;
+pub(crate) const ENOMEM: c_int = 12;
+const PROT_READ_WRITE: c_long = 0x3;
+const MAP_PRIVATE_ANONYMOUS: c_long = 0x22;
+#[cfg(target_arch = "x86_64")]
+const SYS_MMAP_AND_MUNMAP: (c_long, c_long) = (9, 11);
+#[cfg(target_arch = "aarch64")]
+const SYS_MMAP_AND_MUNMAP: (c_long, c_long) = (222, 215);
 
 /// The longest path that the kernel takes, with its end.
 pub(crate) const PATH_MAX: usize = 4096;
@@ -35,6 +42,8 @@ unsafe extern "C" {
     fn readlink(path: *const c_char, bytes: *mut c_char, count: usize) -> isize;
     fn faccessat(directory: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int;
     fn getpid() -> c_int;
+    // libc's own functions for memory may have been replaced by somebody's who counts it.
+    fn syscall(number: c_long, ...) -> c_long;
     pub(crate) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     #[cfg(panic = "abort")]
     pub(crate) fn abort() -> !;
@@ -61,6 +70,34 @@ pub(crate) fn errno() -> c_int {
 pub(crate) fn set_errno(errno: c_int) {
     // SAFETY: as above.
     unsafe { *__errno_location() = errno }
+}
+
+/// What tells the calling thread from all others that are there, and a child of `vfork` not from its parent.
+pub(crate) fn thread() -> usize {
+    // SAFETY: libc gives the place of the calling thread.
+    unsafe { __errno_location() }.expose_provenance()
+}
+
+/// Memory of zeros from the kernel, of `length` bytes; none if there is none.
+pub(crate) fn map(length: usize) -> Option<*mut *const c_char> {
+    // SAFETY: the kernel chooses an address at which nothing is.
+    let address = unsafe {
+        syscall(
+            SYS_MMAP_AND_MUNMAP.0, 0_usize, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1_isize, 0_usize,
+        )
+    };
+    // The kernel's own errors are -1 here, and no address is negative.
+    Some(core::ptr::with_exposed_provenance_mut(usize::try_from(address).ok()?))
+}
+
+/// Gives such memory back.
+///
+/// # Safety
+///
+/// It is a mapping of that length, and nobody uses it any more.
+pub(crate) unsafe fn unmap(address: *mut *const c_char, length: usize) {
+    // SAFETY: as the caller promises. Where the kernel refuses, the memory stays, and nothing else follows.
+    unsafe { syscall(SYS_MMAP_AND_MUNMAP.1, address, length) };
 }
 
 pub(crate) fn process() -> c_int {
@@ -101,6 +138,13 @@ pub(crate) fn read_start(path: &CStr, bytes: &mut [u8]) -> Result<usize, c_int> 
     result
 }
 
+/// Whether `path` is a symbolic link.
+pub(crate) fn is_link(path: &CStr) -> bool {
+    let mut byte = 0;
+    // SAFETY: the string has its end, and there is room for a byte.
+    unsafe { readlink(path.as_ptr(), &raw mut byte, 1) > 0 }
+}
+
 /// Where a symbolic link leads. None if it is none, or where it leads does not fit.
 pub(crate) fn read_link<'a>(path: &CStr, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the string has its end, and the bytes are a slice's.
@@ -110,7 +154,7 @@ pub(crate) fn read_link<'a>(path: &CStr, bytes: &'a mut [u8]) -> Option<&'a [u8]
     (target.len() < bytes.len()).then_some(target)
 }
 
-/// Calls `body` with `count` null pointers on the stack. They end with the call.
+/// Calls `body` with `count` null pointers on the stack, of which there must not be many. They end with the call.
 pub(crate) fn with_pointers<F: FnOnce(&mut [*const c_char]) -> c_int>(count: usize, body: F) -> c_int {
     struct Context<F> {
         count: usize,

@@ -1,9 +1,9 @@
 //! The preload library: stands before libc's exec functions in any process that loads it, sends the calls of pip
 //! and npm to scfw-hook, and leaves all others alone. What a call means is not decided here.
 //!
-//! It runs in processes that are not ours, in children of `vfork` and in signal handlers: it allocates nothing,
-//! takes no lock, keeps nothing but what it reads once when it is loaded, and needs no library, so that one file
-//! serves the GNU C library and musl.
+//! It runs in processes that are not ours, in children of `vfork` and in signal handlers: it allocates nothing from
+//! libc, takes no lock, keeps nothing but what it reads once when it is loaded and what [`memory`] has to take back, and
+//! needs no library, so that one file serves the GNU C library and musl.
 #![cfg_attr(panic = "abort", no_std)]
 #![expect(unsafe_code, reason = "this is C's side of a C interface: every pointer comes from the host")]
 
@@ -12,6 +12,7 @@ mod environment;
 mod follow;
 mod hand_over;
 mod host;
+mod memory;
 mod message;
 mod real;
 mod recognise;

@@ -14,6 +14,11 @@ impl<'a> Text<'a> {
         Self { room, length: 0, is_whole: true }
     }
 
+    /// A text whose beginning, of that length, stands in its room already.
+    pub(crate) fn after(room: &'a mut [u8], length: usize) -> Self {
+        Self { is_whole: length <= room.len(), room, length }
+    }
+
     /// Appends `piece`. What does not fit is left out, and the text is no longer whole.
     pub(crate) fn push(&mut self, piece: &[u8]) -> &mut Self {
         match self.room.get_mut(self.length..).and_then(|free| free.get_mut(..piece.len())) {

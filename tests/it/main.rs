@@ -47,6 +47,7 @@ mod preload_entry_points;
 mod preload_npm;
 mod preload_rules;
 mod preload_sabotage;
+mod preload_small_stacks;
 mod private_directories;
 mod private_packages;
 mod protected_shells;
