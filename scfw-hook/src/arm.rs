@@ -291,7 +291,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use std::fs;
 
     fn arm(environment: &[(&str, &str)]) -> BTreeMap<String, String> {
         let gates = Gates {

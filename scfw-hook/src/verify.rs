@@ -90,7 +90,9 @@ fn answer(manager: &Manager) -> i32 {
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
     let terminal = Terminal::open();
     if !settings.keeps_accepted(terminal.is_some()) {
-        targets.iter_mut().for_each(|target| target.accepted = false);
+        for target in &mut targets {
+            target.accepted = false;
+        }
     }
     let verification = verify(&settings, &verifiers, targets);
     output::say_trouble(&verification);

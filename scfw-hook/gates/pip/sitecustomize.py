@@ -44,6 +44,8 @@ class State(object):
     is_let_go = False
     # What has passed the verifier, so that its warnings are not asked about twice.
     accepted = set()
+    # What of that this process itself has asked about. Notes of others settle no more than what is asked aloud.
+    verified = set()
     loaded = set()
     # When files were uploaded, by their addresses, as index pages say it.
     uploaded = {}

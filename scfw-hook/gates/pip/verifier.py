@@ -110,19 +110,21 @@ def go_on_unverified(reason, **beside):
 
 
 def verify(phase, targets, again=False):
-    """Asks the verifier about `targets`; returns when they may be built or installed. What was accepted before a build
-    is not asked about before another, unless `again` says that something new is known of it."""
+    """Asks the verifier about `targets`; returns when they may be built or installed. What this process has had verified
+    before a build is not asked about before another, unless `again` says that something new is known of it."""
     import pip
 
     accepted = accepted_in_this_run()
     fresh = [target for target in targets if key_of(target) not in accepted]
-    if not targets or (phase == "build" and not fresh and not again):
+    is_verified = State.verified.issuperset(key_of(target) for target in targets)
+    if not targets or (phase == "build" and is_verified and not again):
         return
     for target in targets:
         target["accepted"] = target not in fresh
     status = ask(phase, targets, version=pip.__version__)
     if status != 0:
         stop(status)
+    State.verified.update(key_of(target) for target in targets)
     accept(targets)
     if phase == "install" and is_on("SCFW_DRY_RUN"):
         import logging
