@@ -118,7 +118,10 @@ fn what_a_silent_update_finds_the_next_command_tells_and_one_of_many() {
         finished.ended_with(0)
     };
     let mut inner = sandbox.command(binary("scfw-hook"), &["verify"]);
-    inner.env("SCFW_GATE_RUN", "/nowhere/run-1-1").stdin(Stdio::piped()).stderr(Stdio::piped());
+    inner
+        .env("SCFW_GATE_RUN", sandbox.path("scfw/runs/run-1-1"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut inner = inner.spawn().unwrap();
     std::io::Write::write_all(&mut inner.stdin.take().unwrap(), document.to_string().as_bytes()).unwrap();
     let inner = String::from_utf8(inner.wait_with_output().unwrap().stderr).unwrap();

@@ -71,7 +71,9 @@ fn an_unknown_age_is_what_the_settings_say() {
     verify(&sandbox, &[absent]).ended_with(69).says("127.0.0.1 does not list it");
     for name in ["../-/all", "a?b=c", "@a/b/c", "a b"] {
         sandbox.world.forget_requests();
-        verify(&sandbox, &[locked(&sandbox, name)]).ended_with(69).says("no registry can have that name");
+        verify(&sandbox, &[locked(&sandbox, name)])
+            .ended_with(69)
+            .says("no registry can hold a package called");
         assert!(sandbox.asked_by_scfw().is_empty());
     }
     let many: Vec<Value> = (0..30).map(|number| locked(&sandbox, &format!("absent-{number}"))).collect();

@@ -133,9 +133,11 @@ fn nothing_hostile_and_no_secret_comes_out() {
         "https://host/a.tgz?token=hunter2", "--//host/:_authToken=hunter2"
     ]);
     document["targets"][0]["name"] = json!("go\u{9b}31mod");
+    // In a registry nothing has such a name.
+    document["targets"][0]["source"] = json!("url");
     document["targets"][0]["url"] = json!("https://user:hunter2@host/a.tgz?signature=hunter2");
     let mut command = sandbox.command(binary("scfw-hook"), &["verify"]);
-    command.current_dir(&directory).stdin(Stdio::piped());
+    command.current_dir(&directory).env("SCFW_ON_WARNING", "ALLOW").stdin(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());

@@ -32,6 +32,7 @@ with_npm! {
     npm_10: "10.9.4"
     npm_11_6: "11.6.2"
     npm_11_19: "11.19.1"
+    npm_12: "12.2.2"
 }
 
 /// The lockfile of the project.

@@ -36,6 +36,7 @@ with_npm! {
     npm_10: "10.9.4"
     npm_11_6: "11.6.2"
     npm_11_19: "11.19.1"
+    npm_12: "12.2.2"
 }
 
 /// A registry with `good-leaf` and, malicious in version 1.0.0, `evil-script`.
@@ -107,8 +108,14 @@ fn shrinkwrap(version: &str) {
         .world
         .add_npm(NpmPackage::new("wrapping", "1.0.0").dependency("good-leaf", "*").shrinkwrap(shrinkwrap));
     let finished = sandbox.hook(&["npm", "install", "wrapping"]);
+    assert!(!sandbox.has_sung(), "{finished:?}");
+    if version == "12.2.2" {
+        // It reads no published shrinkwrap any more.
+        assert_eq!(finished.status, 0, "{finished:?}");
+        return;
+    }
     assert!([69, 77].contains(&finished.status), "{finished:?}");
-    assert!(!sandbox.has_sung() && sandbox.list("node_modules").is_empty(), "{finished:?}");
+    assert!(sandbox.list("node_modules").is_empty(), "{finished:?}");
 }
 
 fn cache(version: &str) {

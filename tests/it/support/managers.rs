@@ -16,10 +16,13 @@ pub(crate) const NEWEST_PIP: &str = "26.3";
 /// A tox, which starts pip in environments that it makes.
 const TOX: &str = "4.67.15";
 /// One npm of each generation that the gate covers.
-pub(crate) const NPM_VERSIONS: [&str; 6] = ["7.24.2", "8.19.4", "9.9.4", "10.9.4", "11.6.2", "11.19.1"];
-/// The newest of them.
+pub(crate) const NPM_VERSIONS: [&str; 7] =
+    ["7.24.2", "8.19.4", "9.9.4", "10.9.4", "11.6.2", "11.19.1", "12.2.2"];
+/// The newest of them that runs on the Node.js of the machine.
 pub(crate) const NEWEST_NPM: &str = "11.19.1";
 
+/// The Node.js that npm 12 runs on.
+const NODE: &str = "22.23.3";
 /// A pnpm that reads npm's variables.
 const PNPM: &str = "9.15.9";
 
@@ -61,8 +64,29 @@ pub(crate) fn pnpm_directory() -> PathBuf {
     prefix.join("node_modules/.bin")
 }
 
-/// The folder with `node`.
-pub(super) fn node_directory() -> PathBuf {
+/// Whether that npm runs on [`NODE`] and no older Node.js, and by itself neither fetches repositories nor runs scripts.
+pub(super) fn is_npm_12(version: &str) -> bool {
+    version.starts_with("12.")
+}
+
+/// The folder with a `node` on which that npm runs.
+pub(super) fn node_directory(npm: &str) -> PathBuf {
+    if is_npm_12(npm) {
+        let prefix = cached(&format!("node-{NODE}"), |directory| {
+            let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
+            let machine = match std::env::consts::ARCH {
+                "aarch64" => "arm64",
+                _ => "x64",
+            };
+            let package = format!("node-linux-{machine}@{NODE}");
+            run(Command::new("npm").args(arguments).arg(directory).arg(package))
+        });
+        let packages = fs::read_dir(prefix.join("node_modules")).unwrap();
+        return packages
+            .map(|package| package.unwrap().path().join("bin"))
+            .find(|folder| folder.join("node").is_file())
+            .expect("the package of Node.js holds a node");
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .find(|directory| directory.join("node").is_file())

@@ -109,7 +109,7 @@ impl Sandbox {
         let path = std::env::join_paths([
             managers::pip_directory(pip),
             managers::npm_directory(npm),
-            managers::node_directory(),
+            managers::node_directory(npm),
             PathBuf::from("/usr/bin"),
             PathBuf::from("/bin"),
         ]);
@@ -128,6 +128,12 @@ impl Sandbox {
         sandbox.set("npm_config_cache", sandbox.path("home/npm-cache"));
         sandbox.set("npm_config_prefix", sandbox.path("home/npm-global"));
         sandbox.set("npm_config_update_notifier", "false");
+        if managers::is_npm_12(npm) {
+            // What earlier npms do of themselves.
+            sandbox.set("npm_config_dangerously_allow_all_scripts", "true");
+            sandbox.set("npm_config_allow_git", "all");
+            sandbox.set("npm_config_allow_remote", "all");
+        }
         sandbox
     }
 
