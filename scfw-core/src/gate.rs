@@ -20,6 +20,9 @@ pub const LARGEST_DOCUMENT: u64 = 128 * 1024 * 1024;
 /// Longest name or version that is taken for one, in bytes.
 const LONGEST_NAME: usize = 1024;
 
+/// Most further indexes that are asked about one target.
+const MOST_INDEXES: usize = 8;
+
 /// Longest part of a name or version that an error shows, in characters.
 const LONGEST_SHOWN: usize = 200;
 
@@ -126,6 +129,8 @@ struct RawTarget {
     #[serde(default)]
     index: Value,
     #[serde(default)]
+    other_indexes: Vec<Value>,
+    #[serde(default)]
     published: Value,
     #[serde(default)]
     modified: Value,
@@ -181,6 +186,12 @@ impl RawTarget {
         } else {
             Publication::Told(Told {
                 registry: self.index.as_str().and_then(registry_base),
+                others: self
+                    .other_indexes
+                    .iter()
+                    .take(MOST_INDEXES)
+                    .filter_map(|index| index.as_str().and_then(registry_base))
+                    .collect(),
                 published: self.published.as_str().and_then(publish_time),
                 modified: self.modified.as_str().and_then(publish_time),
             })

@@ -197,7 +197,9 @@ impl Target {
     /// confirm. Until then it is a bare URL.
     #[must_use]
     pub fn is_claimed(&self) -> bool {
-        self.source == Source::Url && self.package.version.is_some() && self.publication.registry().is_some()
+        self.source == Source::Url
+            && self.package.version.is_some()
+            && !self.publication.registries().is_empty()
     }
 }
 

@@ -72,12 +72,13 @@ function nameOf (node) {
 // The exact version that npm reads in `text`, without prefix and build metadata. Nothing where npm would take it for
 // a range, a tag, an alias or an address, and fetch something else.
 function exact (text) {
-  const found = /^[=v\s]*(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.-]+)?\s*$/.exec(text || '')
+  const found = typeof text === 'string' && /^[=v\s]*(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.-]+)?\s*$/.exec(text)
   return found ? found[1] : null
 }
 
 // Whether a registry can hold a package of that name, old names included.
-const isName = name => /^(?:@[\w~!*'()-][\w.~!*'()-]*\/)?[\w~!*'()-][\w.~!*'()-]*$/.test(name || '')
+const isName = name => typeof name === 'string' &&
+  /^(?:@[\w~!*'()-][\w.~!*'()-]*\/)?[\w~!*'()-][\w.~!*'()-]*$/.test(name)
 
 // A folder of the user's own, which a link leads to: npm unpacks into a node_modules and nowhere else.
 const isOwnFolder = node => node.isTop && !/(?:^|\/)node_modules\//.test(node.location)
@@ -109,12 +110,12 @@ function requiredBy (node) {
 // a version.
 function fromUrl (url) {
   try {
-    const { origin, hostname, pathname } = new URL(url)
+    const { href, hostname, pathname } = new URL(url)
     const address = decodeURIComponent(pathname)
     const found = /\/((?:@[^/]+\/)?[^/@]+)\/-\/(?:@[^/]+\/)?([^/]+)\.tgz$/.exec(address)
     const name = found ? found[1] : null
     const version = found ? found[2].slice(name.split('/').pop().length + 1) : null
-    return { origin, hostname, address, name, version }
+    return { href, hostname, pathname, name, version }
   } catch (er) {
     return null
   }
@@ -133,10 +134,81 @@ function registriesOf (options) {
 
 const withSlash = url => `${url.replace(/\/*$/, '')}/`
 
-// Whether the address is below one of the registries that this npm uses, or npm will replace its host by one.
-function isBelowRegistry (resolved, url, options) {
-  const registries = [defaultRegistry, ...registriesOf(options)]
-  return isReplaced(url, options) || registries.some(registry => registry && resolved.startsWith(withSlash(registry)))
+// Whether the address is where one of the registries that this npm uses has its tarballs, or will be once npm has
+// replaced the host: what is fetched is the address without its dots, and nothing else below a registry counts.
+function isTarballOfRegistry (url, options) {
+  const isTarball = rest => {
+    try {
+      return /^(?:@[^/]+\/)?[^/@]+\/-\/(?:@[^/]+\/)?[^/]+\.tgz$/.test(decodeURIComponent(rest))
+    } catch (er) {
+      return false
+    }
+  }
+  return [defaultRegistry, ...registriesOf(options)].some(registry => {
+    const base = registry && fromUrl(withSlash(registry))
+    if (!base) {
+      return false
+    }
+    const isAt = url.href.startsWith(base.href) && isTarball(url.href.slice(base.href.length))
+    return isAt || isReplaced(url, options) && isTarball(url.pathname.replace(base.pathname, '').replace(/^\//, ''))
+  })
+}
+
+// The digests in a text of Subresource Integrity.
+const digestsIn = integrity => String(integrity || '').split(/\s+/).filter(Boolean)
+
+// Whether npm's cache holds what `integrity` names and did not fetch it from `resolved`: npm reads its cache by digest
+// before it looks at an address, so a lockfile can take any package out of it.
+function isCachedFromElsewhere (integrity, resolved, options) {
+  const { createHash } = require('crypto')
+  const isHeld = digest => {
+    const [, algorithm, encoded] = /^(\w+)-([^?]+)/.exec(digest) || []
+    const hex = Buffer.from(encoded || '', 'base64').toString('hex')
+    return Boolean(hex) && fs.existsSync(
+      path.join(options.cache, 'content-v2', algorithm, hex.slice(0, 2), hex.slice(2, 4), hex.slice(4)))
+  }
+  const held = digestsIn(integrity).filter(isHeld)
+  if (!held.length) {
+    return false
+  }
+  const key = `make-fetch-happen:request-cache:${resolved.replace(/#.*$/, '')}`
+  const hash = createHash('sha256').update(key).digest('hex')
+  let entry = {}
+  try {
+    const lines = fs.readFileSync(
+      path.join(options.cache, 'index-v5', hash.slice(0, 2), hash.slice(2, 4), hash.slice(4)), 'utf8').split('\n')
+    const entries = lines.filter(Boolean).map(line => JSON.parse(line.slice(line.indexOf('\t') + 1)))
+    entry = entries.reverse().find(entry => entry.key === key) || {}
+  } catch (er) {
+    // Nothing was fetched from there.
+  }
+  const fetched = digestsIn(entry.integrity)
+  return held.some(digest => !fetched.includes(digest))
+}
+
+// Whether a tarball that a lockfile gives by a path is one that the user's own project asks for, is there, and is what
+// npm will unpack for it.
+function isOwnFile (node) {
+  const isOwn = node => node.isProjectRoot || node.isRoot || node.isWorkspace || isOwnFolder(node)
+  const isPath = spec => /^(?:file:|[.~]*\/|[a-z]:)|\.(?:tgz|tar|tar\.gz)$/i.test(spec || '')
+  const isAsked = edge => edge.from && isOwn(edge.from) && isPath(edge.rawSpec || edge.spec)
+  if (![...node.edgesIn || []].some(isAsked)) {
+    return false
+  }
+  try {
+    const file = path.resolve(node.root.path, decodeURIComponent(node.resolved.replace(/^file:(\/\/)?/, '')))
+    if (!fs.statSync(file).isFile()) {
+      return true
+    }
+    const { createHash } = require('crypto')
+    const content = fs.readFileSync(file)
+    return digestsIn(node.integrity).every(digest => {
+      const algorithm = digest.slice(0, digest.indexOf('-'))
+      return `${algorithm}-${createHash(algorithm).update(content).digest('base64')}` === digest
+    })
+  } catch (er) {
+    return false
+  }
 }
 
 // The registry that npm takes `name` from: the one that its lockfile's address is below, else the one of its scope.
@@ -176,10 +248,11 @@ function documentOf (name, version, registry) {
   return versions && Object.prototype.hasOwnProperty.call(versions, version) ? versions[version] : null
 }
 
-// Whether the registry itself gives the address in this run, on whatever host that is.
-function isOffered (name, version, resolved, options) {
+// Whether the registry itself gives the address in this run, on whatever host that is, and no other digest for it.
+function isOffered (name, version, { resolved, integrity }, options) {
   const { dist } = documentOf(name, version, registryOf(name, resolved, options)) || {}
-  return Boolean(dist) && dist.tarball === resolved
+  return Boolean(dist) && dist.tarball === resolved &&
+    (!integrity || !dist.integrity || String(integrity) === String(dist.integrity))
 }
 
 function sourceOf (node, options) {
@@ -188,7 +261,7 @@ function sourceOf (node, options) {
     return 'git'
   }
   if (resolved.startsWith('file:')) {
-    return 'path'
+    return isOwnFile(node) ? 'path' : 'url'
   }
   const isUrl = edge => /^https?:/.test(edge.rawSpec || edge.spec || '')
   if ([...(node.edgesIn || [])].some(isUrl)) {
@@ -199,9 +272,12 @@ function sourceOf (node, options) {
   }
   // A lockfile can say anything here. What npm would fetch from a registry in use is that registry's, as is what its
   // packument says; any other address is a claim, about which the verifier asks the registry.
+  if (isOffered(nameOf(node), (node.package || {}).version, node, options)) {
+    return 'registry'
+  }
   const url = fromUrl(resolved)
-  const isFound = url && url.name && isBelowRegistry(resolved, url, options)
-  return isFound || isOffered(nameOf(node), (node.package || {}).version, resolved, options) ? 'registry' : 'claim'
+  const isFound = url && url.name && isTarballOfRegistry(url, options)
+  return isFound && !isCachedFromElsewhere(node.integrity, resolved, options) ? 'registry' : 'claim'
 }
 
 // Whether npm will leave `node` out: by --omit, or because it is optional and not for this platform. npm before 10
@@ -286,9 +362,11 @@ function unpackedAs (node, targets, options) {
   if (!name || targets.some(target => target.name === name && exact(target.version) === exact(version))) {
     return []
   }
-  const isListed = target.source === 'registry' && !target.carried
+  // A file of the user's own is nobody's package, unless it is another one than it was said to be.
+  const source = target.source === 'path' ? 'registry' : target.source
+  const isListed = source === 'registry' && !target.carried
   const known = isListed ? publication(name, version, registryOf(name, null, options)) : {}
-  return [{ ...target, name, version: version || null, ...known, unpacked: true }]
+  return [{ ...target, source, name, version: version || null, ...known, unpacked: true }]
 }
 
 function keyOf (target) {

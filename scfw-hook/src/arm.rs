@@ -133,30 +133,24 @@ fn archive(files: &[(&str, &str)]) -> io::Result<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// A directory of this user's alone whose path has no colon, below the first directory for passing things that is fit for it.
+/// A directory of this user's alone whose path has no colon, below the first directory for passing things that is there.
 fn own_temporary_directory() -> io::Result<PathBuf> {
     let user = nix::unistd::geteuid();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let above = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))].into_iter().flatten();
-    let fitting = above.filter(|above| above.is_absolute() && !above.as_os_str().as_bytes().contains(&b':'));
-    let mut refused = io::Error::other("no temporary directory has a path without a colon");
-    for above in fitting {
-        let directory = above.join(format!("scfw-{user}"));
-        // Somebody else's link could lead elsewhere by the time that Python follows it.
-        let is_own = || {
-            std::fs::symlink_metadata(&directory)
-                .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == user.as_raw())
-        };
-        match create_private(&directory) {
-            Ok(()) if is_own() => return Ok(directory),
-            Ok(()) => {
-                let message = format!("{} is not a directory of this user's alone", directory.display());
-                refused = io::Error::other(message);
-            }
-            Err(error) => refused = error,
-        }
+    let above = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))]
+        .into_iter()
+        .flatten()
+        .find(|above| above.is_absolute() && !above.as_os_str().as_bytes().contains(&b':') && above.is_dir())
+        .ok_or_else(|| io::Error::other("no temporary directory has a path without a colon"))?;
+    let directory = above.join(format!("scfw-{user}"));
+    create_private(&directory)?;
+    // Somebody else's link could lead elsewhere by the time that Python follows it.
+    let metadata = std::fs::symlink_metadata(&directory)?;
+    if metadata.is_dir() && metadata.uid() == user.as_raw() {
+        Ok(directory)
+    } else {
+        Err(io::Error::other(format!("{} is not a directory of this user's alone", directory.display())))
     }
-    Err(refused)
 }
 
 /// What the armed manager is told.

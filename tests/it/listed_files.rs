@@ -84,6 +84,11 @@ fn unlisted(version: &str) {
         // The host is the registry's, and the place is not.
         registry.replace("/npm/", "/elsewhere/good/-/good-1.0.0.tgz"),
         format!("{registry}uploads/good/1.0.0/good.tgz"),
+        format!("{registry}uploads/good/-/good-1.0.0.tgz"),
+        // What is fetched has no dots.
+        format!("{registry}../elsewhere/good/-/good-1.0.0.tgz"),
+        format!("{registry}%2e%2e/elsewhere/good/-/good-1.0.0.tgz"),
+        format!("{registry}good/-/..%2f..%2felsewhere/good-1.0.0.tgz"),
     ] {
         let mut lock = lockfile(&sandbox);
         let entry = lock["packages"]["node_modules/good"].as_object_mut().unwrap();
@@ -193,4 +198,22 @@ fn a_page_that_is_no_index_gives_bare_urls() {
         .says("it comes from a bare URL")
         .says("does not list it");
     assert!(sandbox.list("out").is_empty());
+}
+
+#[test]
+fn a_lock_file_of_pips_may_lead_to_any_index_in_use() {
+    let mut sandbox = Sandbox::new();
+    let extra = World::start().unwrap();
+    extra.add_sdist(Sdist::new("good", "1.0"));
+    sandbox.world.add_wheel(Wheel::new("other", "1.0"));
+    sandbox.set("PIP_EXTRA_INDEX_URL", extra.index_url());
+    let address = extra.index_url().replace("simple/", "files/good-1.0.tar.gz");
+    let script = "import hashlib,sys,urllib.request as u\nprint(hashlib.sha256(u.urlopen(sys.argv[1]).read()).hexdigest())";
+    let sha256 = sandbox.bare("python3", &["-c", script, &address]).ended_with(0).stdout;
+    sandbox.write("pylock.toml", pylock(&address, sha256.trim()));
+    sandbox.set("SCFW_PACKAGE_MINIMUM_AGE", "0");
+    sandbox
+        .hook(&["pip", "install", "--no-cache-dir", "--target", "out", "-r", "pylock.toml"])
+        .ended_with(0)
+        .does_not_say("scfw");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use scfw_core::package::Ecosystem;
-use scfw_world::NpmPackage;
+use scfw_world::{NpmPackage, World};
 use serde_json::{Value, json};
 
 use crate::support::{NPM_VERSIONS, Sandbox};
@@ -18,6 +18,10 @@ macro_rules! with_npm {
             fn a_published_shrinkwrap_is_believed_no_more_than_a_lockfile() { super::shrinkwrap($version); }
             #[test]
             fn integrity_cannot_take_another_package_out_of_the_cache() { super::cache($version); }
+            #[test]
+            fn a_digest_takes_nothing_out_of_the_cache_that_the_registry_does_not_list() { super::liar($version); }
+            #[test]
+            fn a_path_that_is_not_there_is_no_file_of_the_users() { super::path($version); }
             #[test]
             fn a_hidden_lockfile_is_no_fact() { super::hidden_lockfile($version); }
         })+
@@ -119,7 +123,7 @@ fn shrinkwrap(version: &str) {
 }
 
 fn cache(version: &str) {
-    let sandbox = world(version);
+    let mut sandbox = world(version);
     // In npm's cache since before it was reported.
     sandbox.bare("npm", &["pack", "evil-script"]).ended_with(0);
     lock(&sandbox, &json!({}));
@@ -137,9 +141,89 @@ fn cache(version: &str) {
     for arguments in
         [&["npm", "ci"][..], &["npm", "install", "--prefer-offline"], &["npm", "ci", "--offline"]]
     {
+        // The registry lists other bytes; whoever goes on all the same is told what they are.
+        sandbox.unset("SCFW_ON_WARNING");
+        sandbox.hook(arguments).ended_with(69).says("127.0.0.1 does not list it");
+        sandbox.set("SCFW_ON_WARNING", "ALLOW");
         sandbox.hook(arguments).ended_with(77).says("evil-script@1.0.0 is malicious");
         assert!(!sandbox.has_sung(), "{arguments:?}");
         assert!(sandbox.list("node_modules/good-leaf").is_empty(), "npm takes it away again: {arguments:?}");
+    }
+}
+
+/// The integrity of what is at `spec`, which is in npm's cache from then on.
+fn cached(sandbox: &Sandbox, spec: &str) -> Value {
+    let packed = sandbox.bare("npm", &["pack", "--json", spec]).ended_with(0).stdout;
+    let packed: Value = serde_json::from_str(&packed).unwrap();
+    // npm 12 gives an object by names.
+    let entry = packed.get(0).or_else(|| packed.as_object()?.values().next()).unwrap();
+    assert!(entry["integrity"].is_string(), "{packed}");
+    entry["integrity"].clone()
+}
+
+fn liar(version: &str) {
+    let sandbox = world(version);
+    // Another registry's package of the same name and version, which says nothing else of itself.
+    let other = World::start().unwrap();
+    other.add_npm(NpmPackage::new("good-leaf", "1.0.0").canary(sandbox.canary("liar")));
+    let integrity = cached(&sandbox, &format!("{}good-leaf/-/good-leaf-1.0.0.tgz", other.registry_url()));
+    let resolved = format!("{}good-leaf/-/good-leaf-1.0.0.tgz", sandbox.world.registry_url());
+    lock(
+        &sandbox,
+        &json!({"version": "1.0.0", "resolved": resolved, "integrity": integrity, "hasInstallScript": true}),
+    );
+    for arguments in [&["npm", "ci"][..], &["npm", "install"], &["npm", "ci", "--prefer-offline"]] {
+        sandbox.hook(arguments).ended_with(69).says("127.0.0.1 does not list it");
+        assert!(!sandbox.has_sung() && sandbox.list("node_modules/good-leaf").is_empty(), "{arguments:?}");
+    }
+    // What npm itself has fetched from the registry is taken out of the cache as ever.
+    lock(&sandbox, &json!({"version": "1.0.0"}));
+    sandbox.bare("npm", &["install"]).ended_with(0);
+    fs::remove_dir_all(sandbox.project("node_modules")).unwrap();
+    sandbox.world.forget_requests();
+    sandbox.hook(&["npm", "ci", "--offline"]).ended_with(0).does_not_say("scfw");
+}
+
+fn path(version: &str) {
+    let mut sandbox = world(version);
+    let integrity = cached(&sandbox, "evil-script");
+    let claim = |name: &str| {
+        lock(
+            &sandbox,
+            &json!({"name": name, "version": "1.0.0", "resolved": "file:own.tgz", "integrity": integrity,
+                "hasInstallScript": true}),
+        );
+    };
+    for name in ["good-leaf", "evil-script"] {
+        claim(name);
+        let finished = sandbox.hook(&["npm", "ci"]);
+        assert!([69, 77].contains(&finished.status), "{finished:?}");
+        assert!(!sandbox.has_sung(), "{name}");
+    }
+    // One that is there, and that nothing of the user's asks for.
+    sandbox.bare("npm", &["pack", "evil-script"]).ended_with(0);
+    fs::rename(sandbox.project("evil-script-1.0.0.tgz"), sandbox.project("own.tgz")).unwrap();
+    for name in ["good-leaf", "evil-script"] {
+        claim(name);
+        let finished = sandbox.hook(&["npm", "ci"]);
+        assert!([69, 77].contains(&finished.status), "{finished:?}");
+        assert!(!sandbox.has_sung(), "{name}");
+    }
+    fs::remove_file(sandbox.project("own.tgz")).unwrap();
+    claim("good-leaf");
+    sandbox.set("SCFW_ON_WARNING", "ALLOW");
+    sandbox.hook(&["npm", "ci"]).ended_with(77).says("evil-script@1.0.0 is malicious");
+    assert!(!sandbox.has_sung());
+    // A file that is there is the user's own, whatever it is called, and named to nobody.
+    sandbox.unset("SCFW_ON_WARNING");
+    for left in ["package.json", "package-lock.json"] {
+        fs::remove_file(sandbox.project(left)).unwrap();
+    }
+    sandbox.write("own/package.json", json!({"name": "our-own", "version": "1.0.0"}).to_string());
+    sandbox.bare("npm", &["pack", "./own"]).ended_with(0);
+    for arguments in [&["npm", "install", "./our-own-1.0.0.tgz"][..], &["npm", "ci"], &["npm", "install"]] {
+        sandbox.hook(arguments).ended_with(0).does_not_say("scfw");
+        assert!(sandbox.project("node_modules/our-own").exists(), "{arguments:?}");
     }
 }
 

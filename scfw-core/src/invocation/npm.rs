@@ -1,5 +1,5 @@
 //! npm's command line, as its option parser (nopt) and its command table read it. npm resolves abbreviations,
-//! camel case and aliases itself, and its tables differ between versions: the union of those of npm 7 to 11
+//! camel case and aliases itself, and its tables differ between versions: the union of those of npm 7 to 12
 //! stands here, and a word that any of them could take for an installing command is one.
 
 mod tables;

@@ -22,9 +22,15 @@ impl Publication {
     /// The registry that was told.
     #[must_use]
     pub fn registry(&self) -> Option<&str> {
+        self.registries().first().copied()
+    }
+
+    /// All registries that were told of, the one that it comes from first.
+    #[must_use]
+    pub fn registries(&self) -> Vec<&str> {
         match self {
-            Self::Told(told) => told.registry.as_deref(),
-            Self::Unasked | Self::Remembered => None,
+            Self::Told(told) => told.registry.iter().chain(&told.others).map(String::as_str).collect(),
+            Self::Unasked | Self::Remembered => Vec::new(),
         }
     }
 }
@@ -34,6 +40,8 @@ impl Publication {
 pub struct Told {
     /// The base of the registry or index that it comes from, as [`registry`] makes it.
     pub registry: Option<String>,
+    /// Further registries in use, where it is not known from which of them it comes.
+    pub others: Vec<String>,
     /// When it was published.
     pub published: Option<Timestamp>,
     /// When any version of the package was last published; this one was by then at the latest.

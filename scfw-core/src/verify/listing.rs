@@ -57,40 +57,47 @@ async fn look_up(targets: &[Target], client: &Client) -> Outcome {
     Outcome { findings: targets.iter().enumerate().filter_map(judge).collect(), ..Outcome::default() }
 }
 
-fn project(target: &Target) -> Option<Project> {
+/// The target's package in each registry that may list it.
+fn projects(target: &Target) -> Vec<Project> {
     let package = &target.package;
-    Project::new(package.ecosystem, target.publication.registry()?, &package.key())
+    let registries = target.publication.registries().into_iter();
+    registries.filter_map(|registry| Project::new(package.ecosystem, registry, &package.key())).collect()
 }
 
 fn questions(targets: &[Target]) -> Vec<Question> {
     let mut questions: HashMap<Project, Question> = HashMap::new();
     for target in targets {
-        let Some(project) = project(target) else { continue };
-        let question = questions.entry(project.clone()).or_insert_with(|| Question {
-            project,
-            artifacts: Vec::new(),
-            enough: Timestamp::MAX,
-            is_for_files: true,
-        });
-        question.artifacts.push(artifact_of(target));
+        for project in projects(target) {
+            let question = questions.entry(project.clone()).or_insert_with(|| Question {
+                project,
+                artifacts: Vec::new(),
+                enough: Timestamp::MAX,
+                is_for_files: true,
+            });
+            question.artifacts.push(artifact_of(target));
+        }
     }
     questions.into_values().collect()
 }
 
-/// The finding about a target that its registry does not list, or was not heard about.
+/// The finding about a target that none of its registries lists, or that one of them was not heard about.
 fn judge(target: &Target, answers: &Histories) -> Option<Finding> {
-    let host = host_of(target.publication.registry().unwrap_or_default());
-    match project(target).and_then(|project| answers.get(&project)) {
-        Some(Ok(history)) => {
-            let file = history.release(&artifact_of(target)).and_then(|release| release.file.as_ref());
-            let is_offered = file.is_some_and(|file| is_offered(target, file));
-            (!is_offered).then(|| elsewhere(target, &format!("{host} does not list it")))
+    let mut why = "no registry can have that name".to_owned();
+    for project in projects(target) {
+        let host = host_of(&project.registry);
+        match answers.get(&project) {
+            Some(Ok(history)) => {
+                let file = history.release(&artifact_of(target)).and_then(|release| release.file.as_ref());
+                if file.is_some_and(|file| is_offered(target, file)) {
+                    return None;
+                }
+                why = format!("{host} does not list it");
+            }
+            Some(Err(error)) => why = format!("whether {host} lists it is not known ({error})"),
+            None => {}
         }
-        Some(Err(error)) => {
-            Some(elsewhere(target, &format!("whether {host} lists it is not known ({error})")))
-        }
-        None => Some(elsewhere(target, "no registry can have that name")),
     }
+    Some(elsewhere(target, &why))
 }
 
 fn elsewhere(target: &Target, why: &str) -> Finding {

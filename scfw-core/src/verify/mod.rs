@@ -366,7 +366,7 @@ fn look_up_online(settings: &Settings, remaining: &[Remaining<'_>]) -> Vec<Outco
     let mut outcomes = runtime.block_on(async {
         let feeds = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
         let targets = remaining.iter().flat_map(|remaining| &remaining.targets);
-        let registries = targets.filter_map(|target| target.publication.registry());
+        let registries = targets.flat_map(|target| target.publication.registries());
         let base_urls: Vec<&str> = feeds.into_iter().chain(registries).collect();
         let client = Client::new(settings.offline, Instant::now() + settings.deadline, &base_urls);
         let mut running: Vec<(Cow<'static, str>, Verifying<'_>)> = remaining

@@ -94,19 +94,16 @@ def offering_index(link, name, finder):
 
 
 def origin_of(link, name, finder, direct):
-    """The source of `link`, and the index that it comes from. What a lockfile or another page gives as a file of an index
-    is a bare URL, with the index that the verifier can ask whether it lists that."""
+    """The source of `link`, and the indexes that it may come from. What a lockfile or another page gives as a file of an
+    index is a bare URL, with the indexes that the verifier can ask whether they list that."""
     if link.is_vcs:
-        return "git", None
+        return "git", []
     if direct:
-        return ("path" if link.url.startswith("file:") else "url"), None
+        return ("path" if link.url.startswith("file:") else "url"), []
     if not link.url.startswith(("https://", "http://")):
-        return "registry", None  # Found in a folder.
+        return "registry", []  # Found in a folder.
     index = offering_index(link, name, finder)
-    if index:
-        return "registry", index
-    indexes = indexes_in_use(finder)
-    return "url", indexes[0] if indexes else None
+    return ("registry", [index]) if index else ("url", indexes_in_use(finder))
 
 
 def hashes_of(requirement, link):
@@ -124,12 +121,13 @@ def describe(requirement, name, version, finder, chosen=None):
     original = getattr(requirement, "original_link", None)
     link = original or chosen or requirement.link
     is_stand_in = chosen is None and getattr(requirement, "original_link_is_in_wheel_cache", False)
-    source, index = origin_of(link, name, finder, original is not None)
+    source, indexes = origin_of(link, name, finder, original is not None)
     return {
         "name": name,
         "version": version,
         "source": source,
-        "index": index,
+        "index": indexes[0] if indexes else None,
+        "other_indexes": indexes[1:],
         # Where it was built from is not known then, which is not the same as a file of the user's own.
         "url": None if is_stand_in and original is None else without_credentials(link.url_without_fragment),
         "hashes": hashes_of(requirement, link),
