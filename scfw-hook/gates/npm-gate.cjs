@@ -159,7 +159,7 @@ const digestsIn = integrity => String(integrity || '').split(/\s+/).filter(Boole
 
 // Whether npm's cache holds what `integrity` names and did not fetch it from `resolved`: npm reads its cache by digest
 // before it looks at an address, so a lockfile can take any package out of it.
-function isCachedFromElsewhere (integrity, resolved, options) {
+function isHeldFromElsewhere (integrity, resolved, options) {
   const { createHash } = require('crypto')
   const isHeld = digest => {
     const [, algorithm, encoded] = /^(\w+)-([^?]+)/.exec(digest) || []
@@ -280,6 +280,17 @@ function sourceOf (node, options) {
   return isFound && !isCachedFromElsewhere(node.integrity, resolved, options) ? 'registry' : 'claim'
 }
 
+// Looked up once for each file: npm gets a node ready in several steps.
+const cachedFromElsewhere = new Map()
+
+function isCachedFromElsewhere (integrity, resolved, options) {
+  const key = `${integrity} ${resolved}`
+  if (!cachedFromElsewhere.has(key)) {
+    cachedFromElsewhere.set(key, isHeldFromElsewhere(integrity, resolved, options))
+  }
+  return cachedFromElsewhere.get(key)
+}
+
 // Whether npm will leave `node` out: by --omit, or because it is optional and not for this platform. npm before 10
 // decides that only after it has computed what changes.
 function isLeftOut (node, { omit, checkPlatform, options }) {
@@ -342,6 +353,22 @@ function describe (node, options) {
   return other ? [target, other] : [target]
 }
 
+// The package.json in a node's folder, or nothing where there is none that npm could read.
+function manifestOf (node) {
+  try {
+    return JSON.parse(fs.readFileSync(path.join(node.path, 'package.json'), 'utf8').replace(/^\uFEFF/, ''))
+  } catch (er) {
+    return null
+  }
+}
+
+// Whether what was unpacked for `node` is what npm's tree says of it, which was verified before.
+function isAsVerified (node) {
+  const { name, version } = manifestOf(node) || {}
+  return isName(name) && name === nameOf(node) && exact(version) !== null &&
+    exact(version) === exact((node.package || {}).version)
+}
+
 // What was unpacked for `node`, where its own package.json says another name or version than `targets`, which npm's
 // tree made of it: what a lockfile, a cache or a registry says of a package is a claim.
 function unpackedAs (node, targets, options) {
@@ -349,13 +376,7 @@ function unpackedAs (node, targets, options) {
   if (!target) {
     return []
   }
-  let manifest = null
-  try {
-    manifest = JSON.parse(fs.readFileSync(path.join(node.path, 'package.json'), 'utf8').replace(/^\uFEFF/, ''))
-  } catch (er) {
-    // It has no package.json that npm could read.
-  }
-  const { name, version } = manifest || {}
+  const { name, version } = manifestOf(node) || {}
   if (target.source === 'registry' && !(isName(name) && exact(version))) {
     refuse(`what was unpacked as ${target.name}@${target.version} does not say in a package.json which package it is`)
   }
@@ -621,7 +642,9 @@ function patchArborist (Arborist, from) {
     }
     const reified = await reifyNode.call(this, node, ...args)
     // npm unpacks everything before it runs a script of anything.
-    if (!isTrash(this, node)) {
+    if (isAsVerified(node)) {
+      compared.add(node)
+    } else if (!isTrash(this, node)) {
       verifyUnpacked([node], this.options)
     }
     return reified
