@@ -4,7 +4,7 @@ use std::fs;
 
 use scfw_world::{NpmPackage, Sdist, Wheel};
 
-use crate::support::{NPM_VERSIONS, PIP_VERSIONS, Sandbox, hours_ago};
+use crate::support::{PIP_VERSIONS, Sandbox, hours_ago};
 
 macro_rules! with_pip {
     ($($module:ident: $version:literal)+) => {
@@ -24,26 +24,6 @@ macro_rules! with_pip {
     };
 }
 
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn packuments_that_npm_reads_settle_their_versions() { super::npm_knows($version); }
-            #[test]
-            fn what_a_lockfile_names_is_asked_for_once() { super::npm_locked($version); }
-            #[test]
-            fn a_fresh_version_is_a_warning() { super::npm_fresh($version); }
-            #[test]
-            fn a_bundled_package_is_as_old_as_what_carries_it() { super::npm_bundled($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
 with_pip! {
     pip_20_3: "20.3.4"
     pip_22_2: "22.2"
@@ -53,14 +33,11 @@ with_pip! {
     pip_26_3: "26.3"
 }
 
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    packuments_that_npm_reads_settle_their_versions => npm_knows;
+    what_a_lockfile_names_is_asked_for_once => npm_locked;
+    a_fresh_version_is_a_warning => npm_fresh;
+    a_bundled_package_is_as_old_as_what_carries_it => npm_bundled;
 }
 
 fn pip_knows(version: &str) {

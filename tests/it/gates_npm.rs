@@ -6,45 +6,17 @@ use scfw_core::package::Ecosystem;
 use scfw_world::NpmPackage;
 use serde_json::json;
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::Sandbox;
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn a_clean_install_runs_once_and_says_nothing() { super::clean($version); }
-            #[test]
-            fn malware_deep_in_the_dependencies_is_stopped() { super::deep($version); }
-            #[test]
-            fn a_clean_install_leaves_node_modules_alone_when_blocked() { super::clean_install($version); }
-            #[test]
-            fn npx_is_gated_before_it_installs_and_before_it_runs_its_cache() { super::npx($version); }
-            #[test]
-            fn a_git_dependency_is_verified_before_it_is_cloned() { super::git($version); }
-            #[test]
-            fn shrinkwrapped_and_bundled_packages_are_verified() { super::carried($version); }
-            #[test]
-            fn rebuild_and_global_installs_are_gated() { super::rebuild_and_global($version); }
-            #[test]
-            fn what_this_platform_leaves_out_does_not_block() { super::platform($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    a_clean_install_runs_once_and_says_nothing => clean;
+    malware_deep_in_the_dependencies_is_stopped => deep;
+    a_clean_install_leaves_node_modules_alone_when_blocked => clean_install;
+    npx_is_gated_before_it_installs_and_before_it_runs_its_cache => npx;
+    a_git_dependency_is_verified_before_it_is_cloned => git;
+    shrinkwrapped_and_bundled_packages_are_verified => carried;
+    rebuild_and_global_installs_are_gated => rebuild_and_global;
+    what_this_platform_leaves_out_does_not_block => platform;
 }
 
 /// A project with a dependency that is installed already.

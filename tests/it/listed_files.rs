@@ -6,33 +6,11 @@ use std::fs;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 use serde_json::{Value, json};
 
-use crate::support::{NPM_VERSIONS, PIP_VERSIONS, Sandbox};
+use crate::support::{PIP_VERSIONS, Sandbox};
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn what_the_registry_offers_elsewhere_is_its_own() { super::mirror($version); }
-            #[test]
-            fn what_only_a_lockfile_offers_is_a_bare_url() { super::unlisted($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    what_the_registry_offers_elsewhere_is_its_own => mirror;
+    what_only_a_lockfile_offers_is_a_bare_url => unlisted;
 }
 
 /// The lockfile of the project.

@@ -6,41 +6,15 @@ use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, World};
 use serde_json::{Value, json};
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::Sandbox;
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn a_locked_version_that_is_a_spec_is_refused() { super::spec_as_version($version); }
-            #[test]
-            fn a_published_shrinkwrap_is_believed_no_more_than_a_lockfile() { super::shrinkwrap($version); }
-            #[test]
-            fn integrity_cannot_take_another_package_out_of_the_cache() { super::cache($version); }
-            #[test]
-            fn a_digest_takes_nothing_out_of_the_cache_that_the_registry_does_not_list() { super::liar($version); }
-            #[test]
-            fn a_path_that_is_not_there_is_no_file_of_the_users() { super::path($version); }
-            #[test]
-            fn a_hidden_lockfile_is_no_fact() { super::hidden_lockfile($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    a_locked_version_that_is_a_spec_is_refused => spec_as_version;
+    a_published_shrinkwrap_is_believed_no_more_than_a_lockfile => shrinkwrap;
+    integrity_cannot_take_another_package_out_of_the_cache => cache;
+    a_digest_takes_nothing_out_of_the_cache_that_the_registry_does_not_list => liar;
+    a_path_that_is_not_there_is_no_file_of_the_users => path;
+    a_hidden_lockfile_is_no_fact => hidden_lockfile;
 }
 
 /// A registry with `good-leaf` and, malicious in version 1.0.0, `evil-script`.

@@ -5,33 +5,11 @@ use std::fs;
 use scfw_world::NpmPackage;
 use serde_json::json;
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::Sandbox;
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn looking_a_repository_up_is_verified_first() { super::look_up($version); }
-            #[test]
-            fn a_dry_run_prepares_no_repository() { super::dry_run($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    looking_a_repository_up_is_verified_first => look_up;
+    a_dry_run_prepares_no_repository => dry_run;
 }
 
 /// A repository whose preparation shows that it has run. Gives its address.

@@ -9,37 +9,13 @@ use scfw_core::package::Ecosystem;
 use scfw_world::NpmPackage;
 use serde_json::json;
 
-use crate::support::{NPM_VERSIONS, Sandbox, pnpm_directory};
+use crate::support::{Sandbox, pnpm_directory};
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn without_its_gate_npm_refuses_and_changes_nothing() { super::switch($version); }
-            #[test]
-            fn a_script_with_node_options_of_its_own_is_gated() { super::own_node_options($version); }
-            #[test]
-            fn npm_is_known_by_whatever_script_starts_it() { super::other_scripts($version); }
-            #[test]
-            fn an_npm_that_is_called_by_its_path_without_the_gate_refuses() { super::by_path($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    without_its_gate_npm_refuses_and_changes_nothing => switch;
+    a_script_with_node_options_of_its_own_is_gated => own_node_options;
+    npm_is_known_by_whatever_script_starts_it => other_scripts;
+    an_npm_that_is_called_by_its_path_without_the_gate_refuses => by_path;
 }
 
 /// A world with `good` and with `evil`, which is malicious in one version; both show when their scripts run.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![expect(clippy::disallowed_methods, reason = "tests read and make what is their own")]
 
+#[macro_use]
 mod support;
 
 mod after_the_fact;
@@ -24,6 +25,7 @@ mod gate_files;
 mod gates_npm;
 mod gates_pip;
 mod gates_pip_old;
+mod held;
 mod history;
 mod hostile_arguments;
 mod hostile_projects;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use scfw_core::invocation::{Invocation, Program, classify};
 use serde_json::Value;
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::Sandbox;
 
 /// What asks an npm; see there.
 const QUESTIONS: &str = include_str!("npm_commands.cjs");
@@ -50,35 +50,11 @@ const EITHER: [&str; 10] = [
 /// `unpublish` for a name in a registry.
 const REGISTRY_ONLY: [&str; 2] = ["doctor", "unpublish"];
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn every_spelling_of_an_installing_command_is_an_install() { super::spellings($version); }
-            #[test]
-            fn no_word_of_a_command_that_installs_nothing_is_an_install() { super::harmless($version); }
-            #[test]
-            fn no_command_that_is_handed_over_fetches_a_repository() { super::reach($version); }
-            #[test]
-            fn no_options_hide_an_installing_command() { super::options($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    every_spelling_of_an_installing_command_is_an_install => spellings;
+    no_word_of_a_command_that_installs_nothing_is_an_install => harmless;
+    no_command_that_is_handed_over_fetches_a_repository => reach;
+    no_options_hide_an_installing_command => options;
 }
 
 /// What that npm says of all words, and of so many command lines.

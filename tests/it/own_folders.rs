@@ -6,33 +6,11 @@ use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Request, Service};
 use serde_json::json;
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::Sandbox;
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn a_folder_that_is_a_dependency_is_the_users_own() { super::dependency($version); }
-            #[test]
-            fn npx_runs_what_the_project_itself_brings() { super::npx($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    a_folder_that_is_a_dependency_is_the_users_own => dependency;
+    npx_runs_what_the_project_itself_brings => npx;
 }
 
 /// Fails the test if a feed or, by scfw, a registry was asked about a name that begins with `our-`. npm's own audit

@@ -6,33 +6,11 @@ use scfw_core::package::Ecosystem;
 use scfw_world::NpmPackage;
 use serde_json::json;
 
-use crate::support::{NPM_VERSIONS, Sandbox};
+use crate::support::Sandbox;
 
-/// One module of tests per npm.
-macro_rules! with_npm {
-    ($($module:ident: $version:literal)+) => {
-        $(mod $module {
-            #[test]
-            fn an_accepted_repository_is_prepared_as_it_is_without_scfw() { super::prepare($version); }
-            #[test]
-            fn npm_is_gated_by_whatever_script_starts_it() { super::other_scripts($version); }
-        })+
-
-        #[test]
-        fn every_npm_of_the_matrix_is_tested() {
-            assert_eq!([$($version),+], NPM_VERSIONS);
-        }
-    };
-}
-
-with_npm! {
-    npm_7: "7.24.2"
-    npm_8: "8.19.4"
-    npm_9: "9.9.4"
-    npm_10: "10.9.4"
-    npm_11_6: "11.6.2"
-    npm_11_19: "11.19.1"
-    npm_12: "12.2.2"
+for_each_npm! {
+    an_accepted_repository_is_prepared_as_it_is_without_scfw => prepare;
+    npm_is_gated_by_whatever_script_starts_it => other_scripts;
 }
 
 fn prepare(version: &str) {

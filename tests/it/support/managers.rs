@@ -15,10 +15,7 @@ pub(crate) const UNPACKING_PIPS: [&str; 5] = ["20.3.1", "21.3.1", "23.2.1", "25.
 pub(crate) const NEWEST_PIP: &str = "26.3";
 /// A tox, which starts pip in environments that it makes.
 const TOX: &str = "4.67.15";
-/// One npm of each generation that the gate covers.
-pub(crate) const NPM_VERSIONS: [&str; 7] =
-    ["7.24.2", "8.19.4", "9.9.4", "10.9.4", "11.6.2", "11.19.1", "12.2.2"];
-/// The newest of them that runs on the Node.js of the machine.
+/// The newest npm of the matrix that runs on the Node.js of the machine.
 pub(crate) const NEWEST_NPM: &str = "11.19.1";
 
 /// The Node.js that npm 12 runs on.

@@ -3,6 +3,8 @@
 pub(crate) mod feeds_in_store;
 pub(crate) mod formats;
 mod managers;
+#[macro_use]
+mod matrix;
 pub(crate) mod preload;
 mod pseudo_terminal;
 pub(crate) mod shell_cases;
@@ -25,9 +27,8 @@ use tempfile::TempDir;
 
 use pseudo_terminal::Step;
 
-pub(crate) use managers::{
-    NEWEST_NPM, NEWEST_PIP, NPM_VERSIONS, OLD_PIPS, PIP_VERSIONS, UNPACKING_PIPS, pnpm_directory,
-};
+pub(crate) use managers::{NEWEST_NPM, NEWEST_PIP, OLD_PIPS, PIP_VERSIONS, UNPACKING_PIPS, pnpm_directory};
+pub(crate) use matrix::NPM_VERSIONS;
 pub(crate) use typing::Typing;
 
 /// Lays the directory `$0` over /etc and goes on with the command that follows. What cannot be done is no test.
