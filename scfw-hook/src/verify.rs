@@ -89,7 +89,7 @@ fn answer(manager: &Manager) -> i32 {
     // opened is said by those who use it.
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
     let terminal = Terminal::open();
-    if !settings.keeps_accepted(terminal.is_some()) {
+    if !settings.keeps_accepted() {
         for target in &mut targets {
             target.accepted = false;
         }

@@ -86,6 +86,20 @@ fn a_policy_that_blocks_asks_nobody_who_has_accepted() {
 }
 
 #[test]
+fn a_policy_that_asks_asks_again_whatever_a_note_says() {
+    let mut sandbox = with_leaky();
+    sandbox.hook(&INSTALL).ended_with(77);
+    let accepted = accepted(&sandbox);
+    sandbox.administer("policy.toml", "on_warning = \"ask\"\n");
+    let run = sandbox.path("scfw/runs/run-1-1");
+    fs::write(run.with_extension("accepted"), &accepted).unwrap();
+    sandbox.set("SCFW_GATE_RUN", &run);
+    let (status, shown) = sandbox.on_terminal(&INSTALL, "[y/N] ", Some("n\n"));
+    assert_eq!(status, 76, "{shown}");
+    assert!(shown.contains("GHSA-leak") && sandbox.list("out").is_empty(), "{shown}");
+}
+
+#[test]
 fn what_pips_beneath_npm_have_noted_is_removed() {
     let sandbox = with_leaky();
     sandbox.world.add_wheel(Wheel::new("good", "1.0"));

@@ -74,12 +74,11 @@ impl RequiredRoute {
 }
 
 impl Settings {
-    /// Whether a warning counts as accepted because its gate says that it was, earlier in the run. Where it is laid down
-    /// what follows from warnings, that is anybody's word, and only somebody at a terminal may let them pass.
+    /// Whether a warning counts as accepted because its gate says that it was, earlier in the run. That is anybody's word,
+    /// which is not enough where a policy lays down what follows from warnings.
     #[must_use]
-    pub fn keeps_accepted(&self, has_terminal: bool) -> bool {
-        let is_laid_down = self.policy.on_warning.is_some() || self.policy.locks("on_warning");
-        !is_laid_down || has_terminal && self.on_warning_always != Some(OnWarning::Block)
+    pub fn keeps_accepted(&self) -> bool {
+        self.policy.on_warning.is_none() && !self.policy.locks("on_warning")
     }
 }
 
