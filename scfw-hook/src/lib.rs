@@ -2,34 +2,13 @@
 //! user, and the commands for people. Decisions are made in `scfw-core`.
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests read and make what is their own"))]
 
-pub mod alerts;
-pub mod arm;
-pub mod ask;
-pub mod call;
 pub mod commands;
-pub mod config_file;
-pub mod datadog_agent;
-pub mod detached;
-pub mod exec;
-pub mod executable;
-pub mod locate;
-pub mod output;
-pub mod preload;
-pub mod prompt;
-pub mod rc_files;
+pub mod files;
+pub mod gate;
 pub mod record;
-pub mod replace;
-pub mod required;
-pub mod router;
-pub mod runs;
-pub mod screening;
-pub mod sender;
-pub mod shell;
-pub mod shield;
-pub mod shims;
-pub mod spinner;
-pub mod subshell;
-pub mod verify;
+pub mod route;
+pub mod shells;
+pub mod terminal;
 
 /// The exit statuses that are ours; any other is the manager's own.
 pub mod status {

@@ -9,8 +9,14 @@ use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use scfw_hook::call::Call;
-use scfw_hook::{output, preload, router, sender, status, subshell, verify};
+use scfw_hook::gate::verify;
+use scfw_hook::record::sender;
+use scfw_hook::route;
+use scfw_hook::route::call::Call;
+use scfw_hook::route::preload;
+use scfw_hook::route::subshell;
+use scfw_hook::status;
+use scfw_hook::terminal::output;
 
 const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n       \
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
@@ -35,7 +41,7 @@ fn run(arguments: &[&CStr]) -> c_int {
     if let Some(noticed) = preload::take_call()
         && let Some(call) = Call::noticed(&noticed, arguments)
     {
-        return router::route(&call);
+        return route::route(&call);
     }
     let Some((own, rest)) = arguments.split_first() else { return usage() };
     let own_name = Path::new(OsStr::from_bytes(own.to_bytes())).file_name().unwrap_or_default();
@@ -44,7 +50,7 @@ fn run(arguments: &[&CStr]) -> c_int {
         let name = own.to_bytes_with_nul();
         let start = own.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let name = name.get(start..).and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(own);
-        return router::route(&Call::typed(name, rest));
+        return route::route(&Call::typed(name, rest));
     }
     match rest.split_first() {
         None => usage(),
@@ -67,9 +73,9 @@ fn run(arguments: &[&CStr]) -> c_int {
         }
         Some((first, [number, name, arguments @ ..])) if *first == subshell::OPTION => {
             subshell::end_with(number);
-            router::route(&Call::typed(name, arguments))
+            route::route(&Call::typed(name, arguments))
         }
-        Some((name, arguments)) => router::route(&Call::typed(name, arguments)),
+        Some((name, arguments)) => route::route(&Call::typed(name, arguments)),
     }
 }
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::{Allow, fail, misuse};
 use crate::record::record;
-use crate::{output, status};
+use crate::status;
+use crate::terminal::output;
 
 /// How long an exemption lasts where nothing is said, in seconds: 30 days.
 const DEFAULT_DURATION: i64 = 30 * 24 * 3600;

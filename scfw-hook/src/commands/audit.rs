@@ -20,11 +20,12 @@ use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{concluded, fail, misuse};
-use crate::ask::ask;
-use crate::locate::locate;
 use crate::record::record;
-use crate::spinner::Spinner;
-use crate::{output, status};
+use crate::route::locate::locate;
+use crate::status;
+use crate::terminal::answer::ask;
+use crate::terminal::output;
+use crate::terminal::spinner::Spinner;
 
 /// Things that could not be read, named on standard error; the reports name more of them.
 const SHOWN_UNREAD: usize = 20;

@@ -9,7 +9,8 @@ use scfw_core::report;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{Check, Format, concluded, fail, misuse};
-use crate::{output, status};
+use crate::status;
+use crate::terminal::output;
 
 /// The largest list of packages that is read from standard input, in bytes.
 const LARGEST_INPUT: u64 = 64 * 1024 * 1024;

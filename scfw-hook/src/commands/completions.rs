@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_complete::generate;
 
 use super::{Cli, fail};
-use crate::shell::Shell;
+use crate::shells::shell::Shell;
 use crate::status;
 
 /// Exit status where there is nothing to print.

@@ -17,9 +17,10 @@ use scfw_core::invocation::Manager;
 
 use self::apply::{Setup, remove};
 use super::{fail, misuse};
-use crate::config_file::Setting;
-use crate::shell::Shell;
-use crate::{output, status};
+use crate::files::config_file::Setting;
+use crate::shells::shell::Shell;
+use crate::status;
+use crate::terminal::output;
 
 /// What is shown below the options.
 pub(super) const EXAMPLES: &str = "Examples:\n  scfw configure\n  scfw configure --yes\n  \

@@ -5,9 +5,11 @@ use std::time::Duration;
 use scfw_core::config::Settings;
 use scfw_core::text::sanitise;
 
-use super::status::sinks;
 use super::{Flush, fail};
-use crate::{output, sender, status};
+use crate::record::sender;
+use crate::record::sinks;
+use crate::status;
+use crate::terminal::output;
 
 /// Exit status where something still waits.
 const WAITING: i32 = 1;

@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Format, History, fail, no_home};
-use crate::{output, status};
+use crate::status;
+use crate::terminal::output;
 
 /// Runs that are shown where nothing else is asked for.
 pub(super) const SHOWN: u32 = 50;

@@ -7,10 +7,11 @@ use std::path::Path;
 use scfw_core::config::Directories;
 
 use super::{Init, fail};
-use crate::arm::create_private;
-use crate::router::own_program;
-use crate::shell::{scfw_program, session_shims};
-use crate::{output, shims};
+use crate::gate::arm::create_private;
+use crate::route::locate::own_program;
+use crate::shells::shell::{scfw_program, session_shims};
+use crate::shells::shims;
+use crate::terminal::output;
 
 /// Exit status where there is nothing to print.
 const FAILED: i32 = 1;

@@ -23,8 +23,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use scfw_core::config::{ConfigError, Directories};
 use scfw_core::policy::Verdict;
 
-use crate::shell::Shell;
-use crate::{alerts, output, runs, status as exit_status};
+use crate::gate::run_notes;
+use crate::record::alerts;
+use crate::shells::shell::Shell;
+use crate::status as exit_status;
+use crate::terminal::output;
 
 /// Exit status of `check` and `audit` where there are warnings and nothing critical.
 const WARNINGS: i32 = 1;
@@ -339,7 +342,7 @@ fn tell_alerts() {
 /// Tells of earlier runs whose gate never reported, once each.
 fn name_unreported_runs() {
     let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) else { return };
-    for run in runs::unreported(&directories.data) {
+    for run in run_notes::unreported(&directories.data) {
         output::say(&format!(
             "the gate of an earlier run never reported, so nothing is known of what that run did: {}; \"scfw audit\" \
              verifies what is installed",
@@ -370,7 +373,7 @@ fn concluded(printed: std::io::Result<()>, verdict: Verdict) -> i32 {
 
 /// Says what went wrong, with its causes, and returns `status`.
 fn fail(error: &dyn std::error::Error, status: i32) -> i32 {
-    output::say(&crate::router::describe(error));
+    output::say(&crate::terminal::output::describe(error));
     status
 }
 

@@ -6,9 +6,9 @@ use scfw_core::env;
 use scfw_core::text::sanitise;
 
 use super::{Run, misuse};
-use crate::call::Call;
-use crate::exec::c_string;
-use crate::router::route;
+use crate::route::call::Call;
+use crate::route::exec::c_string;
+use crate::route::route;
 
 pub(super) fn run(options: &Run) -> i32 {
     let words: Vec<CString> = options.command.iter().map(|word| c_string(word)).collect();

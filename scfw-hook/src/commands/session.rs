@@ -7,10 +7,10 @@ use scfw_core::config::Policy;
 use scfw_core::text::sanitise;
 
 use super::{Session, configure};
-use crate::required::{Removal, refuse_removal};
-use crate::router::describe;
-use crate::shell::{Shell, scfw_program};
-use crate::{output, status};
+use crate::shells::required_routes::{Removal, refuse_removal};
+use crate::shells::shell::{Shell, scfw_program};
+use crate::status;
+use crate::terminal::output::{self, describe};
 
 /// Exit status where there is no session to act on.
 const NOT_LOADED: i32 = 1;

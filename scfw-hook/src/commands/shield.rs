@@ -7,8 +7,9 @@ use std::process::Command;
 use scfw_core::text::sanitise;
 
 use super::{Shield as Options, fail};
-use crate::shield::Shield;
-use crate::{output, status};
+use crate::shells::shield::Shield;
+use crate::status;
+use crate::terminal::output;
 
 pub(super) fn run(options: &Options) -> i32 {
     match Shield::installed().and_then(|shield| shield.enter()) {

@@ -1,8 +1,6 @@
 //! `scfw status`: which names go through scfw in the shell that asks, and why one does not. Only that shell knows
 //! its functions and aliases; its `scfw` function hands them over as `--route NAME=KIND`.
 
-pub(super) mod sinks;
-
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,14 +13,15 @@ use serde::Serialize;
 use super::session::{loading, user_shell};
 use super::store_age::StoreAge;
 use super::{Status, fail};
-use crate::locate::{Located, locate};
-use crate::output;
-use crate::rc_files;
-use crate::required;
-use crate::router::own_program;
-use crate::shell::{Shell, scfw_program, stale_scripts};
-use crate::shield::{PRELOAD, Shield};
-use crate::shims;
+use crate::record::sinks;
+use crate::route::locate::own_program;
+use crate::route::locate::{Located, locate};
+use crate::shells::rc_files;
+use crate::shells::required_routes;
+use crate::shells::shell::{Shell, scfw_program, stale_scripts};
+use crate::shells::shield::{PRELOAD, Shield};
+use crate::shells::shims;
+use crate::terminal::output;
 
 /// The names that are looked at where no shell says which there are.
 const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
@@ -155,8 +154,9 @@ fn report(options: &Status) -> Report {
     let store = settings.as_ref().map(StoreAge::of);
     let configuration = settings.as_ref().map(Settings::complaints).unwrap_or_default();
     let chosen = settings.as_ref().map_or(Manager::ALL.to_vec(), |settings| settings.managers.clone());
-    let missing = settings
-        .map_or(Vec::new(), |settings| required::missing(&settings.policy, &settings.directories.data));
+    let missing = settings.map_or(Vec::new(), |settings| {
+        required_routes::missing(&settings.policy, &settings.directories.data)
+    });
     names.retain(|name| {
         invocation::Program::from_name(name).is_none_or(|program| chosen.contains(&program.manager()))
     });
@@ -178,7 +178,7 @@ fn report(options: &Status) -> Report {
         shims,
         preload,
         stale_blocks,
-        remedy: required::remedy(&missing),
+        remedy: required_routes::remedy(&missing),
         missing_routes: missing.into_iter().map(RequiredRoute::name).collect(),
         configuration,
         store,

@@ -10,7 +10,7 @@ use scfw_core::store::{Feed, Store, StoreError, now};
 use scfw_core::text::sanitise;
 use serde::Serialize;
 
-use crate::router::describe;
+use crate::terminal::output::describe;
 
 /// How recent the store is.
 #[derive(Debug, Serialize)]

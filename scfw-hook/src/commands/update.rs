@@ -1,22 +1,21 @@
 //! `scfw update`: brings the store up to date.
 
 use std::cell::RefCell;
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scfw_core::config::Settings;
-use scfw_core::feed::bulk::{self, How, LastUpdate, Progress, Report, Request, Silent, UpdateError, Updated};
-use scfw_core::store::{Store, StoreError, now};
+use scfw_core::feed::bulk::{self, How, Progress, Report, Request, Silent, UpdateError, Updated};
+use scfw_core::store::{Store, StoreError};
 use scfw_core::telemetry::Event;
 use scfw_core::text::{escape_json, sanitise};
 use serde_json::json;
 
 use super::{Update, fail, tell_alerts};
 use crate::record::{record, record_alerts};
-use crate::router::describe;
-use crate::{detached, output, status};
+use crate::status;
+use crate::terminal::output::{self, describe};
 
 /// Exit status where something could not be brought up to date.
 const INCOMPLETE: i32 = 1;
@@ -81,22 +80,6 @@ pub(super) fn run(options: &Update) -> i32 {
     }
     tell_alerts();
     if report.is_complete() { status::OK } else { INCOMPLETE }
-}
-
-/// Starts an update that goes on by itself, unless one is running or one has failed a short while ago. Nothing waits
-/// for it and nothing depends on it: an old store is dealt with where it is used.
-pub(crate) fn start_in_background(settings: &Settings) {
-    /// Seconds after an update in which no other is started.
-    const PAUSE: i64 = 15 * 60;
-
-    let data = &settings.directories.data;
-    let is_recent = LastUpdate::read(data).is_some_and(|last| (0..PAUSE).contains(&(now() - last.time)));
-    if settings.offline || is_recent || bulk::is_running(data) {
-        return;
-    }
-    let Some(program) = crate::shell::scfw_program() else { return };
-    // One that does not start leaves the store as old as it is, which status tells.
-    let _unstarted = detached::start(&program, &[OsStr::new("update"), OsStr::new("--background")]);
 }
 
 /// Records what was found about what is installed: whoever administers this machine is told at once, the user when

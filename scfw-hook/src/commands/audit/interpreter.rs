@@ -9,8 +9,8 @@ use scfw_core::files::read_head;
 use scfw_core::inventory::pip::Environment;
 use scfw_core::invocation::Program;
 
-use crate::ask::{AskError, ask};
-use crate::locate::locate;
+use crate::route::locate::locate;
+use crate::terminal::answer::{AskError, ask};
 
 /// What the interpreter is asked.
 const QUESTION: &str = include_str!("environment.py");

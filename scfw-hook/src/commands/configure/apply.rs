@@ -13,13 +13,14 @@ use scfw_core::text::sanitise;
 
 use super::inheritance::Inheritance;
 use super::{Wishes, datadog};
-use crate::config_file::{Setting, edit};
-use crate::rc_files::{Change, Home, Integration};
-use crate::replace::Transaction;
-use crate::required::{Removal, refuse_removal};
-use crate::shell::{Shell, scfw_program, scripts_directory};
-use crate::shield::{PRELOAD, Shield, leaving_line};
-use crate::{output, shims};
+use crate::files::config_file::{Setting, edit};
+use crate::files::transaction::Transaction;
+use crate::shells::rc_files::{Change, Home, Integration};
+use crate::shells::required_routes::{Removal, refuse_removal};
+use crate::shells::shell::{Shell, scfw_program, scripts_directory};
+use crate::shells::shield::{PRELOAD, Shield, leaving_line};
+use crate::shells::shims;
+use crate::terminal::output;
 
 /// A secret may stand in it.
 const CONFIG_MODE: u32 = 0o600;

@@ -11,9 +11,11 @@ use scfw_core::text::sanitise;
 
 use super::FAILED;
 use super::apply::say_of;
-use crate::config_file::Setting;
-use crate::datadog_agent::Present;
-use crate::{datadog_agent, output, status};
+use crate::files::config_file::Setting;
+use crate::files::datadog_agent;
+use crate::files::datadog_agent::Present;
+use crate::status;
+use crate::terminal::output;
 
 /// Tries the key that is about to be saved, if there is one, on the intake of the site that is about to be saved. Of
 /// several settings the last counts; those of the predecessor's, `inherited`, come first.

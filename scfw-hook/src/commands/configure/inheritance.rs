@@ -6,8 +6,8 @@ use scfw_core::config::{self, ApiKey};
 use scfw_core::env;
 use scfw_core::telemetry::Action;
 
-use crate::config_file::Setting;
-use crate::rc_files::Change;
+use crate::files::config_file::Setting;
+use crate::shells::rc_files::Change;
 
 /// The predecessor's variables for its logger to Datadog Code Security, a private beta.
 const CODE_SECURITY: [&str; 2] = ["DD_APP_KEY", "SCFW_DD_CODESEC_LOGGER_ENABLED"];

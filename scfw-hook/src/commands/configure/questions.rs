@@ -13,10 +13,10 @@ use scfw_core::telemetry::Action;
 
 use super::apply::{Setup, installed_shells};
 use super::{INTERRUPTED, Wishes, parse_key, parse_site};
-use crate::config_file::Setting;
-use crate::output;
-use crate::shell::Shell;
-use crate::shield::Shield;
+use crate::files::config_file::Setting;
+use crate::shells::shell::Shell;
+use crate::shells::shield::Shield;
+use crate::terminal::output;
 
 /// The port that the predecessor proposes for the Agent.
 const AGENT_PORT: NonZeroU16 = NonZeroU16::new(10365).expect("it is not zero");
@@ -43,7 +43,7 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
     )?;
     let shims = Confirm::new()
         .with_prompt("Put shims on PATH as well, for scripts, editors and agents?")
-        .default(setup.has_shims || crate::shims::are_there(&settings.directories.data))
+        .default(setup.has_shims || crate::shells::shims::are_there(&settings.directories.data))
         .interact()
         .map_err(io::Error::from)?;
     let preload = ask_about_preload(setup)?;

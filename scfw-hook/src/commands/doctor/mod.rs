@@ -19,12 +19,16 @@ use self::route::{Manager, Route, Tested};
 use self::world::LittleWorld;
 use super::store_age::StoreAge;
 use super::{Doctor, fail};
-use crate::arm::{self, Gates};
-use crate::locate::locate;
-use crate::router::{describe, own_program};
-use crate::shell::Shell;
-use crate::shield::Shield;
-use crate::{output, required, runs, shims, status};
+use crate::gate::arm::{self, Gates};
+use crate::gate::run_notes;
+use crate::route::locate::locate;
+use crate::route::locate::own_program;
+use crate::shells::required_routes;
+use crate::shells::shell::Shell;
+use crate::shells::shield::Shield;
+use crate::shells::shims;
+use crate::status;
+use crate::terminal::output::{self, describe};
 
 /// Exit status where something that is configured does not work.
 const BROKEN: i32 = 1;
@@ -198,12 +202,12 @@ fn policy(settings: &Settings) -> Check {
     if policy.file().is_empty() {
         return Check::new("policy", POLICY_NAME, Outcome::Absent, "none");
     }
-    let missing = required::missing(policy, &settings.directories.data);
+    let missing = required_routes::missing(policy, &settings.directories.data);
     let (outcome, detail) = if missing.is_empty() {
         (Outcome::Ok, "in force".to_owned())
     } else {
         let routes: Vec<&str> = missing.iter().copied().map(RequiredRoute::name).collect();
-        let (routes, remedy) = (routes.join(", "), required::remedy(&missing));
+        let (routes, remedy) = (routes.join(", "), required_routes::remedy(&missing));
         (Outcome::Failed, format!("required and not set up: {routes}; run {remedy}"))
     };
     let overruled = settings.overruled.iter().map(|sentence| sanitise(sentence).into_owned());
@@ -233,7 +237,7 @@ fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
 }
 
 fn unreported_runs(settings: &Settings) -> Check {
-    let unreported = runs::unreported(&settings.directories.data);
+    let unreported = run_notes::unreported(&settings.directories.data);
     if unreported.is_empty() {
         return Check::new("runs", "earlier installs", Outcome::Ok, "every gate has reported");
     }
@@ -324,7 +328,7 @@ fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
 }
 
 fn preload_route(world: &LittleWorld) -> Check {
-    let is_exported = crate::rc_files::exports_preload();
+    let is_exported = crate::shells::rc_files::exports_preload();
     let shield = match Shield::installed() {
         Ok(shield) => shield,
         Err(error) => {
@@ -346,7 +350,7 @@ fn shell_route(world: &LittleWorld, shell: Shell) -> Check {
     if locate(OsStr::new(shell.name())).is_none() {
         return Check::new("shell", shell.name(), Outcome::Absent, "not installed");
     }
-    if !crate::rc_files::is_configured(shell) {
+    if !crate::shells::rc_files::is_configured(shell) {
         return Check::new("shell", shell.name(), Outcome::Absent, "not set up (scfw configure)");
     }
     let present = Manager::ALL.into_iter().filter(|manager| locate(OsStr::new(manager.name())).is_some());

@@ -16,10 +16,10 @@ use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
 
 use super::world::{CARRIER, CLEAN, LittleWorld, MALWARE};
-use crate::locate::locate;
-use crate::router::own_program;
-use crate::shell::Shell;
-use crate::shield::{PRELOAD, Shield};
+use crate::route::locate::locate;
+use crate::route::locate::own_program;
+use crate::shells::shell::Shell;
+use crate::shells::shield::{PRELOAD, Shield};
 use crate::status;
 
 /// One install takes no longer than this, or something waits for somebody.

@@ -9,7 +9,8 @@ use scfw_core::files::create_private;
 use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
-use crate::{arm, sender};
+use crate::gate::arm;
+use crate::record::sender;
 
 /// What the clean package is called.
 pub(super) const CLEAN: &str = "scfw-selftest-clean";

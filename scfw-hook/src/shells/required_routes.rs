@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 use scfw_core::config::{Policy, RequiredRoute, Settings};
 use scfw_core::telemetry::Event;
 
-use crate::locate::locate;
-use crate::rc_files::{exports_preload, is_configured, puts_on_path};
 use crate::record::record;
-use crate::shell::Shell;
-use crate::shims;
+use crate::route::locate::locate;
+use crate::shells::rc_files::{exports_preload, is_configured, puts_on_path};
+use crate::shells::shell::Shell;
+use crate::shells::shims;
 
 /// What is about to be taken down.
 #[derive(Debug, Clone, Copy, Default)]

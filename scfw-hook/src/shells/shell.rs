@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use scfw_core::files::{Kept, read_text};
 
-use crate::rc_files::fill;
-use crate::shims;
+use crate::shells::rc_files::fill;
+use crate::shells::shims;
 
 /// Largest saved script that is read, in bytes.
 const LARGEST_SCRIPT: u64 = 1024 * 1024;
@@ -41,9 +41,9 @@ impl Shell {
     #[must_use]
     pub fn init_script(self, hook: &Path, scfw: &Path, session_shims: &Path) -> String {
         let script = match self {
-            Self::Bash => include_str!("../../shell/init.bash"),
-            Self::Zsh => include_str!("../../shell/init.zsh"),
-            Self::Fish => include_str!("../../shell/init.fish"),
+            Self::Bash => include_str!("../../../shell/init.bash"),
+            Self::Zsh => include_str!("../../../shell/init.zsh"),
+            Self::Fish => include_str!("../../../shell/init.fish"),
         };
         let [hook, scfw, session_shims] = [hook, scfw, session_shims].map(|path| self.quote(path));
         let values =

@@ -23,6 +23,15 @@ pub struct Located {
 /// Identity of a file.
 type Identity = (u64, u64);
 
+/// The file of scfw-hook: this program, or the one beside `scfw`.
+pub(crate) fn own_program() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    if own.file_name()? == "scfw-hook" {
+        return Some(own);
+    }
+    Some(own.with_file_name("scfw-hook")).filter(|path| path.is_file())
+}
+
 /// Finds the program that a shell would run for `name` if scfw were not there. A name with a slash is a path
 /// and taken as it is.
 #[must_use]

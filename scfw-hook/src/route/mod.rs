@@ -1,9 +1,17 @@
 //! The way of a command: classify, then either hand over to the real program at once, or screen, arm and hand
 //! over. Nothing here returns but a failure, with its exit status.
 
+pub mod call;
+pub mod exec;
+pub mod executable;
+pub mod locate;
+pub mod preload;
+pub mod screening;
+pub mod subshell;
+
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
@@ -13,14 +21,17 @@ use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::Verification;
 
-use crate::arm::{self, Arming, Gates, PYTHON_BOOTSTRAP};
-use crate::call::Call;
-use crate::exec::{exec, pass_on_own_path};
-use crate::executable::{is_python, isolating_option, other_manager};
-use crate::locate::{Located, is_shim, locate};
+use crate::gate::arm::{self, Arming, Gates, PYTHON_BOOTSTRAP};
+use crate::gate::run_notes;
+use crate::gate::verify::{is_dry_run, purpose_of_install};
 use crate::record::record;
-use crate::verify::{is_dry_run, purpose_of_install};
-use crate::{output, preload, runs, screening, sender, status};
+use crate::record::sender;
+use crate::route::call::Call;
+use crate::route::exec::{exec, pass_on_own_path};
+use crate::route::executable::{is_python, isolating_option, other_manager};
+use crate::route::locate::{Located, is_shim, locate, own_program};
+use crate::status;
+use crate::terminal::output::{self, describe};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
 #[must_use]
@@ -36,8 +47,8 @@ pub fn route(call: &Call<'_>) -> i32 {
         Invocation::Passthrough => hand_over(call, None, rearmed(call).as_deref()),
         Invocation::Install(install) => {
             let status = route_install(call, &install);
-            if let Err(error) = runs::note_stopped(status, std::process::id()) {
-                output::say(&runs::unnoted(&error));
+            if let Err(error) = run_notes::note_stopped(status, std::process::id()) {
+                output::say(&run_notes::unnoted(&error));
             }
             status
         }
@@ -206,7 +217,7 @@ impl Run<'_> {
             }
         };
         // Without its note a run is as safe; only a gate that never reports would go unmentioned.
-        let run = runs::begin(data, &self.call.command())
+        let run = run_notes::begin(data, &self.call.command())
             .inspect_err(|error| output::say(&format!("this run could not be noted ({error})")))
             .ok();
         let arming = Arming {
@@ -223,7 +234,7 @@ impl Run<'_> {
         };
         // The real program did not start: no gate could have reported.
         if let Some(run) = run {
-            let _named_by_the_next_command = runs::abandon(&run);
+            let _named_by_the_next_command = run_notes::abandon(&run);
         }
         failed
     }
@@ -294,7 +305,7 @@ fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CS
     if environment.is_none() {
         pass_on_own_path(&located.path);
     }
-    let path = crate::exec::c_string(located.path.as_os_str());
+    let path = crate::route::exec::c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, &located, &path);
     let is_chosen = call.executable.is_some() && !call.is_noticed();
     if is_chosen && is_python(&located.path) && call.program() == Some(Program::Pip) {
@@ -326,12 +337,12 @@ fn hand_over_bootstrapped(
     module: PythonModule,
     environment: &[CString],
 ) -> i32 {
-    let bootstrap = crate::exec::c_string(OsStr::new(PYTHON_BOOTSTRAP));
+    let bootstrap = crate::route::exec::c_string(OsStr::new(PYTHON_BOOTSTRAP));
     let cluster = call.arguments.get(module.option).map_or("", |option| option.to_str().unwrap_or_default());
     // `-sEm` keeps its other letters; what follows the `m` was the module.
     let kept = cluster.split('m').next().unwrap_or_default();
-    let kept = crate::exec::c_string(OsStr::new(if kept == "-" { "" } else { kept }));
-    let path = crate::exec::c_string(located.path.as_os_str());
+    let kept = crate::route::exec::c_string(OsStr::new(if kept == "-" { "" } else { kept }));
+    let path = crate::route::exec::c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, located, &path);
     arguments.extend(call.arguments.get(..module.option).unwrap_or_default());
     if !kept.is_empty() {
@@ -346,25 +357,4 @@ fn run(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> i32
     let (errno, status) = exec(path, arguments, environment);
     output::write(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), errno.desc()));
     status
-}
-
-/// The file of scfw-hook: this program, or the one beside `scfw`.
-pub(crate) fn own_program() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
-    if own.file_name()? == "scfw-hook" {
-        return Some(own);
-    }
-    Some(own.with_file_name("scfw-hook")).filter(|path| path.is_file())
-}
-
-/// An error with its causes, made safe for the terminal line by line.
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text.lines().map(|line| sanitise(line).into_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -12,7 +12,7 @@ use scfw_core::text::sanitise;
 use tokio::runtime::Runtime;
 
 use super::{OFTEN, SELDOM, open_lock, outbox_lock, ready};
-use crate::runs;
+use crate::gate::run_notes;
 
 /// What an attempt has at least, however little time is left.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
@@ -92,7 +92,7 @@ impl<'a> Delivery<'a> {
         let mut pause = OFTEN;
         loop {
             // Asked before the outbox is looked at, so that nothing is missed that it wrote at its end.
-            let is_accompanied = runs::is_alive(company.process);
+            let is_accompanied = run_notes::is_alive(company.process);
             let due = self.pass(company.end, false).ok().flatten().filter(|seconds| *seconds <= LINGER);
             if company.is_over(place, is_accompanied || due.is_some()) {
                 return;

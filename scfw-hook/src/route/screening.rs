@@ -13,7 +13,7 @@ use scfw_core::invocation::{Install, Screen};
 use scfw_core::screen::{self, NpmRequest, Screened};
 use scfw_core::verify::{FindingSeverity, Verification, VerifierError, verifiers, verify};
 
-use crate::locate::locate;
+use crate::route::locate::locate;
 
 /// The screen waits no longer than this for disks and feeds; the gate will look at all of it.
 const PATIENCE: Duration = Duration::from_secs(3);

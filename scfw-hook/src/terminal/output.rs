@@ -35,6 +35,19 @@ pub fn say_trouble(verification: &Verification) {
     }
 }
 
+/// An error with its causes, made safe for the terminal line by line.
+#[must_use]
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text.lines().map(|line| sanitise(line).into_owned()).collect::<Vec<_>>().join("\n")
+}
+
 /// Writes `text` to standard output, for the commands whose answer it is.
 pub fn print(text: &str) {
     let _unheard = stdout().lock().write_all(text.as_bytes());

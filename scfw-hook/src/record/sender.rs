@@ -19,8 +19,11 @@ use scfw_core::env;
 use scfw_core::store::Store;
 use scfw_core::telemetry::{Sink, SinkKind};
 
-use crate::arm::create_private;
-use crate::{detached, output, router, status};
+use crate::gate::arm::create_private;
+use crate::record::detached;
+use crate::route::locate::own_program;
+use crate::status;
+use crate::terminal::output;
 use delivery::{Company, Delivery};
 
 /// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows, and the data directory
@@ -44,7 +47,7 @@ pub fn start(settings: &Settings) {
     let arguments = [OsStr::new(COMMAND), OsStr::new(&process), data.as_os_str()];
     // On a new machine the directory is not there yet, and the sender would find no place for its locks.
     let started = create_private(data)
-        .and_then(|()| router::own_program().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
+        .and_then(|()| own_program().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
         .and_then(|program| detached::start(&program, &arguments));
     if let Err(error) = started {
         output::say(&format!("the sender of records could not be started ({error}); they wait"));

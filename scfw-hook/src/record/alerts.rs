@@ -7,9 +7,8 @@ use scfw_core::after_the_fact::text;
 use scfw_core::config::Settings;
 use scfw_core::store::{Alert, Store, StoreError};
 
-use crate::output;
 use crate::record::record_alerts;
-use crate::router::describe;
+use crate::terminal::output::{self, describe};
 
 /// Tells what is waiting in the store of the data directory `data`. Whatever needs the store or the settings says what
 /// is wrong with them, so that is not said here.

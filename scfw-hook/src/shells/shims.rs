@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use scfw_core::invocation::Program;
 
-use crate::arm::create_private;
-use crate::locate::locate;
-use crate::router::own_program;
+use crate::gate::arm::create_private;
+use crate::route::locate::locate;
+use crate::route::locate::own_program;
 
 /// The directory of the shims below the data directory.
 #[must_use]

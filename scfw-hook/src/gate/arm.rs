@@ -18,24 +18,24 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::exec::c_string;
-use crate::shims::link_one;
+use crate::route::exec::c_string;
+use crate::shells::shims::link_one;
 
 /// The commands that are armed again where they have lost the gate.
 const COMMANDS: [&str; 2] = ["npm", "npx"];
 
 /// The files of pip's gate, the one that Python loads first.
 const PIP_GATE: [(&str, &str); 5] = [
-    (PIP_GATE_NAME, include_str!("../gates/pip/sitecustomize.py")),
-    ("points.py", include_str!("../gates/pip/points.py")),
-    ("targets.py", include_str!("../gates/pip/targets.py")),
-    ("unpacked.py", include_str!("../gates/pip/unpacked.py")),
-    ("verifier.py", include_str!("../gates/pip/verifier.py")),
+    (PIP_GATE_NAME, include_str!("../../gates/pip/sitecustomize.py")),
+    ("points.py", include_str!("../../gates/pip/points.py")),
+    ("targets.py", include_str!("../../gates/pip/targets.py")),
+    ("unpacked.py", include_str!("../../gates/pip/unpacked.py")),
+    ("verifier.py", include_str!("../../gates/pip/verifier.py")),
 ];
 /// The archive of these files. Python keeps bytecode beside files and below `PYTHONPYCACHEPREFIX`, and believes it later; of what
 /// it loads from an archive it keeps none.
 const PIP_ARCHIVE_NAME: &str = "pip-gate.zip";
-const NPM_GATE: &str = include_str!("../gates/npm-gate.cjs");
+const NPM_GATE: &str = include_str!("../../gates/npm-gate.cjs");
 
 /// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself. Python itself runs `-m` by the same
 /// function, which ends with a sentence where there is no pip.

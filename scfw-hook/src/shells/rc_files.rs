@@ -10,9 +10,9 @@ use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
 use scfw_core::rc_file;
 
-use crate::replace::follow;
-use crate::shell::Shell;
-use crate::shield::Shield;
+use crate::files::transaction::follow;
+use crate::shells::shell::Shell;
+use crate::shells::shield::Shield;
 
 /// Largest start-up file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -22,15 +22,15 @@ const LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 /// Keeps the status that the block finds.
 const STATUS: &str = "__scfw_before=$?\n";
 /// Puts the shims first on `PATH`, and only there, however often it is read.
-const SHIMS: &str = include_str!("../../shell/block-shims.sh");
+const SHIMS: &str = include_str!("../../../shell/block-shims.sh");
 /// Turns the integration on in bash and zsh; a bash that is called sh has no place for it.
-const INIT: &str = include_str!("../../shell/block.sh");
+const INIT: &str = include_str!("../../../shell/block.sh");
 /// Loads the preload library into what the shell starts.
-const PRELOAD: &str = include_str!("../../shell/block-preload.sh");
+const PRELOAD: &str = include_str!("../../../shell/block-preload.sh");
 /// The same in fish.
-const PRELOAD_FISH: &str = include_str!("../../shell/block-preload.fish");
+const PRELOAD_FISH: &str = include_str!("../../../shell/block-preload.fish");
 /// Turns the integration on in fish.
-const INIT_FISH: &str = include_str!("../../shell/block.fish");
+const INIT_FISH: &str = include_str!("../../../shell/block.fish");
 
 /// Where the start-up files of one user are.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
 
-use crate::router::own_program;
-use crate::shell::Shell;
+use crate::route::locate::own_program;
+use crate::shells::shell::Shell;
 
 /// The library's file.
 pub const LIBRARY: &str = "libscfw_shim.so";

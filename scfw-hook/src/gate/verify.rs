@@ -12,18 +12,19 @@ use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::{Verification, verifiers, verify};
 
-use crate::commands::update::start_in_background;
-use crate::prompt::Terminal;
+use crate::gate::prompt::Terminal;
+use crate::gate::run_notes;
 use crate::record::record;
-use crate::router::describe;
-use crate::{output, runs, status};
+use crate::record::refresh::start_in_background;
+use crate::status;
+use crate::terminal::output::{self, describe};
 
 /// Verifies what a gate sends and returns the exit status.
 #[must_use]
 pub fn run() -> i32 {
     let status = answer(&Manager::starting_this());
-    if let Err(error) = runs::note_stopped(status, std::os::unix::process::parent_id()) {
-        output::say(&runs::unnoted(&error));
+    if let Err(error) = run_notes::note_stopped(status, std::os::unix::process::parent_id()) {
+        output::say(&run_notes::unnoted(&error));
     }
     status
 }
@@ -38,12 +39,12 @@ struct Manager {
 
 impl Manager {
     fn starting_this() -> Self {
-        let run = runs::process().filter(|process| runs::is_alive(*process));
+        let run = run_notes::process().filter(|process| run_notes::is_alive(*process));
         Self { parent: std::os::unix::process::parent_id(), run }
     }
 
     fn is_waiting(&self) -> bool {
-        std::os::unix::process::parent_id() == self.parent && self.run.is_none_or(runs::is_alive)
+        std::os::unix::process::parent_id() == self.parent && self.run.is_none_or(run_notes::is_alive)
     }
 }
 

@@ -2,6 +2,12 @@
 //! the outbox of every sink. Everything that was decided goes through [`record`], after the decision: nothing that
 //! fails here changes it, and each failure is said in a sentence.
 
+pub mod alerts;
+pub mod detached;
+pub mod refresh;
+pub mod sender;
+pub mod sinks;
+
 use std::time::Duration;
 
 use scfw_core::config::Settings;
@@ -11,8 +17,8 @@ use scfw_core::telemetry::{Action, Command, Event, Scene, SinkKind, file, wanted
 use scfw_core::text::{arguments_without_credentials, sanitise};
 use scfw_core::verify::Verification;
 
-use crate::router::describe;
-use crate::{alerts, output, runs, sender};
+use crate::gate::run_notes;
+use crate::terminal::output::{self, describe};
 
 /// How long an installation waits for others that write the ledger. A write takes a millisecond, so that is many.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -132,7 +138,7 @@ fn store(decision: Option<&Decision<'_>>, written: &Written, settings: &Settings
     store.set_patience(PATIENCE)?;
     let Some(decision) = decision else { return store.queue(&written.text, &written.sinks) };
     store.record(&decision.run(written), &decision.targets(), &written.sinks)?;
-    if !runs::is_inner() {
+    if !run_notes::is_inner() {
         alerts::tell(&mut store, settings);
     }
     // What is recorded stays recorded; the next run trims again.

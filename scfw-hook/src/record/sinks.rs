@@ -7,11 +7,11 @@ use scfw_core::store::{SinkState, Store};
 use scfw_core::telemetry::{self, SinkKind};
 use serde::Serialize;
 
-use crate::router::describe;
+use crate::terminal::output::describe;
 
 /// A sink that is set up, or for which records wait.
 #[derive(Debug, Serialize)]
-pub(in crate::commands) struct Delivery {
+pub struct Delivery {
     /// `agent`, `api`, `otlp`.
     sink: &'static str,
     #[serde(skip)]
@@ -31,7 +31,7 @@ pub(in crate::commands) struct Delivery {
 }
 
 /// All of them; none where there are no settings, which others tell of.
-pub(in crate::commands) fn all() -> Vec<Delivery> {
+pub fn all() -> Vec<Delivery> {
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return Vec::new() };
     let configured: Vec<SinkKind> =
         telemetry::Sink::all(&settings).iter().map(telemetry::Sink::kind).collect();
@@ -71,7 +71,8 @@ pub(in crate::commands) fn all() -> Vec<Delivery> {
 
 impl Delivery {
     /// Whether it is set up and has not got everything, or that cannot be told.
-    pub(in crate::commands) fn is_waiting(&self) -> bool {
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
         self.configured && self.waiting != Some(0)
     }
 }
