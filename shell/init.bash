@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Routes pip, python, npm and npx of a bash session through scfw-hook. `scfw init bash` prints this with the paths
-# filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
+# Routes the package managers of a bash session through scfw-hook. `scfw init bash` prints this with the paths and the
+# names filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
 # `\builtin`, so that neither an alias nor a function of the user's changes what they do.
 
 __scfw_status=$?
@@ -21,28 +21,52 @@ function __scfw_call {
   fi
 }
 
-# Adds a name to `__scfw_names`, unless it is there or no name of a program of ours.
-function __scfw_add {
-  case $1 in
-    pip | pip3 | python | python3 | npm | npx) ;;
-    pip3.*[!0123456789]* | python3.*[!0123456789]*) \builtin return 0 ;;
-    pip3.?* | python3.?*) ;;
-    *) \builtin return 0 ;;
-  esac
-  case $__scfw_seen in
+# Whether a program of ours may have that name: it is in the caller's `__scfw_known`, or is one of the caller's
+# `__scfw_stems` with a version behind it: 3, 3.12, 3.13t.
+function __scfw_is_name {
+  \builtin local __scfw_stem __scfw_version
+  case $__scfw_known in
     *:"$1":*) \builtin return 0 ;;
   esac
-  __scfw_names+=("$1")
-  __scfw_seen=$__scfw_seen$1:
+  for __scfw_stem in "${__scfw_stems[@]}"; do
+    case $1 in
+      "$__scfw_stem"[0123456789]*)
+        __scfw_version=${1#"$__scfw_stem"}
+        case ${__scfw_version%t} in
+          *[!0123456789.]* | *.) ;;
+          *) \builtin return 0 ;;
+        esac
+        ;;
+    esac
+  done
+  \builtin return 1
 }
 
-# Sets `__scfw_names`: what there always is, what was defined before, and each pip3.N and python3.N on PATH.
-# `__scfw_seen`, the caller's, is the same between colons.
+# Adds a name to `__scfw_names`, unless it is there or no name of a program of ours.
+function __scfw_add {
+  case $__scfw_seen in
+    *:"$1":*) ;;
+    *)
+      if __scfw_is_name "$1"; then
+        __scfw_names+=("$1")
+        __scfw_seen=$__scfw_seen$1:
+      fi
+      ;;
+  esac
+}
+
+# Sets `__scfw_names`: what there always is, what was defined before, and what is on PATH of the names that are looked
+# for there. `__scfw_seen`, the caller's, is the same between colons.
 function __scfw_find {
-  \builtin local __scfw_rest __scfw_directory __scfw_path __scfw_noglob __scfw_failglob
-  \builtin local -a __scfw_read
-  __scfw_noglob='' __scfw_failglob='' __scfw_seen=:
-  \builtin set -- pip pip3 python python3 npm npx ${__scfw_names[@]+"${__scfw_names[@]}"}
+  \builtin local __scfw_rest __scfw_directory __scfw_path __scfw_noglob __scfw_failglob __scfw_known __scfw_name
+  \builtin local -a __scfw_read __scfw_stems __scfw_looked_for
+  __scfw_stems=('@SCFW_VERSIONED@')
+  __scfw_looked_for=('@SCFW_LOOKED_FOR@')
+  __scfw_noglob='' __scfw_failglob='' __scfw_seen=: __scfw_known=:
+  \builtin set -- '@SCFW_ALWAYS@' ${__scfw_names[@]+"${__scfw_names[@]}"}
+  for __scfw_path in '@SCFW_ALWAYS@' '@SCFW_LOOKED_FOR@'; do
+    __scfw_known=$__scfw_known$__scfw_path:
+  done
   __scfw_names=()
   for __scfw_path in "$@"; do
     __scfw_add "$__scfw_path"
@@ -70,16 +94,17 @@ function __scfw_find {
       done
     fi
     __scfw_read+=("$__scfw_directory")
-    for __scfw_path in "$__scfw_directory"/p[iy]*3.[0123456789]*; do
+    for __scfw_path in "${__scfw_looked_for[@]}" "$__scfw_directory"/'@SCFW_GLOB@'; do
+      __scfw_name=${__scfw_path##*/}
       # pyenv's folder has dozens of python3.N-config and the like, and each name once for every version.
-      case ${__scfw_path##*/} in
-        *3.*[!0123456789]*) \builtin continue ;;
+      case $__scfw_name in
+        *[!abcdefghijklmnopqrstuvwxyz0123456789.]*) \builtin continue ;;
       esac
       case $__scfw_seen in
-        *:"${__scfw_path##*/}":*) \builtin continue ;;
+        *:"$__scfw_name":*) \builtin continue ;;
       esac
-      if [[ -f $__scfw_path && -x $__scfw_path ]]; then
-        __scfw_add "${__scfw_path##*/}"
+      if [[ -f $__scfw_directory/$__scfw_name && -x $__scfw_directory/$__scfw_name ]]; then
+        __scfw_add "$__scfw_name"
       fi
     done
   done
@@ -115,7 +140,7 @@ function __scfw_enable {
   \builtin local __scfw_name __scfw_text __scfw_seen __scfw_posix
   __scfw_posix=''
   __scfw_find
-  # In POSIX mode no function can be named pip3.11, and to try ends the shell.
+  # In POSIX mode no function can have a dot in its name, and to try ends the shell.
   if [[ -o posix ]]; then
     __scfw_posix=$(
       \builtin shopt -p expand_aliases inherit_errexit interactive_comments sourcepath || \builtin true

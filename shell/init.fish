@@ -1,5 +1,5 @@
-# Routes pip, python, npm and npx of a fish session through scfw-hook. `scfw init fish` prints this with the paths
-# filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
+# Routes the package managers of a fish session through scfw-hook. `scfw init fish` prints this with the paths and the
+# names filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
 # `builtin`, so that no function of the user's changes what they do.
 
 set -l __scfw_status $status
@@ -17,15 +17,19 @@ function __scfw_call
     end
 end
 
-# Sets `__scfw_names`: what there always is, what was defined before, and each pip3.N and python3.N on PATH.
+# Sets `__scfw_names`: what there always is, what was defined before, and what is on PATH of the names that are looked
+# for there: some, and stems with a version behind them, such as 3, 3.12 or 3.13t.
 function __scfw_find
     set -l __scfw_before $__scfw_names
     set -l __scfw_read
     set -l __scfw_path
     set -l __scfw_word
-    set -gu __scfw_names pip pip3 python python3 npm npx
+    set -l __scfw_stems '@SCFW_VERSIONED@'
+    set -l __scfw_looked_for '@SCFW_LOOKED_FOR@'
+    set -l __scfw_pattern '(?:'(builtin string join '|' -- $__scfw_looked_for)'|(?:'(builtin string join '|' -- $__scfw_stems)')[0-9](?:[0-9.]*[0-9])?t?)$'
+    set -gu __scfw_names '@SCFW_ALWAYS@'
     for __scfw_word in $__scfw_before
-        builtin string match -qr '^(?:pip|python)3[.][0-9]+$' -- $__scfw_word
+        builtin string match -qr "^$__scfw_pattern" -- $__scfw_word
         and not builtin contains -- $__scfw_word $__scfw_names
         and set -a __scfw_names $__scfw_word
     end
@@ -40,7 +44,9 @@ function __scfw_find
         builtin contains -- $__scfw_path $__scfw_read
         or set -a __scfw_read $__scfw_path
     end
-    for __scfw_word in (builtin string match -r '(?<=/)(?:pip|python)3[.][0-9]+$' -- $__scfw_read/p*3.*)
+    # A pattern that matches nothing is an error in any other place, and without a word `string` reads standard input.
+    set -l __scfw_files / $__scfw_read/'@SCFW_GLOB@'
+    for __scfw_word in (builtin string match -r "(?<=/)$__scfw_pattern" -- $__scfw_files)
         builtin contains -- $__scfw_word $__scfw_names
         and continue
         builtin command -q $__scfw_word

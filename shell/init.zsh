@@ -1,5 +1,5 @@
-# Routes pip, python, npm and npx of a zsh session through scfw-hook. `scfw init zsh` prints this with the paths
-# filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
+# Routes the package managers of a zsh session through scfw-hook. `scfw init zsh` prints this with the paths and the
+# names filled in. Every name that stays is scfw's own (`__scfw…`), a program's, or `scfw`; builtins are called as
 # `\builtin`, so that neither an alias nor a function of the user's changes what they do.
 
 __scfw_status=$?
@@ -20,19 +20,47 @@ function __scfw_call {
   fi
 }
 
-# Sets `__scfw_names`: what there always is, what was defined before, and each pip3.N and python3.N on PATH.
+# Whether a program of ours may have that name: it is in the caller's `__scfw_known`, or is one of the caller's
+# `__scfw_stems` with a version behind it: 3, 3.12, 3.13t.
+function __scfw_is_name {
+  \builtin local __scfw_stem __scfw_version
+  case $__scfw_known in
+    *:"$1":*) \builtin return 0 ;;
+  esac
+  for __scfw_stem in "${__scfw_stems[@]}"; do
+    case $1 in
+      "$__scfw_stem"[0123456789]*)
+        __scfw_version=${1#"$__scfw_stem"}
+        case ${__scfw_version%t} in
+          *[!0123456789.]* | *.) ;;
+          *) \builtin return 0 ;;
+        esac
+        ;;
+    esac
+  done
+  \builtin return 1
+}
+
+# Sets `__scfw_names`: what there always is, what was defined before, and what is on PATH of the names that are looked
+# for there.
 function __scfw_find {
   \builtin emulate -L zsh
   \builtin setopt null_glob
-  \builtin local __scfw_rest __scfw_directory __scfw_path
-  \builtin local -a __scfw_read
+  \builtin local __scfw_rest __scfw_directory __scfw_path __scfw_known
+  \builtin local -a __scfw_read __scfw_stems __scfw_looked_for
+  # Quoted, a word is not taken for a global alias.
+  __scfw_stems=('@SCFW_VERSIONED@')
+  __scfw_looked_for=('@SCFW_LOOKED_FOR@')
+  __scfw_known=:
+  for __scfw_path in '@SCFW_ALWAYS@' '@SCFW_LOOKED_FOR@'; do
+    __scfw_known=$__scfw_known$__scfw_path:
+  done
   case ${(t)__scfw_names-} in
     array*) ;;
     *)
       \builtin unset __scfw_names
       \builtin typeset -gaU __scfw_names
-      # Quoted, a word is not taken for a global alias.
-      __scfw_names=('pip' 'pip3' 'python' 'python3' 'npm' 'npx')
+      __scfw_names=('@SCFW_ALWAYS@')
       ;;
   esac
   __scfw_rest=${PATH-}:
@@ -47,15 +75,14 @@ function __scfw_find {
       done
     fi
     __scfw_read+=("$__scfw_directory")
-    for __scfw_path in "$__scfw_directory"/p[iy]*3.[0123456789]*; do
+    for __scfw_path in "$__scfw_directory/"${^__scfw_looked_for} "$__scfw_directory"/'@SCFW_GLOB@'; do
+      # pyenv's folder has dozens of python3.N-config and the like, and each name once for every version.
       case ${__scfw_path##*/} in
-        pip3.*[!0123456789]*|python3.*[!0123456789]*) ;;
-        pip3.*|python3.*)
-          if [[ -f $__scfw_path && -x $__scfw_path ]]; then
-            __scfw_names+=("${__scfw_path##*/}")
-          fi
-          ;;
+        *[!abcdefghijklmnopqrstuvwxyz0123456789.]*) \builtin continue ;;
       esac
+      if [[ -f $__scfw_path && -x $__scfw_path ]] && __scfw_is_name "${__scfw_path##*/}"; then
+        __scfw_names+=("${__scfw_path##*/}")
+      fi
     done
   done
 }
@@ -82,7 +109,7 @@ function __scfw_enable {
   __scfw_find
   for __scfw_name in "${__scfw_names[@]}"; do
     if __scfw_alias "$__scfw_name"; then
-      # `alias python=python3` and `alias pip='noglob pip'` lead to our function, and go on working.
+      # `alias one=other` and `alias one='noglob one'` lead to our function, and go on working.
       if ! (( ${__scfw_names[(Ie)${__scfw_text%% *}]} )); then
         \builtin unalias -- "$__scfw_name"
       fi

@@ -10,6 +10,7 @@ use crate::advisory::is_same_version;
 use crate::config::Settings;
 use crate::exemption::permitted;
 use crate::feed::bulk::{datadog_feed, extra_feed, osv_feed};
+use crate::manager::{ManagerId, adviser};
 use crate::moment::local;
 use crate::package::{Ecosystem, Package};
 use crate::store::{Alert, Installed, NewAlert, Store, StoreError, now};
@@ -198,12 +199,9 @@ pub fn text(alerts: &[Alert]) -> String {
             line(format!("  - and with {} more commands", runs.len() - SHOWN));
         }
         let name = sanitise(&package.name);
-        line(match package.ecosystem {
-            Ecosystem::Npm => format!("  - if it is still there (\"npm ls {name}\" there tells), remove it"),
-            Ecosystem::PyPi => {
-                format!("  - if it is still there (\"pip show {name}\" there tells), remove it")
-            }
-        });
+        let installed_by = about.iter().find_map(|alert| ManagerId::from_name(&alert.manager));
+        let show = adviser(installed_by, package.ecosystem).show_command(&name);
+        line(format!("  - if it is still there (\"{show}\" there tells), remove it"));
     }
     if packages.len() > SHOWN {
         line(format!("and {} more packages (\"scfw history\" shows them)", packages.len() - SHOWN));

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::env;
+use crate::manager::switches;
 
 /// The file name of pip's gate, whose directory stands first on `PYTHONPATH`.
 pub const PIP_GATE_NAME: &str = "sitecustomize.py";
@@ -16,68 +17,6 @@ const GATE_PREFIX: &[u8] = b"SCFW_GATE_";
 /// The option in `NODE_OPTIONS` that loads the gate.
 const REQUIRE: &[u8] = b"--require";
 
-/// A variable that makes a manager refuse to work until its gate lifts it. No other program reads it.
-#[derive(Debug)]
-pub struct Switch {
-    /// Its name.
-    pub variable: &'static str,
-    /// The name under which the user's own value is given back.
-    pub own: &'static str,
-    /// Whether another spelling of a variable's name sets the same option.
-    pub is_spelling: fn(&str) -> bool,
-    /// What makes the manager refuse.
-    pub value: &'static str,
-    /// Where the user's own value is kept, after an `=`; empty where there was none.
-    pub keeper: &'static str,
-}
-
-/// Every switch.
-pub const SWITCHES: [Switch; 4] = [
-    // pip ends with an error as soon as it reads this value, whatever it was asked to do, and no flag undoes that.
-    // `PIP_NO_INDEX` would let files, folders and URLs pass.
-    Switch {
-        variable: "PIP_EXISTS_ACTION",
-        own: "PIP_EXISTS_ACTION",
-        is_spelling: |name| option(name, "PIP_").as_deref() == Some("exists-action"),
-        value: "refused-by-scfw-because-its-gate-did-not-attach",
-        keeper: env::SCFW_GATE_PIP_EXISTS_ACTION,
-    },
-    // npm ends with an error where a workspace is named and workspaces are not wanted, before any command begins. In
-    // upper case, for pnpm and yarn rewrite the variables in lower case for what they start.
-    Switch {
-        variable: "NPM_CONFIG_WORKSPACES",
-        own: "npm_config_workspaces",
-        is_spelling: |name| npm_option(name).as_deref() == Some("workspaces"),
-        value: "false",
-        keeper: env::SCFW_GATE_NPM_WORKSPACES,
-    },
-    Switch {
-        variable: "NPM_CONFIG_WORKSPACE",
-        own: "npm_config_workspace",
-        is_spelling: |name| npm_option(name).as_deref() == Some("workspace"),
-        value: "refused-by-scfw-because-its-gate-did-not-attach",
-        keeper: env::SCFW_GATE_NPM_WORKSPACE,
-    },
-    // What npm's error messages begin with.
-    Switch {
-        variable: "NPM_CONFIG_HEADING",
-        own: "npm_config_heading",
-        is_spelling: |name| npm_option(name).as_deref() == Some("heading"),
-        value: "npm (nothing is done: scfw's gate did not attach)",
-        keeper: env::SCFW_GATE_NPM_HEADING,
-    },
-];
-
-/// The option that a variable stands for, as pip and npm normalise it.
-fn option(name: &str, prefix: &str) -> Option<String> {
-    name.strip_prefix(prefix).map(|option| option.to_lowercase().replace('_', "-"))
-}
-
-/// npm reads its variables in any case.
-fn npm_option(name: &str) -> Option<String> {
-    option(&name.to_ascii_lowercase(), "npm_config_")
-}
-
 /// `environment` as it was before it was armed; the same where it was not.
 #[must_use]
 pub fn disarmed(environment: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
@@ -85,7 +24,7 @@ pub fn disarmed(environment: impl Iterator<Item = (OsString, OsString)>) -> BTre
     if !variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER)) {
         return variables;
     }
-    for switch in &SWITCHES {
+    for switch in switches() {
         let kept = variables.remove(OsStr::new(switch.keeper)).unwrap_or_default();
         if variables.get(OsStr::new(switch.variable)).is_some_and(|value| value == switch.value) {
             variables.remove(OsStr::new(switch.variable));

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use crate::advisory::Severity;
 use crate::env;
 use crate::files::{FileError, Untrusted, check_directory};
-use crate::invocation::Manager;
+use crate::manager::{ManagerId, deserialize_names};
 use crate::package::{Package, Pattern};
 use crate::telemetry::{ATTRIBUTES_FILE_NAME, AttributeSources};
 use crate::text::without_credentials;
@@ -127,7 +127,7 @@ pub struct Settings {
     /// The environment that log records name.
     pub environment: String,
     /// The managers that the shells route to scfw.
-    pub managers: Vec<Manager>,
+    pub managers: Vec<ManagerId>,
     /// Logging to Datadog.
     pub datadog: Datadog,
     /// Logging to an OpenTelemetry Collector.
@@ -236,7 +236,8 @@ struct File {
     offline: Option<bool>,
     log_file: Option<PathBuf>,
     environment: Option<String>,
-    managers: Option<Vec<Manager>>,
+    #[serde(default, deserialize_with = "deserialize_names")]
+    managers: Option<Vec<ManagerId>>,
     #[serde(default)]
     datadog: datadog::Table,
     #[serde(default)]
@@ -362,7 +363,7 @@ impl Settings {
             offline: offline.unwrap_or(false),
             log_file: log_file.unwrap_or_else(|| directories.data.join("scfw.log")),
             environment: environment.unwrap_or_else(|| "dev".to_owned()),
-            managers: file.managers.unwrap_or_else(|| Manager::ALL.to_vec()),
+            managers: file.managers.unwrap_or_else(|| ManagerId::ALL.to_vec()),
             datadog: Datadog::resolve(file.datadog, variable, &mut mistakes),
             otlp: Otlp::resolve(file.otlp, variable),
             log_attributes,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::invocation::Manager;
+use crate::manager::{ManagerId, manager};
 use crate::package::{Ecosystem, Package, Publication, Source, Target, Told, publish_time, registry_base};
 use crate::screen::npm_spec::{exact as exact_npm_version, is_name as is_npm_name};
 use crate::text::without_credentials;
@@ -42,7 +42,7 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// The manager that runs.
-    pub manager: Manager,
+    pub manager: ManagerId,
     /// When it asks.
     pub phase: Phase,
     /// The program as the user called it: `npx` may be npm's.
@@ -148,16 +148,13 @@ impl Document {
             return Err(DocumentError::Protocol { found: header.protocol });
         }
         let raw: RawDocument = serde_json::from_slice(document)?;
-        let manager = match raw.manager.as_str() {
-            "pip" => Manager::Pip,
-            "npm" => Manager::Npm,
-            _ => return Err(DocumentError::Manager),
-        };
-        let targets = raw.targets.into_iter().map(|target| target.into_target(manager)).collect();
+        let id = ManagerId::from_name(&raw.manager).ok_or(DocumentError::Manager)?;
+        let ecosystem = manager(id).ecosystem();
+        let targets = raw.targets.into_iter().map(|target| target.into_target(ecosystem)).collect();
         Ok(Self {
-            manager,
+            manager: id,
             phase: raw.phase,
-            program: raw.program.unwrap_or_else(|| manager.name().to_owned()),
+            program: raw.program.unwrap_or_else(|| id.name().to_owned()),
             arguments: raw.argv,
             targets,
             reason: raw.reason,
@@ -166,7 +163,7 @@ impl Document {
 }
 
 impl RawTarget {
-    fn into_target(self, manager: Manager) -> Result<Target, TargetError> {
+    fn into_target(self, ecosystem: Ecosystem) -> Result<Target, TargetError> {
         // The gates take credentials out, and whatever else may write a document need not.
         let url = self.url.map(|url| without_credentials(&url).into_owned());
         // A repository or archive without a name is known by where it comes from.
@@ -179,7 +176,7 @@ impl RawTarget {
             if !is_sensible(&name) {
                 return Err(TargetError::Length);
             }
-            check_identity(manager.ecosystem(), &name, self.version.as_deref().unwrap_or_default())?;
+            check_identity(ecosystem, &name, self.version.as_deref().unwrap_or_default())?;
         }
         let publication = if self.carried {
             Publication::Unasked
@@ -197,7 +194,7 @@ impl RawTarget {
             })
         };
         Ok(Target {
-            package: Package { ecosystem: manager.ecosystem(), name, version: self.version },
+            package: Package { ecosystem, name, version: self.version },
             source: self.source,
             url,
             required_by: self.required_by,
@@ -255,7 +252,7 @@ mod tests {
     #[test]
     fn a_document_becomes_targets() {
         let document = Document::parse(DOCUMENT.as_bytes()).unwrap();
-        assert_eq!((document.manager, document.phase), (Manager::Pip, Phase::Install));
+        assert_eq!((document.manager, document.phase), (ManagerId::Pip, Phase::Install));
         assert_eq!((document.program.as_str(), document.reason.as_str()), ("pip", ""));
         assert_eq!(document.arguments, ["install", "requests"]);
         let targets = document.targets.unwrap();

@@ -13,7 +13,7 @@ pub mod feed;
 pub mod files;
 pub mod gate;
 pub mod inventory;
-pub mod invocation;
+pub mod manager;
 pub mod moment;
 pub mod package;
 pub mod policy;

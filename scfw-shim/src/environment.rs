@@ -1,5 +1,5 @@
 //! The variables that name the hook and this library, remembered when the library is loaded: a host may have
-//! cleared its environment by the time it calls pip. And looking a variable up in any environment.
+//! cleared its environment by the time it calls a manager. And looking a variable up in any environment.
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;

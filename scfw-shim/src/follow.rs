@@ -4,9 +4,9 @@ use core::ffi::{CStr, c_char, c_int};
 
 use crate::environment::{self, PASS};
 use crate::host::{self, PATH_MAX, Strings, string_at};
-use crate::recognise::{Words, recognise};
 use crate::text::Text;
 use crate::{hand_over, message, resolve};
+use scfw_programs::{Words, recognise};
 
 /// How a call starts its program, which decides how it fails.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! The preload library: stands before libc's exec functions in any process that loads it, sends the calls of pip
-//! and npm to scfw-hook, and leaves all others alone. What a call means is not decided here.
+//! The preload library: stands before libc's exec functions in any process that loads it, sends the calls of package
+//! managers to scfw-hook, and leaves all others alone. What a call means is not decided here.
 //!
 //! It runs in processes that are not ours, in children of `vfork` and in signal handlers: it allocates nothing from
 //! libc, takes no lock, keeps nothing but what it reads once when it is loaded and what [`memory`] has to take back, and
@@ -15,7 +15,6 @@ mod host;
 mod memory;
 mod message;
 mod real;
-mod recognise;
 mod resolve;
 mod text;
 

@@ -52,6 +52,7 @@ mod preload_sabotage;
 mod preload_small_stacks;
 mod private_directories;
 mod private_packages;
+mod program_names;
 mod protected_shells;
 mod records;
 mod reports;

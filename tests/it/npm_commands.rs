@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use scfw_core::invocation::{Invocation, Program, classify};
+use scfw_core::manager::{Invocation, classify};
+use scfw_programs::named;
 use serde_json::Value;
 
 use crate::support::Sandbox;
@@ -72,7 +73,7 @@ fn ask(version: &str, lines: u32) -> Value {
 
 fn is_install<'a>(words: impl IntoIterator<Item = &'a str>) -> bool {
     let words: Vec<Cow<'_, str>> = words.into_iter().map(Cow::from).collect();
-    matches!(classify(Program::Npm, &words), Invocation::Install(_))
+    matches!(classify(named(b"npm").unwrap(), &words), Invocation::Install(_))
 }
 
 /// The arguments that make `command` install, if any do.

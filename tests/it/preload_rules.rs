@@ -2,15 +2,10 @@
 //! to bring to it.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use proptest::prelude::*;
-use scfw_core::invocation::{Invocation, Program, classify};
-
-use recognise::{Words, recognise};
-
-#[path = "../../scfw-shim/src/recognise.rs"]
-mod recognise;
+use scfw_core::manager::{Invocation, classify};
+use scfw_programs::{Words, program, recognise};
 
 struct Line(Vec<String>);
 
@@ -85,30 +80,6 @@ fn programs_are_followed_wherever_they_stand() {
     }
 }
 
-#[test]
-fn names_are_those_of_scfw_core() {
-    for name in [
-        "pip", "pip3", "pip3.11", "pip2.7", "python", "python3", "python3.13t", "pypy3", "npm", "npx",
-        "pip3.", "pip.3", "pipt", "pip3t", "python-config", "pypi", "npmx", "python3-config", "pip3.1.",
-        "pip3..1", "npm-cli.js", "npx-cli.js", "npm-cli", "npx-cli", "npm-cli.", "index.js", "pip.pyz",
-        "pip-26.3.pyz", "pip3.pyz", "pip_26.pyz", "pipx.pyz", "pip-26.3.py", "xpip.pyz", ".pyz",
-    ] {
-        let is_followed = followed(&format!("{name} -m pip install x")).is_some();
-        assert_eq!(is_followed, Program::from_name(name).is_some(), "{name}");
-    }
-}
-
-#[test]
-fn scripts_of_node_are_those_of_scfw_core() {
-    for script in [
-        "npm", "a/npm", "npm/bin/npm-cli.js", "npm/bin/npm-cli", "npx-cli", "npm/index.js", "/a/npm/index",
-        "index.js", "a/index.js", "npm/lib/cli.js", "npm/", "npm/.", "npm/a/index.js", "server.js",
-    ] {
-        let program = Program::from_path(Path::new(script));
-        assert_eq!(followed(&format!("node {script} install x")), program.map(|_| 1), "{script}");
-    }
-}
-
 proptest! {
     #[test]
     fn what_the_hook_takes_for_an_install_is_brought_to_it(
@@ -122,7 +93,7 @@ proptest! {
         ]), 0..6),
     ) {
         let arguments: Vec<Cow<'_, str>> = words.iter().map(|word| Cow::from(*word)).collect();
-        let program = Program::from_name(name).unwrap();
+        let program = program(name.as_bytes()).unwrap();
         if matches!(classify(program, &arguments), Invocation::Install(_)) {
             let words = std::iter::once(name).chain(words.iter().copied()).map(str::to_owned).collect();
             prop_assert_eq!(recognise(name.as_bytes(), &Line(words)), Some(0));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 use super::{ConfigError, FILE_NAME, File, Settings, System};
-use crate::invocation::Manager;
+use crate::manager::ManagerId;
 use crate::package::{Package, Pattern};
 
 /// The name of the list within a configuration directory, where no other is named.
@@ -31,7 +31,7 @@ impl IgnoreFile {
 /// The administrator's part of the settings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Administered {
-    pub(super) managers: Vec<Manager>,
+    pub(super) managers: Vec<ManagerId>,
     pub(super) osv_ignore: IgnoreFile,
     private: Vec<Pattern>,
 }
@@ -44,7 +44,7 @@ impl Administered {
             message: error.to_string(),
         })?;
         Ok(Self {
-            managers: file.managers.unwrap_or_else(|| Manager::ALL.to_vec()),
+            managers: file.managers.unwrap_or_else(|| ManagerId::ALL.to_vec()),
             osv_ignore: IgnoreFile::new(file.osv_ignore, &system.directory),
             private: file.private.unwrap_or_default(),
         })

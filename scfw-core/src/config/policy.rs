@@ -14,7 +14,7 @@ use super::layers::{parse, read_trusted};
 use super::{Bypass, ConfigError, IgnoreFile, OnWarning, Settings, System, Variables};
 use crate::advisory::Severity;
 use crate::env;
-use crate::invocation::Manager;
+use crate::manager::ManagerId;
 use crate::package::Pattern;
 
 /// The name of the file within the system's directory.
@@ -287,7 +287,7 @@ impl Policy {
         let left_out: Vec<_> =
             watched.filter(|manager| is_binding && !settings.managers.contains(manager)).collect();
         settings.managers.extend(&left_out);
-        let names: Vec<_> = left_out.into_iter().map(Manager::name).collect();
+        let names: Vec<_> = left_out.into_iter().map(ManagerId::name).collect();
         (!names.is_empty()).then(|| format!("managers cannot leave out {}", names.join(" and ")))
     }
 

@@ -173,13 +173,13 @@ fn a_manager_is_only_left_out_where_nothing_has_to_be_verified() {
             assert!(settings.overruled[0].contains("managers cannot leave out"), "{:?}", settings.overruled);
         }
         let settings = load([policy, own, "managers = []\n"], &[]).unwrap();
-        assert_eq!(settings.managers, [Manager::Pip]);
+        assert_eq!(settings.managers, [ManagerId::Pip]);
         let settings = load([policy, own, "managers = [\"npm\", \"pip\"]\n"], &[]).unwrap();
-        assert_eq!(settings.managers, [Manager::Npm, Manager::Pip]);
+        assert_eq!(settings.managers, [ManagerId::Npm, ManagerId::Pip]);
         assert!(settings.overruled.is_empty(), "{:?}", settings.overruled);
     }
     let settings = load(["on_warning = \"ask\"\n", "", own], &[]).unwrap();
-    assert_eq!(settings.managers, [Manager::Pip]);
+    assert_eq!(settings.managers, [ManagerId::Pip]);
 }
 
 #[test]

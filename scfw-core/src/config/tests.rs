@@ -41,7 +41,7 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
     assert_eq!(settings.deadline, Duration::from_millis(500));
     assert_eq!(settings.on_warning_always, Some(OnWarning::Block));
     assert_eq!(settings.environment, "ci");
-    assert_eq!(load("managers = [\"npm\"]\n", &[]).unwrap().managers, [Manager::Npm]);
+    assert_eq!(load("managers = [\"npm\"]\n", &[]).unwrap().managers, [ManagerId::Npm]);
     assert!(!settings.offline);
 }
 

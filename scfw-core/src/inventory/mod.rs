@@ -3,8 +3,8 @@
 //! never just left out.
 
 mod graph;
-pub mod npm;
-pub mod pip;
+pub mod node_modules;
+pub mod site_packages;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::inventory::{Audit, Inventory, npm, pip};
+use crate::inventory::{Audit, Inventory, node_modules, site_packages};
 use crate::package::Package;
 use crate::verify::{Disclosure, Verification};
 
@@ -25,7 +25,7 @@ fn inventory() -> (tempfile::TempDir, Inventory) {
     write("node_modules/evil/package.json", json!({"name": "evil", "version": "1.0.0"}));
     write("node_modules/good/package.json", json!({"name": "good", "version": "1.0.0", "license": "my own"}));
     write("node_modules/good/node_modules/@s/leaky/package.json", leaky);
-    let inventory = npm::read(&npm::Place::Project(root.path().to_owned()));
+    let inventory = node_modules::read(&node_modules::Place::Project(root.path().to_owned()));
     assert_eq!(inventory.unread, []);
     (root, inventory)
 }
@@ -195,7 +195,7 @@ fn purls_name_sources_and_stay_apart() {
 fn what_could_not_be_read_is_in_every_document() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("site/broken-1.0.dist-info")).unwrap();
-    let inventory = pip::read(&pip::Environment {
+    let inventory = site_packages::read(&site_packages::Environment {
         prefix: root.path().to_owned(),
         site_directories: vec![root.path().join("site")],
         other_directories: Vec::new(),

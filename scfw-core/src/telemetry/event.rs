@@ -1,7 +1,7 @@
 //! What can happen that a record is made of.
 
 use super::{Action, SinkKind};
-use crate::invocation::Manager;
+use crate::manager::ManagerId;
 use crate::store::{Alert, Exemption, Purpose};
 use crate::verify::Verification;
 
@@ -9,7 +9,7 @@ use crate::verify::Verification;
 #[derive(Debug, Clone, Copy)]
 pub struct Command<'a> {
     /// The manager that ran or would have run.
-    pub manager: Manager,
+    pub manager: ManagerId,
     /// The program as the user called it: `npx`, or `python3` with `-m pip` among its arguments.
     pub program: &'a str,
     /// Its file, as far as it is known.
@@ -63,7 +63,7 @@ pub enum Event<'a> {
     /// An audit of what is installed.
     Audit {
         /// Whose packages.
-        manager: Manager,
+        manager: ManagerId,
         /// Its file.
         executable: &'a str,
         /// What was found.

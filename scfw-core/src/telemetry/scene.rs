@@ -13,7 +13,7 @@ use super::fields::{
 use super::{Action, Command, Event, ExemptionChange, username};
 use crate::config::Settings;
 use crate::exemption::Exempted;
-use crate::invocation::Manager;
+use crate::manager::{ManagerId, manager};
 use crate::package::{Package, Target};
 use crate::redact::{Redactor, Text};
 use crate::store::{Alert, Exemption, Purpose};
@@ -95,13 +95,13 @@ impl Scene {
                 record.verified = Some(false);
                 record.warning = Some(false);
             }
-            Event::Audit { manager, executable, verification } => {
-                let command = Command { manager, program: manager.name(), executable, arguments: &[] };
+            Event::Audit { manager: id, executable, verification } => {
+                let command = Command { manager: id, program: id.name(), executable, arguments: &[] };
                 self.describe_command(&mut record, command);
                 record.msg = self.redactor.text(&format!(
                     "Successfully audited {} packages managed by {}",
-                    manager.ecosystem(),
-                    manager.name()
+                    manager(id).ecosystem(),
+                    id.name()
                 ));
                 record.policy = self.refused(None);
                 self.describe_audit(&mut record, verification);
@@ -186,7 +186,7 @@ impl Scene {
     }
 
     fn describe_command(&self, record: &mut Record, command: Command<'_>) {
-        record.ecosystem = Some(command.manager.ecosystem().osv_name());
+        record.ecosystem = Some(manager(command.manager).ecosystem().osv_name());
         record.package_manager = Some(command.manager.name());
         record.executable = Some(self.redactor.text(command.executable));
     }
@@ -237,7 +237,7 @@ impl Scene {
             self.redactor.text(&format!("Package {name} was found to be bad after it was installed"));
         record.ecosystem = Some(target.ecosystem.osv_name());
         record.package_manager =
-            Manager::ALL.into_iter().map(Manager::name).find(|name| *name == alert.manager);
+            ManagerId::ALL.into_iter().map(ManagerId::name).find(|name| *name == alert.manager);
         record.cwd = self.redactor.text(&alert.directory);
         #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit for millions of years")]
         let installed = alert.time as f64;

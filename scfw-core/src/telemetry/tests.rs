@@ -6,7 +6,7 @@ use super::reference::reference;
 use super::*;
 use crate::config::Settings;
 use crate::exemption::Exempted;
-use crate::invocation::Manager;
+use crate::manager::ManagerId;
 use crate::package::{Ecosystem, Package, Source, Target};
 use crate::store::{Alert, Exemption, NewExemption, Purpose, RunTarget};
 use crate::verify::{Finding, FindingSeverity, Verification};
@@ -79,7 +79,7 @@ fn exemption() -> Exemption {
 }
 
 fn command(arguments: &[String]) -> Command<'_> {
-    Command { manager: Manager::Npm, program: "npm", executable: "/usr/bin/npm", arguments }
+    Command { manager: ManagerId::Npm, program: "npm", executable: "/usr/bin/npm", arguments }
 }
 
 fn json_of(event: &Event<'_>) -> Value {
@@ -121,7 +121,7 @@ fn samples() -> Vec<Value> {
             refusal: None,
         },
         Event::Bypass { command },
-        Event::Audit { manager: Manager::Npm, executable: "/usr/bin/npm", verification: &verification },
+        Event::Audit { manager: ManagerId::Npm, executable: "/usr/bin/npm", verification: &verification },
         Event::Exemption { change: ExemptionChange::Made, exemption: &exemption },
         Event::Policy { rule: "bypass = false", command: Some(command) },
         Event::Alert { alert: &alert },
@@ -201,7 +201,7 @@ fn a_clean_run_has_no_empty_lists_and_an_audit_has() {
         assert!(record.get(absent).is_none(), "{absent}");
     }
     assert_eq!((&record["warning"], &record["action"]), (&json!(false), &json!("ALLOW")));
-    let audit = Event::Audit { manager: Manager::Pip, executable: "python", verification: &clean };
+    let audit = Event::Audit { manager: ManagerId::Pip, executable: "python", verification: &clean };
     let record = json_of(&audit);
     assert_eq!(record["msg"], "Successfully audited PyPI packages managed by pip");
     assert_eq!((&record["findings"], &record["unverifiable"]), (&json!([]), &json!([])));

@@ -17,6 +17,7 @@ use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier, Verifyin
 use crate::config::{Settings, UnknownAge};
 use crate::feed::Client;
 use crate::feed::registry::{Histories, History, Project, Question, histories, version_of_file};
+use crate::manager::{ManagerId, adviser};
 use crate::package::{Ecosystem, Publication, Source, Target, Told};
 
 pub(crate) const NAME: &str = "age";
@@ -26,11 +27,13 @@ const SAID_SINGLY: usize = 5;
 /// Says which targets are too young.
 pub(super) struct Age {
     settings: Settings,
+    /// The manager that runs, where one does.
+    manager: Option<ManagerId>,
 }
 
 impl Age {
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self { settings: settings.clone() }
+    pub(super) fn new(settings: &Settings, manager: Option<ManagerId>) -> Self {
+        Self { settings: settings.clone(), manager }
     }
 }
 
@@ -111,7 +114,9 @@ impl Age {
                         let newest = history.newest_by(case.cutoff, package.ecosystem);
                         newest.map_or(Instead::Nothing, Instead::Version)
                     });
-                    let message = young(&Young { package, published, minimum: case.minimum, now, instead });
+                    let manager = adviser(self.manager, package.ecosystem);
+                    let message =
+                        young(&Young { package, published, minimum: case.minimum, now, instead, manager });
                     outcome.findings.push((case.index, finding(message)));
                 }
                 Answer::Unknown(reason) => unknown.entry(reason).or_default().push(case),
@@ -141,7 +146,9 @@ impl Age {
             let times = memory.anywhere(package.ecosystem, &key).into_iter();
             let latest = times.filter(|(artifact, _)| is_this(artifact)).map(|(_, time)| time).max();
             if let Some(published) = latest.filter(|published| *published > cutoff) {
-                let message = young(&Young { package, published, minimum, now, instead: Instead::Unknown });
+                let manager = adviser(self.manager, package.ecosystem);
+                let instead = Instead::Unknown;
+                let message = young(&Young { package, published, minimum, now, instead, manager });
                 outcome.findings.push((index, finding(message)));
             }
         }

@@ -23,6 +23,7 @@ use crate::config::Settings;
 use crate::exemption::{self, Exempted};
 use crate::feed::Client;
 use crate::files::FileError;
+use crate::manager::ManagerId;
 use crate::package::{Ecosystem, Source, Target};
 use crate::store::Store;
 
@@ -184,13 +185,17 @@ impl Verification {
     }
 }
 
-/// Every verifier that the settings ask for.
-pub fn verifiers(settings: &Settings) -> Result<Vec<Box<dyn Verifier>>, VerifierError> {
+/// Every verifier that the settings ask for. `manager` is the one that runs, where one does: what its user is told to do
+/// is said in its words.
+pub fn verifiers(
+    settings: &Settings,
+    manager: Option<ManagerId>,
+) -> Result<Vec<Box<dyn Verifier>>, VerifierError> {
     let mut verifiers: Vec<Box<dyn Verifier>> = vec![
         Box::new(datadog::Datadog::new(settings)),
         Box::new(osv::Osv::new(settings)?),
         Box::new(feeds::Feeds::new(settings)),
-        Box::new(age::Age::new(settings)),
+        Box::new(age::Age::new(settings, manager)),
         Box::new(listing::Listing::new(settings)),
         Box::new(lists::Lists::load(&settings.shared_directories("lists"))?),
     ];

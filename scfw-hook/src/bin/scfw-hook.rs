@@ -18,7 +18,7 @@ use scfw_hook::route::subshell;
 use scfw_hook::status;
 use scfw_hook::terminal::output;
 
-const USAGE: &str = "usage: scfw-hook {pip|pip3|python|npm|npx} [ARGUMENT...]\n       \
+const USAGE: &str = "usage: scfw-hook PROGRAM [ARGUMENT...]\n       \
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
 
 /// The C entry point.

@@ -9,10 +9,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use scfw_core::config::Settings;
-use scfw_core::inventory::{Inventory, npm, pip};
-use scfw_core::invocation::Manager;
+use scfw_core::inventory::{self, Inventory};
+use scfw_core::manager::{ALL, Audit, Layout, ManagerId, manager};
 use scfw_core::report;
 use scfw_core::screen::npm_root;
 use scfw_core::telemetry::Event;
@@ -31,20 +32,44 @@ use crate::terminal::spinner::Spinner;
 const SHOWN_UNREAD: usize = 20;
 
 /// What the help shows below the options.
-pub(super) const EXAMPLES: &str = "Examples:\n  scfw audit npm\n  scfw audit npm --global --format json\n  \
-    scfw audit pip --executable .venv/bin/python\n  scfw audit pip --format sarif > audit.sarif\n\n\
-    Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be read or verified is a \
-    warning.";
+pub(super) fn examples() -> String {
+    let mut examples = "Examples:
+"
+    .to_owned();
+    for manager in ALL {
+        let (name, Some(audit)) = (manager.id().name(), manager.audit()) else { continue };
+        let of_one = match audit.layout {
+            Layout::SitePackages => format!(
+                "  scfw audit {name} --executable .venv/bin/python
+"
+            ),
+            Layout::NodeModules => format!(
+                "  scfw audit {name} --format json
+"
+            ),
+        };
+        examples.push_str(&of_one);
+        if audit.global.is_some() {
+            let of_all = format!("  scfw audit {name} --global --format sarif > audit.sarif\n");
+            examples.push_str(&of_all);
+        }
+    }
+    examples
+        + "
+Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be read or verified \
+                is a warning."
+}
 
 /// Options of `scfw audit`.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Whose packages
-    manager: Auditable,
-    /// The pip, python or npm whose packages are meant, instead of the first on PATH
+    #[arg(value_parser = auditable())]
+    manager: ManagerId,
+    /// The manager or interpreter whose packages are meant, instead of the first on PATH
     #[arg(long, value_name = "PATH")]
     executable: Option<PathBuf>,
-    /// npm: the packages that are installed globally, instead of the project's
+    /// The packages that are installed globally, instead of the project's
     #[arg(short, long)]
     global: bool,
     /// How to print what was found
@@ -52,30 +77,11 @@ pub(super) struct Options {
     format: Format,
 }
 
-/// The managers whose packages can be audited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Auditable {
-    /// Of a Python interpreter: an environment's, the system's
-    Pip,
-    /// Of the project here, or with --global of the machine
-    Npm,
-}
-
-impl Auditable {
-    const fn manager(self) -> Manager {
-        match self {
-            Self::Pip => Manager::Pip,
-            Self::Npm => Manager::Npm,
-        }
-    }
-
-    /// The programs whose packages are meant, the first that is there.
-    const fn programs(self) -> &'static [&'static str] {
-        match self {
-            Self::Pip => &["pip", "pip3", "python3", "python"],
-            Self::Npm => &["npm"],
-        }
-    }
+/// The names of the managers whose packages can be audited, each with what that is.
+fn auditable() -> impl TypedValueParser<Value = ManagerId> {
+    let values = ALL.into_iter().filter_map(|manager| Some((manager.id().name(), manager.audit()?)));
+    PossibleValuesParser::new(values.map(|(name, audit)| PossibleValue::new(name).help(audit.about)))
+        .try_map(|name| ManagerId::from_name(&name).ok_or("there is no such manager"))
 }
 
 /// How findings are printed.
@@ -98,18 +104,24 @@ pub(super) fn run(options: &Options) -> i32 {
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
     output::say_without_effect(&settings);
-    let verifiers = match verifiers(&settings) {
+    let verifiers = match verifiers(&settings, Some(options.manager)) {
         Ok(verifiers) => verifiers,
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
-    let inventory = match options.manager {
-        Auditable::Pip if options.global => {
-            return misuse("--global is for npm; for pip, name a Python with --executable");
-        }
-        Auditable::Pip => pip_inventory(options),
-        Auditable::Npm => npm_inventory(options),
+    let Some(audit) = manager(options.manager).audit() else {
+        return misuse("its packages cannot be audited");
     };
-    let inventory = match inventory {
+    let found = match audit.layout {
+        Layout::SitePackages if options.global => {
+            return misuse(&format!(
+                "{} has no global place of its own; name a program with --executable",
+                options.manager.name()
+            ));
+        }
+        Layout::SitePackages => site_packages(options, &audit),
+        Layout::NodeModules => node_modules(options, &audit),
+    };
+    let inventory = match found {
         Ok(inventory) => inventory,
         Err(status) => return status,
     };
@@ -120,27 +132,27 @@ pub(super) fn run(options: &Options) -> i32 {
     output::say_trouble(&verification);
     record(
         &Event::Audit {
-            manager: options.manager.manager(),
-            executable: &audited_program(options),
+            manager: options.manager,
+            executable: &audited_program(options, &audit),
             verification: &verification,
         },
         &settings,
     );
-    let audit = inventory.audit(verification);
+    let audited = inventory.audit(verification);
     let redactor = output::redactor();
     let printed = match options.format {
-        Format::Text => output::print_report(&report::audit_text(&audit, output::has_colour_on(&stdout()))),
-        Format::Json => output::print_json_report(&report::audit_json(&audit)),
-        Format::Sarif => output::print_json_report(&report::sarif(&audit, &redactor)),
-        Format::CycloneDx => output::print_json_report(&report::cyclonedx(&audit, &redactor)),
+        Format::Text => output::print_report(&report::audit_text(&audited, output::has_colour_on(&stdout()))),
+        Format::Json => output::print_json_report(&report::audit_json(&audited)),
+        Format::Sarif => output::print_json_report(&report::sarif(&audited, &redactor)),
+        Format::CycloneDx => output::print_json_report(&report::cyclonedx(&audited, &redactor)),
     };
-    concluded(printed, audit.verdict())
+    concluded(printed, audited.verdict())
 }
 
 /// The program whose packages are audited, for the record; empty where a project is audited and there is none.
-fn audited_program(options: &Options) -> String {
+fn audited_program(options: &Options, audit: &Audit) -> String {
     let named = options.executable.clone();
-    let program = named.or_else(|| options.manager.programs().iter().find_map(|name| path_of(name)));
+    let program = named.or_else(|| audit.programs.iter().find_map(|name| path_of(name)));
     program.unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -162,38 +174,41 @@ fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, i32> {
     })
 }
 
-fn pip_inventory(options: &Options) -> Result<Inventory, i32> {
-    let executable = executable(options, options.manager.programs())?;
+fn site_packages(options: &Options, audit: &Audit) -> Result<Inventory, i32> {
+    let executable = executable(options, audit.programs)?;
     let environment =
         interpreter::environment(&executable).map_err(|error| fail(&error, status::UNVERIFIED))?;
-    Ok(pip::read(&environment))
+    Ok(inventory::site_packages::read(&environment))
 }
 
-fn npm_inventory(options: &Options) -> Result<Inventory, i32> {
-    let place = if options.global {
-        npm::Place::Global(global_modules(&executable(options, options.manager.programs())?)?)
+fn node_modules(options: &Options, audit: &Audit) -> Result<Inventory, i32> {
+    let place = if let Some(question) = audit.global.filter(|_| options.global) {
+        inventory::node_modules::Place::Global(global_modules(
+            &executable(options, audit.programs)?,
+            question,
+        )?)
     } else {
         let directory = std::env::current_dir().map_err(|error| fail(&error, status::UNVERIFIED))?;
-        npm::Place::Project(npm_root(&directory))
+        inventory::node_modules::Place::Project(npm_root(&directory))
     };
     let modules = match &place {
-        npm::Place::Project(root) => root.join("node_modules"),
-        npm::Place::Global(modules) => modules.clone(),
+        inventory::node_modules::Place::Project(root) => root.join("node_modules"),
+        inventory::node_modules::Place::Global(modules) => modules.clone(),
     };
     if !modules.exists() {
         output::say(&format!("nothing is installed: there is no {}", sanitise(&modules.to_string_lossy())));
     }
-    Ok(npm::read(&place))
+    Ok(inventory::node_modules::read(&place))
 }
 
-/// Where npm keeps what is installed globally, which only npm knows for sure.
-fn global_modules(npm: &Path) -> Result<PathBuf, i32> {
-    let mut command = Command::new(npm);
-    command.args(["root", "--global"]);
+/// Where `program` keeps what is installed globally, which it alone knows for sure; `question` are the words that ask it.
+fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, i32> {
+    let mut command = Command::new(program);
+    command.args(question);
     let answer = ask(command).map_err(|error| {
         output::say(&format!(
             "{} could not be asked for its global folder",
-            sanitise(&npm.to_string_lossy())
+            sanitise(&program.to_string_lossy())
         ));
         fail(&error, status::UNVERIFIED)
     })?;
@@ -202,7 +217,7 @@ fn global_modules(npm: &Path) -> Result<PathBuf, i32> {
     if path.is_absolute() && path.as_os_str().as_bytes().ends_with(b"node_modules") {
         return Ok(path);
     }
-    output::say(&format!("{} did not say where its global folder is", sanitise(&npm.to_string_lossy())));
+    output::say(&format!("{} did not say where its global folder is", sanitise(&program.to_string_lossy())));
     Err(status::UNVERIFIED)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn run(options: &Check) -> i32 {
         Err(error) => return fail(&error, status::CONFIGURATION),
     };
     output::say_without_effect(&settings);
-    let verifiers = match verifiers(&settings) {
+    let verifiers = match verifiers(&settings, None) {
         Ok(verifiers) => verifiers,
         Err(error) => return fail(&error, status::CONFIGURATION),
     };

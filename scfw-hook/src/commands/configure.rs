@@ -12,8 +12,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use scfw_core::config::{ApiKey, ConfigError, is_site};
-use scfw_core::invocation::Manager;
+use scfw_core::manager::ManagerId;
 
 use self::apply::{Setup, remove};
 use super::{fail, misuse};
@@ -50,7 +51,7 @@ pub(super) struct Options {
     /// Take the PATH shims away
     #[arg(long)]
     no_shims: bool,
-    /// Load the preload library into what the shells start, for programs that call pip or npm by an absolute path
+    /// Load the preload library into what the shells start, for programs that call a manager by its absolute path
     #[arg(long, conflicts_with = "no_preload")]
     preload: bool,
     /// No longer load the preload library
@@ -59,11 +60,13 @@ pub(super) struct Options {
     /// Undo everything but the settings in config.toml and the data
     #[arg(long, exclusive = true)]
     remove: bool,
-    /// Route pip; with this and without --alias-npm, pip alone
-    #[arg(long)]
+    /// The package managers to watch, and no others; all unless this was said
+    #[arg(long, value_delimiter = ',', value_name = "MANAGER", value_parser = manager_parser())]
+    managers: Vec<ManagerId>,
+    // The predecessor's options.
+    #[arg(long, hide = true)]
     alias_pip: bool,
-    /// Route npm; with this and without --alias-pip, npm alone
-    #[arg(long)]
+    #[arg(long, hide = true)]
     alias_npm: bool,
     /// Log to the Datadog Agent that takes logs on this local port
     #[arg(long, value_name = "PORT")]
@@ -86,6 +89,11 @@ pub(super) struct Options {
     /// Save the API key without asking Datadog whether it is good
     #[arg(long)]
     offline: bool,
+}
+
+fn manager_parser() -> impl TypedValueParser<Value = ManagerId> {
+    PossibleValuesParser::new(ManagerId::ALL.map(ManagerId::name))
+        .try_map(|name| ManagerId::from_name(&name).ok_or("there is no such manager"))
 }
 
 /// The message must not show the value, so clap, which would, sees no error but for the empty one.
@@ -114,16 +122,18 @@ impl Options {
             || !self.settings().is_empty()
     }
 
+    /// The managers that are to be watched, in the order of the table; none: as it is.
+    fn chosen(&self) -> Option<Vec<ManagerId>> {
+        let aliased = |id| id == ManagerId::Pip && self.alias_pip || id == ManagerId::Npm && self.alias_npm;
+        let is_chosen = |id: &ManagerId| self.managers.contains(id) || aliased(*id);
+        let chosen: Vec<ManagerId> = ManagerId::ALL.into_iter().filter(is_chosen).collect();
+        (!chosen.is_empty()).then_some(chosen)
+    }
+
     /// What goes to config.toml.
     fn settings(&self) -> Vec<Setting> {
-        let managers = match (self.alias_pip, self.alias_npm) {
-            (false, false) => None,
-            (true, true) => Some(Manager::ALL.to_vec()),
-            (true, false) => Some(vec![Manager::Pip]),
-            (false, true) => Some(vec![Manager::Npm]),
-        };
         let settings = [
-            managers.map(Setting::Managers),
+            self.chosen().map(Setting::Managers),
             self.dd_agent_port.map(|port| Setting::AgentPort(Some(port))),
             self.dd_api_logger.then_some(Setting::ApiLogger(true)),
             self.dd_api_key.clone().map(Setting::ApiKey),
@@ -182,7 +192,7 @@ pub(super) fn run(options: Options) -> i32 {
         } else {
             return Ok(misuse(
                 "there is no terminal to ask on; say what to set up: --yes for the defaults, or --shell, --shims, --preload, \
-                 --alias-pip, --alias-npm, --dd-agent-port, --dd-api-logger, --dd-api-key, --dd-site, \
+                 --managers, --dd-agent-port, --dd-api-logger, --dd-api-key, --dd-site, \
                  --dd-log-level, --scfw-home (scfw configure --help)",
             ));
         };

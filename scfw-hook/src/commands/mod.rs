@@ -32,7 +32,7 @@ use crate::terminal::output;
 /// Exit status of `check` and `audit` where there are warnings and nothing critical.
 const WARNINGS: i32 = 1;
 
-/// Keeps malicious packages out of pip and npm installs
+/// Keeps malicious packages out of what package managers install
 #[derive(Debug, Parser)]
 #[command(name = "scfw", version, max_term_width = 100)]
 struct Cli {
@@ -42,21 +42,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run one pip, python, npm or npx command through the firewall
-    #[command(
-        after_help = "Examples:\n  scfw run npm install express\n  scfw run pip install -r requirements.txt\n  \
-        scfw run --allow-on-warning python3 -m pip install requests\n\n\
-        Exit status: the command's own, or 77 blocked, 76 declined, 69 could not be verified, 78 invalid configuration."
-    )]
+    /// Run one command of a package manager through the firewall
+    #[command(after_help = run::examples())]
     Run(Run),
     /// Look packages up without installing anything
     #[command(after_help = "Examples:\n  scfw check npm:express pypi:requests@2.31.0\n  \
         scfw check --format json pkg:npm/%40scope/name@1.0.0\n  \
-        pip list --format freeze | sed 's/^/pypi:/' | scfw check --stdin\n\n\
+        sed 's/^/pypi:/' names.txt | scfw check --stdin\n\n\
         Exit status: 0 nothing found, 1 warnings only, 77 critical findings. What could not be verified is a warning.")]
     Check(Check),
     /// Verify everything that is installed
-    #[command(after_help = audit::EXAMPLES)]
+    #[command(after_help = audit::examples())]
     Audit(audit::Options),
     /// Exempt a package from findings for a while, with a reason
     #[command(after_help = allow::EXAMPLES)]
@@ -64,9 +60,9 @@ enum Command {
     /// Protect every new shell: asks what to set up, or takes it as options
     #[command(after_help = configure::EXAMPLES)]
     Configure(configure::Options),
-    /// Run a command under the preload library: pip and npm go through the firewall whatever starts them
+    /// Run a command under the preload library: package managers go through the firewall whatever starts them
     #[command(
-        after_help = "For make, tox, editors, agents and scripts that call pip or npm by themselves, by an absolute \
+        after_help = "For make, tox, editors, agents and scripts that call a package manager by themselves, by an absolute \
         path too. What the command starts is under it as well.\n\n\
         Examples:\n  scfw shield make install\n  scfw shield tox\n  scfw shield code .\n\n\
         Exit status: the command's own, or 126 not executable, 127 not found, 69 the library is not installed."
@@ -103,11 +99,13 @@ enum Command {
         shell: Shell,
     },
     /// Tell which commands go through scfw in this shell, and why one does not
-    #[command(after_help = "Exit status: 0 if every manager found on PATH goes through scfw, 1 otherwise.")]
+    #[command(
+        after_help = "Exit status: 0 if every program on PATH that scfw covers goes through it, 1 otherwise."
+    )]
     Status(Status),
-    /// Route pip, python, npm and npx of this shell session through scfw again
+    /// Route the package managers of this shell session through scfw again
     Enable(Session),
-    /// Stop routing pip, python, npm and npx of this shell session through scfw
+    /// Stop routing the package managers of this shell session through scfw
     Disable(Session),
 }
 
@@ -254,7 +252,7 @@ struct Run {
     /// Kept for scripts written for the predecessor; a blocked command is always an error
     #[arg(long, hide = true)]
     error_on_block: bool,
-    /// The pip, python, npm or npx to run, instead of the first on PATH
+    /// The program to run, instead of the first on PATH
     #[arg(long, value_name = "PATH")]
     executable: Option<PathBuf>,
     /// The command with its arguments

@@ -1,14 +1,29 @@
 //! `scfw run`: one command through the firewall. The options reach the gates as environment variables.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::path::Path;
 
 use scfw_core::env;
+use scfw_core::manager::ALL;
 use scfw_core::text::sanitise;
+use scfw_programs::uncovered;
 
 use super::{Run, misuse};
 use crate::route::call::Call;
 use crate::route::exec::c_string;
 use crate::route::route;
+use crate::shells::names;
+use crate::status;
+use crate::terminal::output;
+
+/// What the help shows below the options.
+pub(super) fn examples() -> String {
+    let examples: Vec<String> = ALL.map(|manager| format!("  scfw run {}\n", manager.example())).into();
+    "Examples:\n".to_owned()
+        + &examples.concat()
+        + "\nExit status: the command's own, or 77 blocked, 76 declined, 69 could not be verified, 78 invalid \
+           configuration."
+}
 
 pub(super) fn run(options: &Run) -> i32 {
     let words: Vec<CString> = options.command.iter().map(|word| c_string(word)).collect();
@@ -17,9 +32,18 @@ pub(super) fn run(options: &Run) -> i32 {
     let call =
         Call { name, arguments, executable: options.executable.as_deref(), leading: &[], is_explicit: true };
     if call.program().is_none() {
+        let name = call.name().to_string_lossy();
+        if let Some(name) = Path::new(name.as_ref()).file_name().and_then(OsStr::to_str).and_then(uncovered) {
+            output::say(&format!(
+                "{name} is not covered by scfw yet, so what it installs could not be verified and it was not started; \
+                 without \"scfw run\" it runs unverified"
+            ));
+            return status::UNVERIFIED;
+        }
         return misuse(&format!(
-            "{} is not a program that scfw knows: it runs pip, python -m pip, npm and npx",
-            sanitise(&call.name().to_string_lossy())
+            "{} is not a program that scfw knows: it runs {}, by these names and as python -m MODULE",
+            sanitise(&name),
+            names::managers("and")
         ));
     }
     let on_warning = match (options.allow_on_warning, options.block_on_warning) {

@@ -6,8 +6,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use scfw_core::config::{Directories, RequiredRoute, Settings};
-use scfw_core::invocation::{self, Manager};
+use scfw_core::manager::ManagerId;
 use scfw_core::text::{escape_json, sanitise};
+use scfw_programs::{PYTHON_MODULES, Runs, program};
 use serde::Serialize;
 
 use super::session::{loading, user_shell};
@@ -16,6 +17,8 @@ use super::{Status, fail};
 use crate::record::sinks;
 use crate::route::locate::own_program;
 use crate::route::locate::{Located, locate};
+use crate::shells::coverage::{Uncovered, uncovered};
+use crate::shells::names;
 use crate::shells::rc_files;
 use crate::shells::required_routes;
 use crate::shells::shell::{Shell, scfw_program, stale_scripts};
@@ -23,8 +26,6 @@ use crate::shells::shield::{PRELOAD, Shield};
 use crate::shells::shims;
 use crate::terminal::output;
 
-/// The names that are looked at where no shell says which there are.
-const NAMES: [&str; 6] = ["pip", "pip3", "python", "python3", "npm", "npx"];
 /// How many aliases may lead to each other.
 const LONGEST_CHAIN: usize = 8;
 /// Exit status where a manager does not go through scfw.
@@ -87,6 +88,8 @@ struct Report {
     /// The sinks that are set up, or for which records wait.
     sinks: Vec<sinks::Delivery>,
     routes: Vec<Route>,
+    /// The managers on `PATH` that scfw leaves alone.
+    uncovered: Vec<Uncovered>,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,21 +150,27 @@ fn report(options: &Status) -> Report {
         .or_else(|| Some(std::env::current_exe().ok()?.with_file_name("scfw-hook")))
         .unwrap_or_default();
     let hook = Program { exists: hook.is_file(), path: hook };
-    let mut names: Vec<&str> = NAMES.to_vec();
-    names.extend(kinds.keys().map(String::as_str).filter(|name| !NAMES.contains(name)));
+    let mut names = names::always();
+    let others: Vec<String> = kinds.keys().filter(|name| !names.contains(name)).cloned().collect();
+    names.extend(others);
     // What the configuration leaves alone is not expected to be routed.
     let settings = Settings::load(&|name| std::env::var_os(name)).ok();
     let store = settings.as_ref().map(StoreAge::of);
     let configuration = settings.as_ref().map(Settings::complaints).unwrap_or_default();
-    let chosen = settings.as_ref().map_or(Manager::ALL.to_vec(), |settings| settings.managers.clone());
+    let chosen = settings.as_ref().map_or(ManagerId::ALL.to_vec(), |settings| settings.managers.clone());
+    let uncovered = uncovered(settings.as_ref());
     let missing = settings.map_or(Vec::new(), |settings| {
         required_routes::missing(&settings.policy, &settings.directories.data)
     });
     names.retain(|name| {
-        invocation::Program::from_name(name).is_none_or(|program| chosen.contains(&program.manager()))
+        program(name.as_bytes()).is_none_or(|program| match program.runs {
+            Runs::Manager(id) => chosen.contains(&id),
+            Runs::Python => PYTHON_MODULES.iter().any(|(_, id)| chosen.contains(id)),
+            Runs::Node => true,
+        })
     });
     let routes: Vec<Route> =
-        names.into_iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
+        names.iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
     let shims = shims();
     let shield = Shield::installed().ok();
     let list = std::env::var_os(PRELOAD);
@@ -184,6 +193,7 @@ fn report(options: &Status) -> Report {
         store,
         sinks: sinks::all(),
         routes,
+        uncovered,
     }
 }
 
@@ -247,7 +257,7 @@ fn leads_to_ours(name: &str, kinds: &BTreeMap<String, Kind>) -> bool {
         let Some(Kind::Alias(text)) = kinds.get(name) else {
             return kinds.get(name).is_some_and(Kind::is_ours);
         };
-        // fish says `alias pip=pip3` where the others say `pip3`.
+        // fish says `alias one=other` where the others say `other`.
         let text = text
             .strip_prefix(&format!("alias {name}"))
             .map_or(text.as_str(), |text| text.trim_start_matches(['=', ' ']).trim_matches(['\'', '"']));
@@ -261,6 +271,7 @@ fn shims() -> Shims {
     let directory = data.as_deref().map(shims::directory);
     let of_session = data.as_deref().map(shims::session_directory);
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = names::always();
     let mut behind = None;
     let mut on_path = false;
     for entry in std::env::split_paths(&path) {
@@ -270,7 +281,7 @@ fn shims() -> Shims {
         }
         if behind.is_none()
             && Some(&entry) != of_session.as_ref()
-            && NAMES.iter().any(|name| entry.join(name).is_file())
+            && names.iter().any(|name| entry.join(name).is_file())
         {
             behind = Some(entry);
         }
@@ -305,6 +316,9 @@ fn text(report: &Report) -> String {
             }
         });
     }
+    for manager in &report.uncovered {
+        line(format!("  {manager}"));
+    }
     let hook = report.hook.path.display();
     line(if report.hook.exists {
         format!("hook: {hook}")
@@ -326,7 +340,7 @@ fn text(report: &Report) -> String {
     line(match &report.preload {
         Preload { library: None, .. } => "preload: the library is not installed".to_owned(),
         Preload { library: Some(_), loaded: false } => {
-            "preload: not loaded; programs that call pip or npm by an absolute path are not covered"
+            "preload: not loaded; programs that call a manager by its absolute path are not covered"
                 .to_owned()
         }
         Preload { library: Some(library), loaded: true } => {

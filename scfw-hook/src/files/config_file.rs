@@ -6,14 +6,14 @@ use std::num::NonZeroU16;
 
 use anyhow::{Result, anyhow};
 use scfw_core::config::ApiKey;
-use scfw_core::invocation::Manager;
+use scfw_core::manager::ManagerId;
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, table};
 
 /// One setting with its new value; where that is the default, nothing needs to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
     /// The managers that the shells route to scfw.
-    Managers(Vec<Manager>),
+    Managers(Vec<ManagerId>),
     /// The local port of the Datadog Agent; none: it gets no records.
     AgentPort(Option<NonZeroU16>),
     /// Whether Datadog's API gets records.
@@ -41,7 +41,9 @@ impl Setting {
     /// The value to write; none for the default.
     fn value(&self) -> Option<Value> {
         match self {
-            Self::Managers(managers) if Manager::ALL.iter().all(|manager| managers.contains(manager)) => None,
+            Self::Managers(managers) if ManagerId::ALL.iter().all(|manager| managers.contains(manager)) => {
+                None
+            }
             Self::Managers(managers) => {
                 Some(Value::Array(managers.iter().map(|manager| manager.name()).collect::<Array>()))
             }
@@ -111,7 +113,7 @@ mod tests {
 
     fn all() -> Vec<Setting> {
         vec![
-            Setting::Managers(vec![Manager::Pip]),
+            Setting::Managers(vec![ManagerId::Pip]),
             Setting::AgentPort(NonZeroU16::new(10365)),
             Setting::ApiLogger(true),
             Setting::ApiKey(ApiKey::from("0123456789abcdef\"'".to_owned())),
@@ -134,7 +136,7 @@ mod tests {
         let (again, changed) = edit(&edited, all()).unwrap();
         assert_eq!((again, changed), (edited.clone(), Vec::new()));
         let defaults = vec![
-            Setting::Managers(Manager::ALL.to_vec()),
+            Setting::Managers(ManagerId::ALL.to_vec()),
             Setting::AgentPort(None),
             Setting::ApiLogger(false),
         ];

@@ -10,19 +10,18 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use scfw_core::armed::{NPM_GATE_NAME, PIP_GATE_NAME, SWITCHES};
+use scfw_core::armed::{NPM_GATE_NAME, PIP_GATE_NAME};
 use scfw_core::env;
 pub use scfw_core::files::create_private;
 use scfw_core::files::{Kept, read_kept};
+use scfw_core::manager::{Runs, Runtime, manager, switches};
+use scfw_programs::NAMES;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::route::exec::c_string;
 use crate::shells::shims::link_one;
-
-/// The commands that are armed again where they have lost the gate.
-const COMMANDS: [&str; 2] = ["npm", "npx"];
 
 /// The files of pip's gate, the one that Python loads first.
 const PIP_GATE: [(&str, &str); 5] = [
@@ -91,11 +90,13 @@ impl Gates {
     }
 }
 
-/// Links npm's commands to scfw-hook, for what an armed npm starts by name with another `NODE_OPTIONS`.
+/// Links the managers on Node to scfw-hook, for what an armed one starts by name with another `NODE_OPTIONS`.
 fn install_commands(gates: &Path, hook: &Path) -> io::Result<PathBuf> {
     let directory = gates.join("commands");
-    for name in COMMANDS {
-        link_one(&directory, name, hook)?;
+    for name in NAMES {
+        if matches!(name.runs, Runs::Manager(id) if manager(id).hold().runtime == Runtime::Node) {
+            link_one(&directory, name.stem, hook)?;
+        }
     }
     Ok(directory)
 }
@@ -175,7 +176,7 @@ impl Arming<'_> {
         let mut variables: BTreeMap<OsString, OsString> = environment.collect();
         withhold(self.withheld, &mut variables);
         let is_armed = variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER));
-        for switch in &SWITCHES {
+        for switch in switches() {
             let value = take_all(&mut variables, switch.is_spelling);
             // The switch of an outer run is no value of the user's: what that run kept stays.
             let is_ours = is_armed && value.as_deref().is_some_and(|value| value == switch.value);
@@ -297,6 +298,10 @@ mod tests {
 
     use super::*;
 
+    fn value_of(variable: &str) -> &'static str {
+        switches().find(|switch| switch.variable == variable).unwrap().value
+    }
+
     fn arm(environment: &[(&str, &str)]) -> BTreeMap<String, String> {
         let gates = Gates {
             pip: PathBuf::from("/g/p q/sitecustomize.py"),
@@ -333,10 +338,10 @@ mod tests {
             ("EMPTY", ""),
             ("DD_API_KEY", "secret"),
         ]);
-        assert_eq!(armed["PIP_EXISTS_ACTION"], SWITCHES[0].value);
+        assert_eq!(armed["PIP_EXISTS_ACTION"], value_of("PIP_EXISTS_ACTION"));
         assert_eq!(armed["SCFW_GATE_PIP_EXISTS_ACTION"], "=w");
         assert_eq!(armed["NPM_CONFIG_WORKSPACES"], "false");
-        assert_eq!(armed["NPM_CONFIG_WORKSPACE"], SWITCHES[2].value);
+        assert_eq!(armed["NPM_CONFIG_WORKSPACE"], value_of("NPM_CONFIG_WORKSPACE"));
         assert!(!armed.contains_key("npm_config_workspace") && !armed.contains_key("Npm_Config_Workspaces"));
         assert_eq!(armed["SCFW_GATE_NPM_WORKSPACE"], "=a");
         assert_eq!(armed["SCFW_GATE_NPM_WORKSPACES"], "=true");

@@ -79,7 +79,7 @@ fn answer(manager: &Manager) -> i32 {
         Ok(targets) => targets.clone(),
         Err(error) => return refuse(&document, &settings, &describe(error)),
     };
-    let verifiers = match verifiers(&settings) {
+    let verifiers = match verifiers(&settings, Some(document.manager)) {
         Ok(verifiers) => verifiers,
         Err(error) => {
             output::say(&describe(&error));

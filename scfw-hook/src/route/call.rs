@@ -5,8 +5,8 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use scfw_core::invocation::Program;
 use scfw_core::text::arguments_without_credentials;
+use scfw_programs::{ManagerId, Name, Runs, program};
 
 /// A call of a program that is to be routed.
 #[derive(Debug, Clone, Copy)]
@@ -60,8 +60,17 @@ impl<'a> Call<'a> {
 
     /// Which program that is, by the file's name.
     #[must_use]
-    pub fn program(&self) -> Option<Program> {
-        Program::from_path(Path::new(self.name()))
+    pub fn program(&self) -> Option<&'static Name> {
+        program(self.name.to_bytes())
+    }
+
+    /// Which manager that is, unless it is an interpreter, which may run one.
+    #[must_use]
+    pub fn manager(&self) -> Option<ManagerId> {
+        match self.program()?.runs {
+            Runs::Manager(id) => Some(id),
+            Runs::Python | Runs::Node => None,
+        }
     }
 
     /// The arguments as text, for classifying; invalid UTF-8 is replaced there and there only.

@@ -7,16 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scfw_core::files::read_head;
-use scfw_core::invocation::Program;
+use scfw_core::manager::{ManagerId, Runs, Runtime, manager};
+use scfw_programs::{named, uncovered};
 
 /// How much of a file is looked at, in bytes.
 const HEAD: u64 = 4096;
 
-/// Programs that install Python packages and are no pip.
-const NOT_PIP: [&str; 10] =
-    ["conda", "mamba", "micromamba", "pdm", "pipenv", "pipx", "pixi", "poetry", "uv", "uvx"];
-/// Programs that install JavaScript packages and are no npm.
-const NOT_NPM: [&str; 9] = ["bun", "bunx", "cnpm", "deno", "pnpm", "pnpx", "yarn", "yarnpkg", "vlt"];
 /// What a script of Node's may be called beside its command.
 const SCRIPT_SUFFIXES: [&str; 3] = [".js", ".cjs", ".mjs"];
 /// How the second line of a Python script begins whose interpreter has a path too long for the first.
@@ -24,11 +20,11 @@ const TRAMPOLINE: &str = "'''exec' ";
 /// Interpreters of shell scripts.
 const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 
-/// The option in a pip script that makes its interpreter ignore the environment, in the `#!` line or, where the
+/// The option in a script of a manager's that makes its interpreter ignore the environment, in the `#!` line or, where the
 /// interpreter's path is too long for that, in the line after it (`'''exec' /a/long/path/python -E "$0" "$@"`).
 #[must_use]
-pub fn isolating_option(program: Program, path: &Path) -> Option<String> {
-    if program != Program::Pip {
+pub fn isolating_option(id: ManagerId, path: &Path) -> Option<String> {
+    if !matches!(manager(id).hold().runtime, Runtime::Python { .. }) {
         return None;
     }
     let head = read_head(path, HEAD).ok()?;
@@ -51,28 +47,24 @@ fn isolating_option_in(line: &[u8]) -> Option<String> {
 /// Whether the file's name is Python's.
 #[must_use]
 pub fn is_python(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    Program::from_name(name) == Some(Program::Python)
+    path.file_name().and_then(|name| named(name.as_bytes())).is_some_and(|name| name.runs == Runs::Python)
 }
 
-/// The other manager that the file at `path` is, found for `program`: by the name of the file that a link leads to, or
+/// The other manager that the file at `path` is, found for the name of a manager: by the name of the file that a link leads to, or
 /// as the last command of a shell script.
 #[must_use]
-pub fn other_manager(program: Program, path: &Path) -> Option<&'static str> {
-    let others: &[&str] = match program {
-        Program::Pip => &NOT_PIP,
-        Program::Npm | Program::Npx => &NOT_NPM,
-        Program::Python => return None,
-    };
+pub fn other_manager(id: ManagerId, path: &Path) -> Option<&'static str> {
     let real = path.canonicalize().ok()?;
-    named(real.file_name()?, others).or_else(|| named(&last_command(path)?, others))
+    other(id, real.file_name()?).or_else(|| other(id, &last_command(path)?))
 }
 
-/// The one of `names` that is the name of a program's file.
-fn named(file: &OsStr, names: &[&'static str]) -> Option<&'static str> {
+/// The manager, other than `id`, whose name a program's file has.
+fn other(id: ManagerId, file: &OsStr) -> Option<&'static str> {
     let file = file.to_str()?;
     let name = SCRIPT_SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix)).unwrap_or(file);
-    names.iter().find(|known| **known == name).copied()
+    let is_other = |runs| matches!(runs, Runs::Manager(other) if other != id);
+    uncovered(name)
+        .or_else(|| named(name.as_bytes()).filter(|name| is_other(name.runs)).map(|name| name.stem))
 }
 
 /// The program that a whole, short shell script runs last: what it comes to, unless it has ended before. One that is
@@ -137,7 +129,7 @@ mod tests {
             ("#!/usr/bin/python3\nimport uv\nuv\n", None),
             ("\u{7f}ELF uv", None),
         ] {
-            assert_eq!(other_manager(Program::Pip, &file("pip", content)), other, "{content}");
+            assert_eq!(other_manager(ManagerId::Pip, &file("pip", content)), other, "{content}");
         }
         for (target, other) in [
             ("pnpm", Some("pnpm")),
@@ -152,7 +144,7 @@ mod tests {
             let link = folder.path().join("npm");
             drop(fs::remove_file(&link));
             symlink(file(target, ""), &link).unwrap();
-            assert_eq!(other_manager(Program::Npm, &link), other, "{target}");
+            assert_eq!(other_manager(ManagerId::Npm, &link), other, "{target}");
         }
     }
 
@@ -169,7 +161,7 @@ mod tests {
             ("#!/bin/sh\n'''exec' /ab/python3.11 \"$0\" -E \"$@\"\n", None),
         ] {
             fs::write(&path, content).unwrap();
-            assert_eq!(isolating_option(Program::Pip, &path).as_deref(), option, "{content}");
+            assert_eq!(isolating_option(ManagerId::Pip, &path).as_deref(), option, "{content}");
         }
     }
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
-use scfw_core::invocation::{Install, Invocation, Program, PythonModule, Refusal, classify};
+use scfw_core::manager::{Install, Invocation, Launch, Runtime, classify, manager};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
@@ -27,7 +27,7 @@ use crate::gate::verify::{is_dry_run, purpose_of_install};
 use crate::record::record;
 use crate::record::sender;
 use crate::route::call::Call;
-use crate::route::exec::{exec, pass_on_own_path};
+use crate::route::exec::{c_string, exec, pass_on_own_path};
 use crate::route::executable::{is_python, isolating_option, other_manager};
 use crate::route::locate::{Located, is_shim, locate, own_program};
 use crate::status;
@@ -59,16 +59,14 @@ pub fn route(call: &Call<'_>) -> i32 {
 /// script above all, may still run a manager in its own place, and that is to be seen. A typed Python that only asks
 /// pip something goes through here once more.
 fn becomes_manager(call: &Call<'_>, invocation: &Invocation) -> bool {
-    call.is_noticed()
-        || matches!(invocation, Invocation::Install(_))
-        || matches!(call.program(), Some(Program::Pip | Program::Npm | Program::Npx))
+    call.is_noticed() || matches!(invocation, Invocation::Install(_)) || call.manager().is_some()
 }
 
-/// The environment of an npm that installs nothing, where a script below an armed run has taken the gate out of
-/// `NODE_OPTIONS`: npm would refuse to work, and what it starts would be without a gate.
+/// The environment of a manager on Node that installs nothing, where a script below an armed run has taken the gate out of
+/// `NODE_OPTIONS`: the manager would refuse to work, and what it starts would be without a gate.
 fn rearmed(call: &Call<'_>) -> Option<Vec<CString>> {
     let verifier = std::env::var_os(env::SCFW_GATE_VERIFIER)?;
-    matches!(call.program()?, Program::Npm | Program::Npx).then_some(())?;
+    (manager(call.manager()?).hold().runtime == Runtime::Node).then_some(())?;
     let gates = Gates::present()?;
     let run = std::env::var_os(env::SCFW_GATE_RUN);
     let executable = std::env::var_os(env::SCFW_GATE_EXECUTABLE).unwrap_or_default();
@@ -132,12 +130,12 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
             return status::BLOCKED;
         }
     }
-    // Only a dry run of scfw's own hangs on npm's option.
-    if let Some(refusal) = install.refusal.filter(|refusal| *refusal != Refusal::NpmNoDryRun || is_dry_run())
-    {
-        return run.refuse(refusal.message());
+    // Only a dry run of scfw's own hangs on the manager's option.
+    let of_dry_run = install.dry_run_refusal.filter(|_| is_dry_run());
+    if let Some(refusal) = install.refusal.or(of_dry_run) {
+        return run.refuse(refusal.0);
     }
-    if let Some(other) = call.program().and_then(|program| other_manager(program, &located.path)) {
+    if let Some(other) = call.manager().and_then(|id| other_manager(id, &located.path)) {
         return run.refuse(&format!(
             "{} is {other}, which scfw does not verify, so nothing is installed by the name {}; take it off PATH, or \
              name the program that is meant: scfw run --executable PATH {1} …",
@@ -145,11 +143,12 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
             sanitise(&call.name().to_string_lossy())
         ));
     }
-    if let Some(option) = call.program().and_then(|program| isolating_option(program, &located.path)) {
+    if let Some(option) = call.manager().and_then(|id| isolating_option(id, &located.path)) {
         return run.refuse(&format!(
-            "{} starts Python with {option}, which keeps scfw's gate out; run \"python -m pip\" with the same \
+            "{} starts Python with {option}, which keeps scfw's gate out; run \"python -m {}\" with the same \
              interpreter instead",
-            sanitise(&located.path.to_string_lossy())
+            sanitise(&located.path.to_string_lossy()),
+            install.manager.name()
         ));
     }
     match screening::screen(install, &settings) {
@@ -228,9 +227,11 @@ impl Run<'_> {
             withheld: &self.withheld(),
         };
         let environment = arming.environment(std::env::vars_os());
-        let failed = match self.install.module {
-            Some(module) => hand_over_bootstrapped(self.call, &located, module, &environment),
-            None => hand_over(self.call, Some(located), Some(&environment)),
+        let failed = match self.install.launch {
+            Launch::Bootstrapped { option, arguments } => {
+                hand_over_bootstrapped(self.call, &located, option, arguments, &environment)
+            }
+            Launch::AsTyped => hand_over(self.call, Some(located), Some(&environment)),
         };
         // The real program did not start: no gate could have reported.
         if let Some(run) = run {
@@ -305,11 +306,17 @@ fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CS
     if environment.is_none() {
         pass_on_own_path(&located.path);
     }
-    let path = crate::route::exec::c_string(located.path.as_os_str());
+    let path = c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, &located, &path);
     let is_chosen = call.executable.is_some() && !call.is_noticed();
-    if is_chosen && is_python(&located.path) && call.program() == Some(Program::Pip) {
-        arguments.extend([c"-m", c"pip"]);
+    let module = match call.manager().map(|id| manager(id).hold().runtime) {
+        Some(Runtime::Python { module }) if is_chosen && is_python(&located.path) => {
+            Some(c_string(OsStr::new(module)))
+        }
+        _ => None,
+    };
+    if let Some(module) = &module {
+        arguments.extend([c"-m", module]);
     }
     arguments.extend(call.arguments);
     run(&located.path, &arguments, environment)
@@ -330,26 +337,28 @@ fn leading_words<'a>(call: &Call<'a>, located: &Located, path: &'a CStr) -> Vec<
     words
 }
 
-/// Runs `python … -m pip` with the gate loaded by hand, in place of `-m pip`.
+/// Runs `python … -m MODULE` with the gate loaded by hand, in place of `-m MODULE`. `-m` stands in the argument at `option`,
+/// and what belongs to the manager begins at `first`.
 fn hand_over_bootstrapped(
     call: &Call<'_>,
     located: &Located,
-    module: PythonModule,
+    option: usize,
+    first: usize,
     environment: &[CString],
 ) -> i32 {
-    let bootstrap = crate::route::exec::c_string(OsStr::new(PYTHON_BOOTSTRAP));
-    let cluster = call.arguments.get(module.option).map_or("", |option| option.to_str().unwrap_or_default());
+    let bootstrap = c_string(OsStr::new(PYTHON_BOOTSTRAP));
+    let cluster = call.arguments.get(option).map_or("", |option| option.to_str().unwrap_or_default());
     // `-sEm` keeps its other letters; what follows the `m` was the module.
     let kept = cluster.split('m').next().unwrap_or_default();
-    let kept = crate::route::exec::c_string(OsStr::new(if kept == "-" { "" } else { kept }));
-    let path = crate::route::exec::c_string(located.path.as_os_str());
+    let kept = c_string(OsStr::new(if kept == "-" { "" } else { kept }));
+    let path = c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, located, &path);
-    arguments.extend(call.arguments.get(..module.option).unwrap_or_default());
+    arguments.extend(call.arguments.get(..option).unwrap_or_default());
     if !kept.is_empty() {
         arguments.push(&kept);
     }
     arguments.extend([c"-c", &bootstrap]);
-    arguments.extend(call.arguments.get(module.arguments..).unwrap_or_default());
+    arguments.extend(call.arguments.get(first..).unwrap_or_default());
     run(&located.path, &arguments, Some(environment))
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use scfw_core::config::Settings;
 use scfw_core::exemption;
-use scfw_core::invocation::{Install, Screen};
+use scfw_core::manager::{Install, Request};
 use scfw_core::screen::{self, NpmRequest, Screened};
 use scfw_core::verify::{FindingSeverity, Verification, VerifierError, verifiers, verify};
 
@@ -36,39 +36,39 @@ fn is_in_prefix(command: &str) -> bool {
 
 /// What is named, unless it takes too long to read. Then it is read on a thread that goes with this process: the manager
 /// takes its place.
-fn collect(screen: &Screen) -> Option<Screened> {
+fn collect(request: &Request) -> Option<Screened> {
     let directory = std::env::current_dir().unwrap_or_default();
     let (sender, receiver) = channel();
     let started = {
-        let (screen, directory) = (screen.clone(), directory.clone());
+        let (request, directory) = (request.clone(), directory.clone());
         // Where nobody waits any more, nobody wants it.
-        thread::Builder::new().spawn(move || drop(sender.send(read(&screen, &directory))))
+        thread::Builder::new().spawn(move || drop(sender.send(read(&request, &directory))))
     };
     match started {
         Ok(_) => receiver.recv_timeout(PATIENCE).ok(),
         // No thread is to be had.
-        Err(_) => Some(read(screen, &directory)),
+        Err(_) => Some(read(request, &directory)),
     }
 }
 
-fn read(screen: &Screen, directory: &Path) -> Screened {
-    match screen {
-        Screen::Pip(request) => screen::pip(request, directory, &|name| std::env::var(name).ok()),
+fn read(request: &Request, directory: &Path) -> Screened {
+    match request {
+        Request::Python(request) => screen::pip(request, directory, &|name| std::env::var(name).ok()),
         // npx runs what is installed globally, which npm alone could say: a program of that name may be it.
-        Screen::Npm(request) if request.executes => {
+        Request::Node(request) if request.executes => {
             let is_fetched = |spec: &&String| locate(OsStr::new(spec)).is_none() && !is_in_prefix(spec);
             let specs = request.specs.iter().filter(is_fetched).cloned().collect();
             screen::npm(&NpmRequest { specs, ..request.clone() }, directory)
         }
-        Screen::Npm(request) => screen::npm(request, directory),
-        Screen::Nothing => Screened::default(),
+        Request::Node(request) => screen::npm(request, directory),
+        Request::Unknown => Screened::default(),
     }
 }
 
 /// Looks up what `install` already names.
 pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
     let start = Instant::now();
-    let Some(Screened { targets, unread }) = collect(&install.screen) else {
+    let Some(Screened { targets, unread }) = collect(&install.request) else {
         let unread = format!("what is named was not read within {} seconds", PATIENCE.as_secs());
         return Ok(Outcome { blocked: None, unread: vec![unread] });
     };
@@ -78,7 +78,7 @@ pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, Verifie
     }
     let mut settings = settings.clone();
     settings.deadline = settings.deadline.min(PATIENCE.saturating_sub(start.elapsed()));
-    let mut verification = verify(&settings, &verifiers(&settings)?, targets);
+    let mut verification = verify(&settings, &verifiers(&settings, Some(install.manager))?, targets);
     for (_, findings) in &mut verification.targets {
         findings.retain(|finding| finding.severity == FindingSeverity::Critical);
     }

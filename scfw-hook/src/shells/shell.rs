@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use scfw_core::files::{Kept, read_text};
 
 use crate::shells::rc_files::fill;
-use crate::shells::shims;
+use crate::shells::{names, shims};
 
 /// Largest saved script that is read, in bytes.
 const LARGEST_SCRIPT: u64 = 1024 * 1024;
@@ -46,8 +46,13 @@ impl Shell {
             Self::Fish => include_str!("../../../shell/init.fish"),
         };
         let [hook, scfw, session_shims] = [hook, scfw, session_shims].map(|path| self.quote(path));
-        let values =
-            [("SCFW_HOOK", hook.as_str()), ("SCFW_PROGRAM", &scfw), ("SCFW_SESSION_SHIMS", &session_shims)];
+        let names = names::placeholders(self);
+        let mut values = vec![
+            ("SCFW_HOOK", hook.as_str()),
+            ("SCFW_PROGRAM", &scfw),
+            ("SCFW_SESSION_SHIMS", &session_shims),
+        ];
+        values.extend(names.iter().map(|(placeholder, value)| (*placeholder, value.as_str())));
         fill(script, &values)
     }
 

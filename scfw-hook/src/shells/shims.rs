@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use scfw_core::invocation::Program;
+use scfw_programs::{Presence, program};
 
 use crate::gate::arm::create_private;
 use crate::route::locate::locate;
@@ -102,7 +102,10 @@ fn routed_names() -> BTreeSet<String> {
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| Program::from_name(name).is_some() && locate(OsStr::new(name)).is_some())
+        .filter(|name| {
+            program(name.as_bytes()).is_some_and(|known| known.presence != Presence::Untyped)
+                && locate(OsStr::new(name)).is_some()
+        })
         .collect()
 }
 

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::package::{Ecosystem, Package};
+use crate::manager::Manager;
+use crate::package::Package;
 
 /// By how much clocks may differ without anybody being wrong.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -15,6 +16,8 @@ pub(super) struct Young<'a> {
     pub(super) minimum: SignedDuration,
     pub(super) now: Timestamp,
     pub(super) instead: Instead<'a>,
+    /// The manager whose user is told.
+    pub(super) manager: &'static dyn Manager,
 }
 
 /// Which version could be installed in its place.
@@ -29,7 +32,7 @@ pub(super) enum Instead<'a> {
 
 /// The sentence: how old it is, when it will be old enough, and what to install until then.
 pub(super) fn young(young: &Young<'_>) -> String {
-    let Young { package, published, minimum, now, instead } = young;
+    let Young { package, published, minimum, now, instead, manager } = young;
     let age = now.duration_since(*published);
     let publication = if age < -SKEW {
         format!(
@@ -45,22 +48,16 @@ pub(super) fn young(young: &Young<'_>) -> String {
     let instead = match instead {
         Instead::Unknown => String::new(),
         Instead::Nothing => "; no version of it is yet".to_owned(),
-        Instead::Version(version) => {
-            format!("; {version} is the newest version that already is: {}", command(package, version))
-        }
+        Instead::Version(version) => format!(
+            "; {version} is the newest version that already is: {}",
+            manager.install_command(package, version)
+        ),
     };
     format!(
         "Package {package} {publication} will be old enough ({}) on {} UTC{instead}",
         span(*minimum),
         minute(round_up(from))
     )
-}
-
-fn command(package: &Package, version: &str) -> String {
-    match package.ecosystem {
-        Ecosystem::Npm => format!("npm install {}@{version}", package.name),
-        Ecosystem::PyPi => format!("pip install '{}=={version}'", package.key()),
-    }
 }
 
 /// `40 minutes`, `30 hours`, `3 days`: in whole units, of which there are at least two where there can be.
@@ -88,6 +85,8 @@ fn minute(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manager::adviser;
+    use crate::package::Ecosystem;
     use proptest::prelude::*;
 
     fn say(published: &str, hours: i64, instead: Instead<'_>, ecosystem: Ecosystem) -> String {
@@ -100,6 +99,7 @@ mod tests {
             minimum: SignedDuration::from_hours(hours),
             now,
             instead,
+            manager: adviser(None, ecosystem),
         })
     }
 
@@ -154,7 +154,7 @@ mod tests {
             let package = Package::new(Ecosystem::Npm, "a", Some("1.0.0"));
             let minimum = SignedDuration::from_hours(hours);
             let instead = Instead::Unknown;
-            let sentence = young(&Young { package: &package, published, minimum, now, instead });
+            let sentence = young(&Young { package: &package, published, minimum, now, instead, manager: adviser(None, Ecosystem::Npm) });
             prop_assert!(sentence.starts_with("Package a@1.0.0 "));
             prop_assert!(round_up(published) >= published && round_up(published).as_second() - published.as_second() < 60);
         }

@@ -1,4 +1,4 @@
-//! The Python interpreter behind a pip, and where it finds packages.
+//! The Python interpreter behind a manager, and where it finds packages.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use scfw_core::files::read_head;
-use scfw_core::inventory::pip::Environment;
-use scfw_core::invocation::Program;
+use scfw_core::inventory::site_packages::Environment;
+use scfw_programs::{Runs, Suffix, named, program};
 
 use crate::route::locate::locate;
 use crate::terminal::answer::{AskError, ask};
@@ -23,7 +23,7 @@ const SCRIPT_HEAD: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InterpreterError {
     /// A script that is started by something else.
-    #[error("{} is no Python and no pip whose Python is known; name the Python with --executable", .0.display())]
+    #[error("{} is no Python and no program whose Python is known; name the Python with --executable", .0.display())]
     Unknown(PathBuf),
     /// It did not answer.
     #[error("{} could not be asked where its packages are", path.display())]
@@ -38,7 +38,7 @@ pub(super) enum InterpreterError {
     Answer(PathBuf),
 }
 
-/// The environment of `executable`, which is a Python or a pip.
+/// The environment of `executable`, which is a Python or a manager on one.
 pub(super) fn environment(executable: &Path) -> Result<Environment, InterpreterError> {
     let path = interpreter(executable).ok_or_else(|| InterpreterError::Unknown(executable.to_owned()))?;
     let mut command = Command::new(&path);
@@ -66,7 +66,7 @@ fn parse(answer: &[u8]) -> Option<Environment> {
 }
 
 /// The interpreter that runs `executable`: itself, the one that its first lines name, or, for what a version manager
-/// puts in pip's place, the Python beside it.
+/// puts in its place, the Python beside it.
 fn interpreter(executable: &Path) -> Option<PathBuf> {
     let name = executable.file_name()?.to_str()?;
     if is_python(OsStr::new(name)) {
@@ -78,7 +78,7 @@ fn interpreter(executable: &Path) -> Option<PathBuf> {
 }
 
 fn is_python(name: &OsStr) -> bool {
-    name.to_str().and_then(Program::from_name) == Some(Program::Python)
+    named(name.as_bytes()).is_some_and(|name| name.runs == Runs::Python)
 }
 
 /// The Python that a script's first line names, or its second where the path is too long for the first.
@@ -102,9 +102,10 @@ fn named_by(script: &[u8]) -> Option<PathBuf> {
     is_python(path.file_name()?).then(|| path.to_owned())
 }
 
-/// `python3.11` beside `pip3.11`.
+/// `python3.11` beside a manager's `…3.11`.
 fn beside(executable: &Path, name: &str) -> Option<PathBuf> {
-    let version = name.strip_prefix("pip").filter(|_| Program::from_name(name) == Some(Program::Pip))?;
+    let known = program(name.as_bytes()).filter(|known| known.suffix == Suffix::Version)?;
+    let version = name.strip_prefix(known.stem)?;
     let candidates = [format!("python{version}"), "python3".to_owned()];
     let shown: usize = if version.is_empty() { 2 } else { 1 };
     candidates.iter().take(shown).map(|name| executable.with_file_name(name)).find(|path| path.is_file())

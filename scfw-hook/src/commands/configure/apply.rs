@@ -15,6 +15,7 @@ use super::inheritance::Inheritance;
 use super::{Wishes, datadog};
 use crate::files::config_file::{Setting, edit};
 use crate::files::transaction::Transaction;
+use crate::shells::coverage::uncovered;
 use crate::shells::rc_files::{Change, Home, Integration};
 use crate::shells::required_routes::{Removal, refuse_removal};
 use crate::shells::shell::{Shell, scfw_program, scripts_directory};
@@ -165,6 +166,9 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
         suggest_leaving_preload();
     }
     let agent = datadog::tell_agent(&wanted, agent_file.as_deref());
+    if let Ok(settings) = setup.settings(wishes.scfw_home.as_deref()) {
+        tell_uncovered(&settings);
+    }
     suggest_new_shell(&changes);
     Ok(agent)
 }
@@ -264,6 +268,13 @@ fn remove_scripts(data: &Path) {
         let _absent_or_harmless = fs::remove_file(shell.saved_script(data));
     }
     let _absent_or_of_others = fs::remove_dir(scripts_directory(data));
+}
+
+/// Names the managers on this machine that scfw leaves alone.
+fn tell_uncovered(settings: &Settings) {
+    for manager in uncovered(Some(settings)) {
+        output::print(&format!("{}\n", sanitise(&manager.to_string())));
+    }
 }
 
 /// Says what became of each file.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
-use scfw_core::invocation::Manager;
+use scfw_core::manager::ManagerId;
 use scfw_core::telemetry::Action;
 
 use super::apply::{Setup, installed_shells};
@@ -33,7 +33,7 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
     let settings = setup.settings(None)?;
     let managers = choose(
         "Which package managers should scfw watch?",
-        &Manager::ALL.map(|manager| (manager, manager.name(), settings.managers.contains(&manager))),
+        &ManagerId::ALL.map(|manager| (manager, manager.name(), settings.managers.contains(&manager))),
     )?;
     let configured = setup.home.configured();
     let proposed = if configured.is_empty() { installed_shells() } else { configured.clone() };
@@ -66,7 +66,7 @@ fn ask_about_preload(setup: &Setup) -> Result<Option<bool>> {
         return Ok(None);
     }
     let preload = Confirm::new()
-        .with_prompt("Load the preload library too, for programs that call pip or npm by an absolute path?")
+        .with_prompt("Load the preload library too, for programs that call a manager by its absolute path?")
         .default(setup.has_preload)
         .interact()
         .map_err(io::Error::from)?;

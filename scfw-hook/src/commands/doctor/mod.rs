@@ -7,15 +7,18 @@ mod world;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use scfw_core::config::{POLICY_NAME, RequiredRoute, Settings};
+use scfw_core::manager::{ALL, Manager};
 use scfw_core::package::{Ecosystem, Package, Target};
 use scfw_core::text::{escape_json, sanitise};
 use scfw_core::verify::{verifiers, verify};
+use scfw_programs::program;
 use serde::Serialize;
 
-use self::route::{Manager, Route, Tested};
+use self::route::{Route, Tested};
 use self::world::LittleWorld;
 use super::store_age::StoreAge;
 use super::{Doctor, fail};
@@ -23,6 +26,8 @@ use crate::gate::arm::{self, Gates};
 use crate::gate::run_notes;
 use crate::route::locate::locate;
 use crate::route::locate::own_program;
+use crate::shells::coverage::uncovered;
+use crate::shells::names;
 use crate::shells::required_routes;
 use crate::shells::shell::Shell;
 use crate::shells::shield::Shield;
@@ -106,6 +111,7 @@ pub(super) fn run(options: &Doctor) -> i32 {
     for (manager, program) in programs() {
         report.add(gate(&world, manager, program));
     }
+    report.add(coverage(settings.as_ref().ok()));
     if let Ok(settings) = &settings {
         report.add(shim_route(&world, settings));
     }
@@ -147,7 +153,10 @@ impl Report {
             let json = serde_json::json!({"ok": is_ok && is_any_gated, "checks": self.checks});
             output::print(&format!("{}\n", escape_json(&format!("{json:#}"))));
         } else if is_ok && !is_any_gated {
-            output::print("Neither pip nor npm was found on PATH, so there is nothing to protect.\n");
+            output::print(&format!(
+                "None of {} was found on PATH, so there is nothing to protect.\n",
+                names::managers("and")
+            ));
         }
         if is_ok && is_any_gated { status::OK } else { BROKEN }
     }
@@ -155,7 +164,7 @@ impl Report {
 
 fn configuration(settings: &Result<Settings, scfw_core::config::ConfigError>) -> Check {
     let complaints = match settings {
-        Ok(settings) => match verifiers(settings) {
+        Ok(settings) => match verifiers(settings, None) {
             Ok(_) => settings.complaints().iter().map(|complaint| sanitise(complaint).into_owned()).collect(),
             Err(error) => vec![describe(&error)],
         },
@@ -173,7 +182,7 @@ fn feeds(settings: &Settings, offline: bool) -> Check {
     if offline || settings.offline {
         return Check::new("feeds", "OSV, Datadog", Outcome::Absent, "not asked: offline");
     }
-    let Ok(verifiers) = verifiers(settings) else {
+    let Ok(verifiers) = verifiers(settings, None) else {
         return Check::new(
             "feeds",
             "OSV, Datadog",
@@ -260,17 +269,34 @@ fn unreported_runs(settings: &Settings) -> Check {
     check
 }
 
-/// Every pip and npm on `PATH`, each file once, by the name under which it is found first.
-fn programs() -> Vec<(Manager, PathBuf)> {
+/// The managers on `PATH` that no test below is about.
+fn coverage(settings: Option<&Settings>) -> Check {
+    let uncovered = uncovered(settings);
+    let detail = match uncovered.len() {
+        0 => "every manager on PATH is covered".to_owned(),
+        count => format!("{count} on PATH are not covered"),
+    };
+    let outcome = if uncovered.is_empty() { Outcome::Ok } else { Outcome::Absent };
+    let transcript = uncovered.iter().map(|manager| sanitise(&manager.to_string()).into_owned()).collect();
+    Check { transcript, ..Check::new("coverage", "managers", outcome, detail) }
+}
+
+/// Whether a program of that file name is `manager` under its own name, with whatever version.
+fn is_named(manager: &dyn Manager, name: &OsStr) -> bool {
+    program(name.as_bytes()).is_some_and(|known| known.stem == manager.id().name())
+}
+
+/// Every manager on `PATH`, each file once, by the name under which it is found first.
+fn programs() -> Vec<(&'static dyn Manager, PathBuf)> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    for manager in Manager::ALL {
+    for manager in ALL {
         let mut of_manager = Vec::new();
         for directory in std::env::split_paths(&path) {
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name();
-                let is_first = manager.is_name(&name)
+                let is_first = is_named(manager, &name)
                     && locate(&name).is_some_and(|located| located.path == entry.path());
                 if is_first && seen.insert(fs::canonicalize(entry.path()).unwrap_or(entry.path())) {
                     of_manager.push((manager, entry.path()));
@@ -285,7 +311,7 @@ fn programs() -> Vec<(Manager, PathBuf)> {
     found
 }
 
-fn gate(world: &LittleWorld, manager: Manager, program: PathBuf) -> Check {
+fn gate(world: &LittleWorld, manager: &dyn Manager, program: PathBuf) -> Check {
     let subject = sanitise(&program.to_string_lossy()).into_owned();
     if !route::starts(world, &program) {
         // A version manager's shim for a version that is not in use, mostly.
@@ -301,8 +327,8 @@ fn gate(world: &LittleWorld, manager: Manager, program: PathBuf) -> Check {
 fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
     let directory = shims::directory(&settings.directories.data);
     let subject = sanitise(&directory.to_string_lossy()).into_owned();
-    let managers: Vec<Manager> =
-        Manager::ALL.into_iter().filter(|manager| directory.join(manager.name()).exists()).collect();
+    let managers: Vec<&dyn Manager> =
+        ALL.into_iter().filter(|manager| directory.join(manager.id().name()).exists()).collect();
     if managers.is_empty() {
         return Check::new("shims", subject, Outcome::Absent, "not set up (scfw configure --shims)");
     }
@@ -318,8 +344,9 @@ fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
     let of_session = shims::session_directory(&settings.directories.data);
     let behind = managers.iter().find_map(|manager| {
         let mut others = std::env::split_paths(&path).filter(|entry| *entry != of_session);
-        let first = others.find(|entry| entry.join(manager.name()).is_file())?;
-        (first != directory).then(|| format!("{} comes first on PATH", first.join(manager.name()).display()))
+        let first = others.find(|entry| entry.join(manager.id().name()).is_file())?;
+        (first != directory)
+            .then(|| format!("{} comes first on PATH", first.join(manager.id().name()).display()))
     });
     if let Some(behind) = behind {
         return Check::new("shims", subject, Outcome::Failed, sanitise(&behind));
@@ -337,7 +364,7 @@ fn preload_route(world: &LittleWorld) -> Check {
         }
     };
     let subject = sanitise(&shield.library.to_string_lossy()).into_owned();
-    let present = Manager::ALL.into_iter().filter(|manager| locate(OsStr::new(manager.name())).is_some());
+    let present = ALL.into_iter().filter(|manager| locate(OsStr::new(manager.id().name())).is_some());
     let tests = present.map(|manager| Route::Preload(shield.clone()).test(world, manager));
     let mut check = all_tested("preload", subject, tests);
     if !is_exported && check.outcome == Outcome::Ok {
@@ -353,7 +380,7 @@ fn shell_route(world: &LittleWorld, shell: Shell) -> Check {
     if !crate::shells::rc_files::is_configured(shell) {
         return Check::new("shell", shell.name(), Outcome::Absent, "not set up (scfw configure)");
     }
-    let present = Manager::ALL.into_iter().filter(|manager| locate(OsStr::new(manager.name())).is_some());
+    let present = ALL.into_iter().filter(|manager| locate(OsStr::new(manager.id().name())).is_some());
     all_tested(
         "shell",
         shell.name().to_owned(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
-use scfw_core::invocation::Program;
+use scfw_core::manager::Manager;
 use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
 
@@ -26,45 +26,6 @@ use crate::status;
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Most that is read of what a command has printed, in bytes.
 const MOST_SHOWN: u64 = 64 * 1024 * 1024;
-
-/// A manager to test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manager {
-    Pip,
-    Npm,
-}
-
-impl Manager {
-    pub(super) const ALL: [Self; 2] = [Self::Pip, Self::Npm];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pip => "pip",
-            Self::Npm => "npm",
-        }
-    }
-
-    /// Whether a program of that name is this manager.
-    pub(super) fn is_name(self, name: &OsStr) -> bool {
-        let program = name.to_str().and_then(Program::from_name);
-        matches!((self, program), (Self::Pip, Some(Program::Pip)) | (Self::Npm, Some(Program::Npm)))
-    }
-
-    const fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Pip => &["install", "--no-cache-dir", "--target", "packages"],
-            Self::Npm => &["install"],
-        }
-    }
-
-    /// The file that shows that the clean package was installed.
-    const fn installed(self) -> &'static str {
-        match self {
-            Self::Pip => "packages/scfw_selftest_clean.py",
-            Self::Npm => "node_modules/scfw-selftest-clean/package.json",
-        }
-    }
-}
 
 /// The way on which a call reaches scfw.
 #[derive(Debug)]
@@ -99,17 +60,19 @@ struct Ended {
 
 impl Route {
     /// Installs a clean and a malicious package on this route.
-    pub(super) fn test(&self, world: &LittleWorld, manager: Manager) -> Tested {
+    pub(super) fn test(&self, world: &LittleWorld, manager: &dyn Manager) -> Tested {
         let mut tested = Tested::default();
         for package in [CLEAN, CARRIER] {
-            tested.transcript.push(format!("$ {} install {package}", manager.name()));
+            tested.transcript.push(format!("$ {} install {package}", manager.id().name()));
             let outcome = world.folder().and_then(|folder| {
                 let ended = self.install(world, manager, package, &folder)?;
                 Ok((folder, ended))
             });
             match outcome {
                 Ok((folder, ended)) => tested.judge(world, manager, package, &folder, &ended),
-                Err(error) => tested.failures.push(format!("{} could not be run ({error})", manager.name())),
+                Err(error) => {
+                    tested.failures.push(format!("{} could not be run ({error})", manager.id().name()));
+                }
             }
         }
         tested
@@ -118,7 +81,7 @@ impl Route {
     fn install(
         &self,
         world: &LittleWorld,
-        manager: Manager,
+        manager: &dyn Manager,
         package: &str,
         folder: &Path,
     ) -> io::Result<Ended> {
@@ -126,12 +89,12 @@ impl Route {
             Self::Hook(program) => {
                 let hook = own_program().ok_or_else(|| io::Error::other("scfw-hook is not beside scfw"))?;
                 let mut command = Command::new(hook);
-                command.arg(program).args(manager.arguments()).arg(package);
+                command.arg(program).args(manager.self_test().install).arg(package);
                 command
             }
             Self::Path => {
-                let mut command = Command::new(manager.name());
-                command.args(manager.arguments()).arg(package);
+                let mut command = Command::new(manager.id().name());
+                command.args(manager.self_test().install).arg(package);
                 command
             }
             Self::Shell(shell) => {
@@ -146,8 +109,8 @@ impl Route {
                 };
                 command.args(["-i", "-c"]).arg(format!(
                     "{home}; {} {} {package}",
-                    manager.name(),
-                    manager.arguments().join(" ")
+                    manager.id().name(),
+                    manager.self_test().install.join(" ")
                 ));
                 if *shell != Shell::Fish {
                     // What the others take for their own name.
@@ -157,11 +120,11 @@ impl Route {
                 command
             }
             Self::Preload(_) => {
-                let program = locate(OsStr::new(manager.name()))
-                    .ok_or_else(|| io::Error::other(format!("{} is not on PATH", manager.name())))?;
+                let program = locate(OsStr::new(manager.id().name()))
+                    .ok_or_else(|| io::Error::other(format!("{} is not on PATH", manager.id().name())))?;
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", "\"$@\"", "sh"]).arg(program.path);
-                command.args(manager.arguments()).arg(package);
+                command.args(manager.self_test().install).arg(package);
                 command
             }
         };
@@ -174,7 +137,14 @@ impl Route {
 }
 
 impl Tested {
-    fn judge(&mut self, world: &LittleWorld, manager: Manager, package: &str, folder: &Path, ended: &Ended) {
+    fn judge(
+        &mut self,
+        world: &LittleWorld,
+        manager: &dyn Manager,
+        package: &str,
+        folder: &Path,
+        ended: &Ended,
+    ) {
         let refusal = ended.errors.lines().find_map(|line| line.strip_prefix("scfw: "));
         if package == CLEAN
             && ended.status == Some(status::UNVERIFIED)
@@ -185,7 +155,7 @@ impl Tested {
         }
         let malware_has_run = world.malware_has_run();
         let is_good = if package == CLEAN {
-            ended.status == Some(0) && folder.join(manager.installed()).is_file()
+            ended.status == Some(0) && folder.join(manager.self_test().installed).is_file()
         } else {
             // Only our own word counts, not that the command failed somehow.
             ended.status == Some(status::BLOCKED)
@@ -206,13 +176,13 @@ impl Tested {
         let shown = ended.shown.lines().chain(ended.errors.lines());
         self.transcript.extend(shown.map(|line| sanitise(line).into_owned()));
         self.failures.push(match (package == CLEAN, ended.status) {
-            (_, None) => format!("{} install {package} did not end in time", manager.name()),
+            (_, None) => format!("{} install {package} did not end in time", manager.id().name()),
             (true, Some(status)) => {
-                format!("a clean package was not installed by {} (status {status})", manager.name())
+                format!("a clean package was not installed by {} (status {status})", manager.id().name())
             }
-            (false, _) if malware_has_run => format!("malware RAN in {} install", manager.name()),
+            (false, _) if malware_has_run => format!("malware RAN in {} install", manager.id().name()),
             (false, Some(status)) => {
-                format!("scfw did not stop malware in {} install (status {status})", manager.name())
+                format!("scfw did not stop malware in {} install (status {status})", manager.id().name())
             }
         });
     }

@@ -1,4 +1,4 @@
-//! The little world of the self-test: a clean package, and one whose dependency is malicious, for pip and npm.
+//! The little world of the self-test: a clean package, and one whose dependency is malicious, in each ecosystem.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::process::Command;
 
 use scfw_core::env;
 use scfw_core::files::create_private;
+use scfw_core::manager::{ALL, Servers};
 use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
@@ -85,14 +86,16 @@ impl LittleWorld {
         std::fs::remove_file(&self.canary).is_ok()
     }
 
-    /// Gives `command` this world, and takes the user's settings of pip, npm, scfw and its telemetry away. `PATH`,
+    /// Gives `command` this world, and takes the user's settings of the managers, scfw and its telemetry away. `PATH`,
     /// `HOME` and everything else stay as they are: they are what is tested.
     pub(super) fn surround(&self, command: &mut Command, folder: &Path) {
         for (name, _) in std::env::vars_os() {
             let is_setting = name.to_str().is_none_or(|name| {
                 let lower = name.to_ascii_lowercase();
-                ["scfw_", "dd_", "otel_", "pip_", "npm_config_", "node_options", "pythonpath"]
+                let of_managers = ALL.into_iter().flat_map(|manager| manager.self_test().variables);
+                ["scfw_", "dd_", "otel_", "node_options", "pythonpath"]
                     .iter()
+                    .chain(of_managers)
                     .any(|prefix| lower.starts_with(prefix))
                     || lower.ends_with("_proxy")
             });
@@ -107,16 +110,11 @@ impl LittleWorld {
             .env(env::SCFW_LOG_FILE, self.log())
             .env(env::SCFW_OSV_API_URL, self.world.osv_url())
             .env(env::SCFW_OSV_BULK_URL, self.world.osv_bulk_url())
-            .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url())
-            .env("PIP_CONFIG_FILE", "/dev/null")
-            .env("PIP_INDEX_URL", self.world.index_url())
-            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-            .env("npm_config_userconfig", self.place.join("npmrc"))
-            .env("npm_config_globalconfig", self.place.join("global-npmrc"))
-            .env("npm_config_registry", self.world.registry_url())
-            .env("npm_config_cache", self.place.join("cache"))
-            .env("npm_config_update_notifier", "false")
-            .env("npm_config_audit", "false")
-            .env("npm_config_fund", "false");
+            .env(env::SCFW_DD_DATASET_URL, self.world.datadog_url());
+        let [index, registry] = [self.world.index_url(), self.world.registry_url()];
+        let servers = Servers { index: &index, registry: &registry, place: &self.place };
+        for manager in ALL {
+            command.envs((manager.self_test().settings)(&servers));
+        }
     }
 }

@@ -13,9 +13,9 @@ fn install(line: &str) -> Install {
 }
 
 fn request(line: &str) -> NpmRequest {
-    match install(line).screen {
-        Screen::Npm(request) => request,
-        Screen::Pip(_) | Screen::Nothing => panic!("npm {line} names something"),
+    match install(line).request {
+        Request::Node(request) => request,
+        Request::Python(_) | Request::Unknown => panic!("npm {line} names something"),
     }
 }
 
@@ -120,9 +120,9 @@ fn what_takes_no_notice_of_a_dry_run_is_an_install() {
 #[test]
 fn npx_names_the_package_that_it_would_fetch() {
     let specs = |line: &str| match classify_npx(&words(line)) {
-        Invocation::Install(install) => match install.screen {
-            Screen::Npm(request) => request.specs,
-            Screen::Pip(_) | Screen::Nothing => Vec::new(),
+        Invocation::Install(install) => match install.request {
+            Request::Node(request) => request.specs,
+            Request::Python(_) | Request::Unknown => Vec::new(),
         },
         Invocation::Passthrough => panic!("npx {line} is an install"),
     };
@@ -146,10 +146,10 @@ fn specs_are_told_from_options() {
 
 #[test]
 fn an_install_that_overrides_the_switch_is_refused() {
-    assert_eq!(install("i foo --no-dry-run").refusal, Some(Refusal::NpmNoDryRun));
-    assert_eq!(install("i foo --dry-run --no-dry-run").refusal, Some(Refusal::NpmNoDryRun));
-    assert_eq!(install("i foo --dry-run false").refusal, Some(Refusal::NpmNoDryRun));
-    assert_eq!(install("i foo").refusal, None);
+    assert_eq!(install("i foo --no-dry-run").dry_run_refusal, Some(NO_DRY_RUN));
+    assert_eq!(install("i foo --dry-run --no-dry-run").dry_run_refusal, Some(NO_DRY_RUN));
+    assert_eq!(install("i foo --dry-run false").dry_run_refusal, Some(NO_DRY_RUN));
+    assert_eq!(install("i foo").dry_run_refusal, None);
     for line in [
         "i --workspaces -w a",
         "ci --workspace=a --workspaces",
@@ -157,7 +157,7 @@ fn an_install_that_overrides_the_switch_is_refused() {
         "init --workspaces x",
         "pack -ws github:a/b",
     ] {
-        assert_eq!(install(line).refusal, Some(Refusal::NpmWorkspaces), "{line}");
+        assert_eq!(install(line).refusal, Some(WORKSPACES), "{line}");
     }
     for line in [
         "i --workspaces", "i -w a -w b", "exec --workspaces x", "exec -w a -iwr x", "init -w a x",

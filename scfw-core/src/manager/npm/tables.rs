@@ -1,6 +1,6 @@
 //! npm's words: commands with their aliases, options, shorthands. The union of those of npm 7 to 12.
 
-use super::Command;
+use super::command_line::Command;
 
 /// Commands and aliases that can install, or fetch and prepare a repository, of npm 7 to 12.
 pub(super) const INSTALLING: &[(&str, Command)] = &[

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::{Install, Invocation, Manager, Screen};
+use scfw_programs::ManagerId;
+
+use crate::manager::{Install, Invocation, Request};
 use crate::screen::PipRequest;
 
 /// Commands that install packages or build them to learn what they need.
@@ -66,7 +68,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     };
     if in_doubt {
         let installs = arguments.iter().any(|argument| INSTALLING.contains(&argument.as_ref()));
-        return if installs { unscreened() } else { Invocation::Passthrough };
+        return if installs { install(Request::Unknown) } else { Invocation::Passthrough };
     }
     if !INSTALLING.contains(&command) {
         return Invocation::Passthrough;
@@ -91,21 +93,11 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     if !in_doubt {
         request.requirements = named;
     }
-    install(Some(request))
+    install(Request::Python(request))
 }
 
-/// An install of which nothing is known for certain beforehand.
-pub(super) fn unscreened() -> Invocation {
-    install(None)
-}
-
-fn install(request: Option<PipRequest>) -> Invocation {
-    Invocation::Install(Box::new(Install {
-        manager: Manager::Pip,
-        screen: request.map_or(Screen::Nothing, Screen::Pip),
-        module: None,
-        refusal: None,
-    }))
+fn install(request: Request) -> Invocation {
+    Install::new(ManagerId::Pip, request).into()
 }
 
 /// Reads arguments as Python's `optparse` does.
@@ -216,9 +208,9 @@ mod tests {
 
     fn request(line: &str) -> PipRequest {
         match classified(line) {
-            Invocation::Install(install) => match install.screen {
-                Screen::Pip(request) => request,
-                Screen::Npm(_) | Screen::Nothing => PipRequest::default(),
+            Invocation::Install(install) => match install.request {
+                Request::Python(request) => request,
+                Request::Node(_) | Request::Unknown => PipRequest::default(),
             },
             Invocation::Passthrough => panic!("{line} is an install"),
         }

@@ -2,18 +2,26 @@
 //! camel case and aliases itself, and its tables differ between versions: the union of those of npm 7 to 12
 //! stands here, and a word that any of them could take for an installing command is one.
 
-mod tables;
-
 use std::borrow::Cow;
 
-use self::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
+use super::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
 
-use super::{Install, Invocation, Manager, Refusal, Screen};
+use scfw_programs::ManagerId;
+
+use crate::manager::{Install, Invocation, Refusal, Request};
 use crate::screen::{NpmRequest, npm_spec};
+
+/// npm is told that it is no dry run.
+const NO_DRY_RUN: Refusal = Refusal("--no-dry-run would make an installation of this dry run; leave it out");
+/// npm is told of workspaces in a way that overrules the switch that keeps it harmless without its gate.
+const WORKSPACES: Refusal = Refusal(
+    "--workspaces together with --workspace, with --include-workspace-root or with what is to be fetched would switch off \
+     what keeps npm harmless without scfw's gate; name the workspaces one by one, each with --workspace",
+);
 
 /// What a command can do to `node_modules`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
+pub(super) enum Command {
     /// `install`, `install-test`.
     Install,
     /// `ci`, `install-ci-test`.
@@ -76,7 +84,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
             .iter()
             .flat_map(|word| [Some(word.as_ref()), word.split_once('=').map(|(_, value)| value)]);
         let installs = words.flatten().any(|word| !matches!(resolve(word), Command::Harmless));
-        return if installs { parsed.install(Screen::Nothing) } else { Invocation::Passthrough };
+        return if installs { parsed.install(Request::Unknown) } else { Invocation::Passthrough };
     }
     if parsed.version || parsed.usage || parsed.versions {
         return Invocation::Passthrough;
@@ -90,7 +98,7 @@ pub(super) fn classify_npx(arguments: &[Cow<'_, str>]) -> Invocation {
     match arguments.first().map(AsRef::as_ref) {
         None | Some("-v" | "--version" | "-h" | "--help" | "-?") => Invocation::Passthrough,
         Some(_) => match classify(&exec_words(arguments)) {
-            Invocation::Passthrough => Parsed::default().install(Screen::Nothing),
+            Invocation::Passthrough => Parsed::default().install(Request::Unknown),
             install @ Invocation::Install(_) => install,
         },
     }
@@ -236,18 +244,18 @@ impl<'a> Parsed<'a> {
             return Invocation::Passthrough;
         }
         let owned = |specs: &[&str]| specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>();
-        let request = NpmRequest {
+        let base = NpmRequest {
             global: self.global,
             prefix: self.prefix.clone(),
             partial: self.workspaces,
             lock_ignored: self.lock_ignored,
             ..NpmRequest::default()
         };
-        let screen = match command {
+        let request = match command {
             // Nothing is certain to be installed, and a repository is prepared all the same.
-            _ if self.dry_run == Some(true) => Screen::Nothing,
-            Command::Install => Screen::Npm(NpmRequest { specs: owned(rest), ..request }),
-            Command::CleanInstall => Screen::Npm(NpmRequest { clean: true, ..request }),
+            _ if self.dry_run == Some(true) => Request::Unknown,
+            Command::Install => Request::Node(NpmRequest { specs: owned(rest), ..base }),
+            Command::CleanInstall => Request::Node(NpmRequest { clean: true, ..base }),
             Command::Execute => {
                 let named = if self.packages.is_empty() && !self.calls {
                     owned(rest.get(..1).unwrap_or_default())
@@ -256,33 +264,28 @@ impl<'a> Parsed<'a> {
                 };
                 // A workspace may bring the command itself.
                 if named.is_empty() || self.never_fetches || self.workspaces {
-                    Screen::Nothing
+                    Request::Unknown
                 } else {
-                    Screen::Npm(NpmRequest { specs: named, executes: true, ..request })
+                    Request::Node(NpmRequest { specs: named, executes: true, ..base })
                 }
             }
-            _ => Screen::Nothing,
+            _ => Request::Unknown,
         };
         // npm then takes back that workspaces are not wanted, which is one half of the switch.
         let overrules = self.names_workspace
             || command == Command::Execute && self.include_root
             || matches!(command, Command::FetchIfNamed | Command::LookUp) && !rest.is_empty();
         let overrules = self.all_workspaces && overrules;
-        self.install_unless(overrules.then_some(Refusal::NpmWorkspaces), screen)
+        Install { refusal: overrules.then_some(WORKSPACES), ..self.install_of(request) }.into()
     }
 
-    fn install(&self, screen: Screen) -> Invocation {
-        self.install_unless(None, screen)
+    fn install(&self, request: Request) -> Invocation {
+        self.install_of(request).into()
     }
 
-    fn install_unless(&self, refusal: Option<Refusal>, screen: Screen) -> Invocation {
-        let real = (self.dry_run == Some(false)).then_some(Refusal::NpmNoDryRun);
-        Invocation::Install(Box::new(Install {
-            manager: Manager::Npm,
-            screen,
-            module: None,
-            refusal: refusal.or(real),
-        }))
+    fn install_of(&self, request: Request) -> Install {
+        let dry_run_refusal = (self.dry_run == Some(false)).then_some(NO_DRY_RUN);
+        Install { dry_run_refusal, ..Install::new(ManagerId::Npm, request) }
     }
 }
 
@@ -378,4 +381,5 @@ fn resolve(typed: &str) -> Command {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -1,0 +1,290 @@
+//! The managers: one folder each, and the table of all. What a command line means is asked of the manager, from its
+//! arguments alone, and the question is always the same: can this install or build packages? Where the answer is in
+//! doubt, it can.
+//!
+//! A new manager is a folder here with a line in [`ALL`], its names in `scfw-programs`, a reader in `lockfile/` if it
+//! has a lockfile, and its points in `scfw-hook/gates/`.
+
+mod npm;
+mod pip;
+mod python;
+mod switch;
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::Path;
+
+pub use scfw_programs::{ManagerId, Name, Runs};
+use scfw_programs::{Words, node_script, program};
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::package::{Ecosystem, Package};
+use crate::screen::{NpmRequest, PipRequest};
+pub use switch::{Switch, switches};
+
+/// A program that installs packages.
+pub trait Manager: Sync {
+    /// Which it is.
+    fn id(&self) -> ManagerId;
+
+    /// The ecosystem that it installs from.
+    fn ecosystem(&self) -> Ecosystem;
+
+    /// What calling it by `name`, a stem of the table of names, with `arguments` (without `argv[0]`) means.
+    fn classify(&self, name: &str, arguments: &[Cow<'_, str>]) -> Invocation;
+
+    /// How it is kept between "resolved" and "installed".
+    fn hold(&self) -> Hold;
+
+    /// A typical install with it, for help texts.
+    fn example(&self) -> &'static str;
+
+    /// What its user types to install that version of `package`.
+    fn install_command(&self, package: &Package, version: &str) -> String;
+
+    /// What its user types to see whether the package of that name is installed.
+    fn show_command(&self, name: &str) -> String;
+
+    /// How what it has installed is read; none where it cannot be.
+    fn audit(&self) -> Option<Audit>;
+
+    /// How the self-test installs with it.
+    fn self_test(&self) -> SelfTest;
+}
+
+/// Every manager.
+pub static ALL: [&dyn Manager; ManagerId::ALL.len()] = [&pip::Pip, &npm::Npm];
+
+/// The manager of that identity.
+#[must_use]
+pub fn manager(id: ManagerId) -> &'static dyn Manager {
+    // A test sees that the table is in the order of the identities.
+    ALL[id as usize]
+}
+
+/// The manager whose commands are named to people about a package of `ecosystem`: the one that runs, or where none does
+/// that installs from there, the first of the table that does.
+#[must_use]
+pub fn adviser(running: Option<ManagerId>, ecosystem: Ecosystem) -> &'static dyn Manager {
+    let mut candidates = running.map(manager).into_iter().chain(ALL);
+    candidates.find(|manager| manager.ecosystem() == ecosystem).unwrap_or(ALL[0])
+}
+
+/// How a manager is held: by a script in its own language, loaded through the environment.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold {
+    /// What it runs on.
+    pub runtime: Runtime,
+    /// What makes it refuse to work where its gate does not attach.
+    pub switches: &'static [Switch],
+}
+
+/// What a manager runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// Python, as a module of that name.
+    Python {
+        /// The module.
+        module: &'static str,
+    },
+    /// Node.
+    Node,
+}
+
+/// How what is installed is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit {
+    /// The programs whose packages are meant, the first that is there.
+    pub programs: &'static [&'static str],
+    /// Where packages lie.
+    pub layout: Layout,
+    /// The words with which the program tells where it keeps what is installed globally; none where there is no such
+    /// place apart.
+    pub global: Option<&'static [&'static str]>,
+    /// What is audited, for the help.
+    pub about: &'static str,
+}
+
+/// Where installed packages lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// In the site directories of an interpreter.
+    SitePackages,
+    /// In the `node_modules` of a project.
+    NodeModules,
+}
+
+/// How the self-test installs a package of the name that it appends.
+#[derive(Debug, Clone, Copy)]
+pub struct SelfTest {
+    /// The words before the package's name.
+    pub install: &'static [&'static str],
+    /// The file that shows that the clean package was installed, below the folder of the test.
+    pub installed: &'static str,
+    /// What the variables begin with, in lower case, by which its user sets it up.
+    pub variables: &'static [&'static str],
+    /// The variables that have it install from the test's servers, and from nothing of the user's.
+    pub settings: fn(&Servers<'_>) -> Vec<(&'static str, OsString)>,
+}
+
+/// Where the self-test's packages come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Servers<'a> {
+    /// The address of an index of PyPI's kind (PEP 503, 691).
+    pub index: &'a str,
+    /// The address of a registry of npm's kind.
+    pub registry: &'a str,
+    /// A folder for what the manager keeps.
+    pub place: &'a Path,
+}
+
+/// What a command line means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// It installs nothing: the real program takes over at once.
+    Passthrough,
+    /// It can install or build packages.
+    Install(Box<Install>),
+}
+
+/// An invocation that can install or build packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// Which manager will run.
+    pub manager: ManagerId,
+    /// What the command line already names.
+    pub request: Request,
+    /// How the program is to be started.
+    pub launch: Launch,
+    /// Why the command line cannot be made safe, where it cannot.
+    pub refusal: Option<Refusal>,
+    /// Why it would be no dry run, where scfw is asked for one.
+    pub dry_run_refusal: Option<Refusal>,
+}
+
+impl Install {
+    /// An install by `manager` of what `request` says, with nothing in its way.
+    #[must_use]
+    pub const fn new(manager: ManagerId, request: Request) -> Self {
+        Self { manager, request, launch: Launch::AsTyped, refusal: None, dry_run_refusal: None }
+    }
+}
+
+impl From<Install> for Invocation {
+    fn from(install: Install) -> Self {
+        Self::Install(Box::new(install))
+    }
+}
+
+/// What the screen can read before anything is started, by the language of the packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Python requirements.
+    Python(PipRequest),
+    /// Package specs of npm's kind, or the project.
+    Node(NpmRequest),
+    /// Nothing is certain enough to be looked at beforehand.
+    Unknown,
+}
+
+/// How the program of an install is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launch {
+    /// With the words that were typed.
+    AsTyped,
+    /// `python … -m MODULE`, under an interpreter that reads neither `PYTHONPATH` nor site directories of ours: the gate
+    /// is loaded by hand, in place of `-m MODULE`.
+    Bootstrapped {
+        /// Index of the word in which `-m` stands, alone or at the end of a cluster such as `-Im`.
+        option: usize,
+        /// Index of the first word that belongs to the manager.
+        arguments: usize,
+    },
+}
+
+/// A way around the gate that nothing but a refusal closes: what is wrong and how to go on, as a sentence without a full
+/// stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal(pub &'static str);
+
+/// What calling the program of `name` with `arguments` (without `argv[0]`) means.
+#[must_use]
+pub fn classify(name: &Name, arguments: &[Cow<'_, str>]) -> Invocation {
+    match name.runs {
+        Runs::Manager(id) => manager(id).classify(name.stem, arguments),
+        Runs::Python => python::classify(arguments),
+        Runs::Node => {
+            let script = node_script(&Arguments(arguments), 0);
+            let called = script.and_then(|index| Some((index, program(arguments.get(index)?.as_bytes())?)));
+            match called {
+                Some((index, name)) => classify(name, arguments.get(index + 1..).unwrap_or_default()),
+                None => Invocation::Passthrough,
+            }
+        }
+    }
+}
+
+/// Arguments as the words of a command line.
+struct Arguments<'a>(&'a [Cow<'a, str>]);
+
+impl Words for Arguments<'_> {
+    fn get(&self, index: usize) -> Option<&[u8]> {
+        self.0.get(index).map(|argument| argument.as_bytes())
+    }
+}
+
+/// The names of all managers.
+const NAMES: [&str; ManagerId::ALL.len()] = {
+    let mut names = [""; ManagerId::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = ManagerId::ALL[index].name();
+        index += 1;
+    }
+    names
+};
+
+/// Reads a list of managers' names, for `#[serde(deserialize_with)]`.
+pub fn deserialize_names<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<ManagerId>>, D::Error> {
+    let Some(names) = Option::<Vec<String>>::deserialize(deserializer)? else { return Ok(None) };
+    let id_of =
+        |name: String| ManagerId::from_name(&name).ok_or_else(|| Error::unknown_variant(&name, &NAMES));
+    names.into_iter().map(id_of).collect::<Result<_, _>>().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_identities() {
+        for id in ManagerId::ALL {
+            assert_eq!(manager(id).id(), id);
+        }
+        for ecosystem in Ecosystem::ALL {
+            for running in ManagerId::ALL.into_iter().map(Some).chain([None]) {
+                let adviser = adviser(running, ecosystem);
+                assert_eq!(adviser.ecosystem(), ecosystem);
+                let is_running_one = running.is_some_and(|id| manager(id).ecosystem() == ecosystem);
+                assert_eq!(is_running_one, is_running_one && Some(adviser.id()) == running);
+            }
+        }
+    }
+
+    #[test]
+    fn what_node_runs_is_known_by_its_script() {
+        let name = scfw_programs::named(b"node").unwrap();
+        let classified = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().map(Cow::from).collect();
+            classify(name, &words)
+        };
+        for line in ["npm/bin/npm-cli.js install x", "--title t /usr/bin/npx x", "npm/. ci"] {
+            assert!(matches!(classified(line), Invocation::Install(_)), "{line}");
+        }
+        for line in ["", "server.js npm install x", "npm-cli.js list", "--version"] {
+            assert_eq!(classified(line), Invocation::Passthrough, "{line}");
+        }
+    }
+}
