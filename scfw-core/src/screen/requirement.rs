@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use pep440_rs::Operator;
-use pep508_rs::{Pep508Error, Pep508ErrorSource, Requirement, VerbatimUrl, VersionOrUrl};
+use pep440_rs::{Operator, VersionSpecifier};
 
 /// File name endings under which pip takes an argument for an archive instead of a name.
 const ARCHIVE_ENDINGS: [&str; 13] = [
@@ -27,7 +26,6 @@ pub(super) enum Parsed<'a> {
 
 /// Reads one requirement, without the options that may follow it on a line of a file.
 pub(super) fn parse(text: &str) -> Parsed<'_> {
-    // A marker is recognised before parsing: its grammar nests, and deep nesting would exhaust the parser's stack.
     let (text, marker) = text.split_once(';').unwrap_or((text, ""));
     let text = text.trim();
     if text.is_empty() || !marker.trim().is_empty() || has_location(text) {
@@ -42,20 +40,28 @@ pub(super) fn parse(text: &str) -> Parsed<'_> {
     if let Some(version) = arbitrary_version(specifiers) {
         return Parsed::Package { name, version: Some(version.to_owned()) };
     }
-    // pip lets a comma stand at the end, the parser does not.
-    let specifiers = specifiers.trim_end();
-    let specifiers = specifiers.strip_suffix(',').unwrap_or(specifiers);
-    match Requirement::<VerbatimUrl>::from_str(&format!("{name} {specifiers}")) {
-        Ok(requirement) if requirement.marker.is_true() => match requirement.version_or_url {
-            Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
-                Parsed::Package { name, version: pinned(&specifiers) }
-            }
-            Some(VersionOrUrl::Url(_)) => Parsed::LeftOut,
-            None => Parsed::Package { name, version: None },
-        },
-        Ok(_) => Parsed::LeftOut,
-        Err(error) => Parsed::Invalid(describe(error)),
+    match version_specifiers(specifiers) {
+        Ok(specifiers) => Parsed::Package { name, version: pinned(&specifiers) },
+        Err(why) => Parsed::Invalid(why),
     }
+}
+
+/// The version specifiers behind the name and the extras, with or without parentheses around all of them.
+fn version_specifiers(text: &str) -> Result<Vec<VersionSpecifier>, String> {
+    let text = text.trim();
+    let text = match text.strip_prefix('(') {
+        None => text,
+        Some(text) => text
+            .strip_suffix(')')
+            .ok_or_else(|| "has a parenthesis that does not close at its end".to_owned())?
+            .trim(),
+    };
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    // pip lets a comma stand at the end.
+    let text = text.strip_suffix(',').unwrap_or(text);
+    text.split(',').map(|one| VersionSpecifier::from_str(one).map_err(|error| error.to_string())).collect()
 }
 
 /// Whether pip would take the text for a URL, a named URL or a path. No name, extra or specifier of an index package
@@ -72,7 +78,7 @@ fn has_location(text: &str) -> bool {
     ARCHIVE_ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
-/// The name at the front, checked here because the parser's own check panics on `name-==1`.
+/// The name at the front, and what follows it.
 pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
     let in_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     let (name, rest) = text.split_at(text.find(|character| !in_name(character)).unwrap_or(text.len()));
@@ -82,7 +88,7 @@ pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
     sound.then_some((name, rest))
 }
 
-/// What follows `[extra,…]`. Extras do not change which package it is, and the parser panics on `[extra-]`.
+/// What follows `[extra,…]`. Extras do not change which package it is.
 fn skip_extras(rest: &str) -> Option<&str> {
     let rest = rest.trim_start();
     let Some(extras) = rest.strip_prefix('[') else {
@@ -105,20 +111,12 @@ fn arbitrary_version(specifiers: &str) -> Option<&str> {
 }
 
 /// The version of a single `==` without a wildcard or `===`.
-fn pinned(specifiers: &[pep440_rs::VersionSpecifier]) -> Option<String> {
+fn pinned(specifiers: &[VersionSpecifier]) -> Option<String> {
     match specifiers {
         [specifier] if matches!(specifier.operator(), Operator::Equal | Operator::ExactEqual) => {
             Some(specifier.version().to_string())
         }
         _ => None,
-    }
-}
-
-/// The parser's message alone: displaying the error itself indexes its input by character and can panic.
-fn describe(error: Pep508Error) -> String {
-    match error.message {
-        Pep508ErrorSource::String(message) | Pep508ErrorSource::UnsupportedRequirement(message) => message,
-        Pep508ErrorSource::UrlError(error) => error.to_string(),
     }
 }
 
@@ -139,6 +137,9 @@ mod tests {
             ("requests==2.31.0", "requests", Some("2.31.0")),
             ("requests == 2.31.0", "requests", Some("2.31.0")),
             ("requests (==2.31.0)", "requests", Some("2.31.0")),
+            ("requests( == 2.31.0 , )", "requests", Some("2.31.0")),
+            ("requests (>=2, <3)", "requests", None),
+            ("requests ()", "requests", None),
             ("requests===2.31.0", "requests", Some("2.31.0")),
             ("requests===foobar", "requests", Some("foobar")),
             ("requests===2.0-RC1", "requests", Some("2.0-RC1")),
@@ -175,11 +176,12 @@ mod tests {
         let long = "a".repeat(1_000_000);
         for text in [
             "-", "name-==1", "name[extra", "name[(]", "name=1", "name==", "name==1 2", "==1", "é", "a b",
-            "a===1 2", "a==1,,", &long,
+            "a===1 2", "a==1,,", "a==1,,2", "a (==1", "a (==1) b", "a ==1)", "a ((==1))", "a ,", "a==é",
+            "a==99999999999999999999", &long,
         ] {
             assert!(matches!(parse(text), Parsed::Invalid(_)), "{}", &text[..text.len().min(20)]);
         }
-        // The parser panics on the first; here extras are not looked into.
+        // Extras are not looked into.
         assert_eq!(parse("name[extra-]"), package("name", None));
     }
 }
