@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is missing, then runs all tests. Arguments go to the test runner:
-# ./test.sh gates_npm
+# Runs all tests, once what they need is there: as root and with CI=true it installs what is missing, otherwise it
+# names the command that does. Arguments go to the test runner: ./test.sh gates_npm
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -9,17 +9,22 @@ fail() {
   exit 1
 }
 
-# Debian's packages by the programs that they bring.
+# Debian's packages by the programs that they bring. Nothing but .ci/run needs shfmt.
 missing=()
-for need in zsh:zsh fish:fish shellcheck:shellcheck git:git cc:gcc musl-gcc:musl-tools make:make cmake:cmake /usr/bin/python3:python3; do
+for need in zsh:zsh fish:fish shellcheck:shellcheck shfmt:shfmt git:git cc:gcc musl-gcc:musl-tools make:make \
+  cmake:cmake /usr/bin/python3:python3; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  command -v apt-get >/dev/null || fail "install these first: ${missing[*]}"
+  command -v apt-get >/dev/null || fail "install these first, by their names on Debian: ${missing[*]}"
   as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  if [ ${#as_root[@]} -gt 0 ] && [ "${CI:-}" != true ]; then
+    fail "these are missing: ${missing[*]}
+Install them with: sudo apt-get install --no-install-recommends ${missing[*]}"
+  fi
   "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 for program in cargo python3 node npm; do
