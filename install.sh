@@ -10,7 +10,7 @@ usage() {
 usage: ./install.sh [--prefix DIR]
 
 Installs DIR/bin/scfw, DIR/bin/scfw-hook and DIR/lib/scfw/libscfw_shim.so (DIR: ~/.local unless given).
-Needs Rust 1.91 or later (cargo) and a C compiler to build, and pip and npm to show scfw at work.
+Needs Rust 1.95 or later (cargo) and a C compiler to build, and pip and npm to show scfw at work.
 TEXT
 }
 
@@ -37,7 +37,7 @@ while [ $# -gt 0 ]; do
 done
 
 command -v cargo >/dev/null || {
-  echo "install.sh: cargo is not on PATH: install Rust 1.91 or later first" >&2
+  echo "install.sh: cargo is not on PATH: install Rust 1.95 or later first" >&2
   exit 1
 }
 
