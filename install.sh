@@ -17,7 +17,10 @@ TEXT
 while [ $# -gt 0 ]; do
   case "$1" in
     --prefix)
-      [ $# -ge 2 ] || { usage >&2; exit 2; }
+      [ $# -ge 2 ] || {
+        usage >&2
+        exit 2
+      }
       prefix=$2
       shift 2
       ;;
