@@ -27,6 +27,7 @@ mod gates_pip;
 mod gates_pip_old;
 mod held;
 mod held_npm;
+mod held_pip;
 mod history;
 mod hostile_arguments;
 mod hostile_projects;
