@@ -26,6 +26,7 @@ mod gates_npm;
 mod gates_pip;
 mod gates_pip_old;
 mod held;
+mod held_documents;
 mod held_feeds;
 mod held_npm;
 mod held_pip;
