@@ -28,6 +28,7 @@ mod gates_pip_old;
 mod held;
 mod held_documents;
 mod held_feeds;
+mod held_files;
 mod held_npm;
 mod held_pip;
 mod history;
