@@ -32,6 +32,7 @@ mod held_files;
 mod held_npm;
 mod held_passthrough;
 mod held_pip;
+mod held_preload;
 mod held_surroundings;
 mod history;
 mod hostile_arguments;

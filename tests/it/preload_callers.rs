@@ -14,7 +14,7 @@ use crate::support::{Finished, Sandbox};
 const BLOCKED: &str = "The installation request was blocked. No changes have been made.";
 
 /// Packages of which `evil` is malicious in the one version that there is, so that the gate has to see it.
-fn stocked() -> Sandbox {
+pub(crate) fn stocked() -> Sandbox {
     let sandbox = Sandbox::preloaded();
     sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
     sandbox.world.add_npm(NpmPackage::new("evil", "1.0.0").canary(sandbox.canary("npm")));
@@ -34,7 +34,7 @@ fn stocked_with_known() -> Sandbox {
 
 /// Fails the test unless a malicious package was stopped, `count` times, and nothing of it has run.
 #[track_caller]
-fn is_stopped(sandbox: &Sandbox, finished: &Finished, count: usize) {
+pub(crate) fn is_stopped(sandbox: &Sandbox, finished: &Finished, count: usize) {
     let said = finished.stderr.matches(BLOCKED).count() + finished.stdout.matches(BLOCKED).count();
     assert_eq!(said, count, "\n--- stdout\n{}\n--- stderr\n{}", finished.stdout, finished.stderr);
     assert!(!sandbox.has_sung(), "{}", finished.stderr);
@@ -43,7 +43,7 @@ fn is_stopped(sandbox: &Sandbox, finished: &Finished, count: usize) {
 
 /// A command that installs a package given in the place of `@`: stopped with `status`, or done.
 #[track_caller]
-fn is_protected(sandbox: &Sandbox, program: &str, arguments: &[&str], status: i32) {
+pub(crate) fn is_protected(sandbox: &Sandbox, program: &str, arguments: &[&str], status: i32) {
     let with = |package: &str| -> Vec<String> {
         arguments.iter().map(|argument| argument.replace('@', package)).collect()
     };
