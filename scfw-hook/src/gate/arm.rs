@@ -25,16 +25,16 @@ use crate::shells::shims::link_one;
 
 /// The files of pip's gate, the one that Python loads first.
 const PIP_GATE: [(&str, &str); 5] = [
-    (PIP_GATE_NAME, include_str!("../../gates/pip/sitecustomize.py")),
-    ("points.py", include_str!("../../gates/pip/points.py")),
-    ("targets.py", include_str!("../../gates/pip/targets.py")),
-    ("unpacked.py", include_str!("../../gates/pip/unpacked.py")),
-    ("verifier.py", include_str!("../../gates/pip/verifier.py")),
+    (PIP_GATE_NAME, include_str!("../../gates/python/sitecustomize.py")),
+    ("points_pip.py", include_str!("../../gates/python/points_pip.py")),
+    ("pip_targets.py", include_str!("../../gates/python/pip_targets.py")),
+    ("pip_unpacked.py", include_str!("../../gates/python/pip_unpacked.py")),
+    ("verifier.py", include_str!("../../gates/python/verifier.py")),
 ];
 /// The archive of these files. Python keeps bytecode beside files and below `PYTHONPYCACHEPREFIX`, and believes it later; of what
 /// it loads from an archive it keeps none.
 const PIP_ARCHIVE_NAME: &str = "pip-gate.zip";
-const NPM_GATE: &str = include_str!("../../gates/npm-gate.cjs");
+const NPM_GATE: &str = include_str!("../../gates/node/npm.cjs");
 
 /// Runs `pip` as `-m pip` would, in an interpreter that would not load the gate by itself. Python itself runs `-m` by the same
 /// function, which ends with a sentence where there is no pip.

@@ -8,7 +8,7 @@ import stat
 import scfw_gate as gate
 from scfw_gate import State
 
-targets = gate.part("targets")
+targets = gate.part("pip_targets")
 verifier = gate.part("verifier")
 
 # The most that is read of PKG-INFO or METADATA. Name and version stand at their beginning, before any long text.

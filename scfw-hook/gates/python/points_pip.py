@@ -5,7 +5,7 @@ import sys
 import scfw_gate as gate
 from scfw_gate import State
 
-targets = gate.part("targets")
+targets = gate.part("pip_targets")
 verifier = gate.part("verifier")
 
 OLDEST_PIP = (20, 3)
@@ -169,7 +169,7 @@ def patch_preparer(module):
 
     def make_check(original):
         def prepared(requirement, *args, **kwargs):
-            gate.part("unpacked").check(requirement)
+            gate.part("pip_unpacked").check(requirement)
             return original(requirement, *args, **kwargs)
 
         return prepared

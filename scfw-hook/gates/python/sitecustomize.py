@@ -140,7 +140,7 @@ class Finder(object):
             name = getattr(module, "__name__", module)
             if name in POINTS and name not in State.loaded:
                 State.loaded.add(name)
-                getattr(part("points"), POINTS[name])(sys.modules[name])
+                getattr(part("points_pip"), POINTS[name])(sys.modules[name])
             return loaded
 
         setattr(spec.loader, method, load_and_patch)
@@ -149,7 +149,7 @@ class Finder(object):
     def find_module(self, name, path=None):
         """How Python 2 asks. pip for it is older than what the gate knows."""
         if sys.version_info[0] == 2 and name == "pip":
-            part("points").refuse_python_2()
+            part("points_pip").refuse_python_2()
 
 
 def run_shadowed():
