@@ -8,14 +8,10 @@ use std::path::Path;
 use crate::env;
 use crate::manager::switches;
 
-/// The file name of pip's gate, whose directory stands first on `PYTHONPATH`.
-pub const PIP_GATE_NAME: &str = "sitecustomize.py";
-/// The file name of npm's gate, which `NODE_OPTIONS` requires first.
-pub const NPM_GATE_NAME: &str = "npm-gate.cjs";
 /// What all variables for the gates begin with.
 const GATE_PREFIX: &[u8] = b"SCFW_GATE_";
 /// The option in `NODE_OPTIONS` that loads the gate.
-const REQUIRE: &[u8] = b"--require";
+const REQUIRE: &[u8] = b"--require ";
 
 /// `environment` as it was before it was armed; the same where it was not.
 #[must_use]
@@ -35,10 +31,12 @@ pub fn disarmed(environment: impl Iterator<Item = (OsString, OsString)>) -> BTre
     }
     let commands = variables.get(OsStr::new(env::SCFW_GATE_COMMANDS)).cloned().unwrap_or_default();
     without_entry(&mut variables, "PATH", commands.as_bytes());
-    let gate = variables.get(OsStr::new(env::SCFW_GATE_PIP)).cloned().unwrap_or_default();
+    let gate = variables.get(OsStr::new(env::SCFW_GATE_PYTHON)).cloned().unwrap_or_default();
     let gates = Path::new(&gate).parent().unwrap_or(Path::new("")).as_os_str().as_bytes();
     without_entry(&mut variables, "PYTHONPATH", gates);
-    change(&mut variables, "NODE_OPTIONS", without_gate);
+    let gate = variables.get(OsStr::new(env::SCFW_GATE_NODE)).cloned().unwrap_or_default();
+    let gate = require_option(Path::new(&gate));
+    change(&mut variables, "NODE_OPTIONS", |options| without_option(options, &gate));
     variables.retain(|name, _| !name.as_bytes().starts_with(GATE_PREFIX));
     variables
 }
@@ -60,15 +58,34 @@ fn change(variables: &mut BTreeMap<OsString, OsString>, name: &str, edit: impl F
     }
 }
 
-/// `NODE_OPTIONS` without the gate, which something may have put another option in front of.
-fn without_gate(options: &[u8]) -> Vec<u8> {
+/// The option that makes node load `gate`. node splits `NODE_OPTIONS` at spaces outside double quotes; before version 12 it
+/// knew no quotes, so there are none without need.
+#[must_use]
+pub fn require_option(gate: &Path) -> Vec<u8> {
+    let path = gate.as_os_str().as_bytes();
+    let mut option = REQUIRE.to_vec();
+    if path.iter().any(|byte| matches!(byte, b' ' | b'"' | b'\\')) {
+        option.push(b'"');
+        for byte in path {
+            if matches!(byte, b'"' | b'\\') {
+                option.push(b'\\');
+            }
+            option.push(*byte);
+        }
+        option.push(b'"');
+    } else {
+        option.extend_from_slice(path);
+    }
+    option
+}
+
+/// `NODE_OPTIONS` without `option` of two words, which something may have put another in front of.
+fn without_option(options: &[u8], option: &[u8]) -> Vec<u8> {
     let words = node_words(options);
-    let is_gate = |pair: &[&[u8]]| {
-        let file = pair[1].strip_suffix(b"\"").unwrap_or(pair[1]);
-        pair[0] == REQUIRE && file.ends_with(NPM_GATE_NAME.as_bytes())
+    let Some(at) = words.windows(2).position(|pair| pair.join(&b' ') == option) else {
+        return options.to_vec();
     };
-    let Some(gate) = words.windows(2).position(is_gate) else { return options.to_vec() };
-    let rest: Vec<&[u8]> = words[..gate].iter().chain(&words[gate + 2..]).copied().collect();
+    let rest: Vec<&[u8]> = words[..at].iter().chain(&words[at + 2..]).copied().collect();
     rest.join(&b' ')
 }
 

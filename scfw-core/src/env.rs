@@ -86,10 +86,10 @@ variables! {
     SCFW_WITHHELD = "SCFW_WITHHELD";
     /// Set for the gates: the program that verifies what they send.
     SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER";
-    /// Set for the gates: the file of pip's gate.
-    SCFW_GATE_PIP = "SCFW_GATE_PIP";
-    /// Set for the gates: the file of npm's gate.
-    SCFW_GATE_NPM = "SCFW_GATE_NPM";
+    /// Set for the gates: the file that Python loads first.
+    SCFW_GATE_PYTHON = "SCFW_GATE_PYTHON";
+    /// Set for the gates: the file that Node.js loads first.
+    SCFW_GATE_NODE = "SCFW_GATE_NODE";
     /// Set for the gates: the folder of commands that an npm puts first on `PATH` for what it starts.
     SCFW_GATE_COMMANDS = "SCFW_GATE_COMMANDS";
     /// Set for the gates: the file of the manager that runs, for the log.

@@ -70,7 +70,7 @@ fn python_keeps_no_bytecode_of_the_gate_that_a_full_disk_could_cut_short() {
 /// Writes bytecode that Python loads without a look at any source: `-c` gets the source, then the folders.
 const PLANT: &str = "import importlib.util, os, py_compile, sys
 for folder in sys.argv[2:]:
-    for source in (folder + '/sitecustomize.py', folder + '/pip-gate.zip/sitecustomize.py'):
+    for source in (folder + '/sitecustomize.py', folder + '/gate.zip/sitecustomize.py'):
         for target in (importlib.util.cache_from_source(source), source + 'c'):
             try:
                 os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -29,9 +29,9 @@ fn accepted(sandbox: &Sandbox) -> String {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&verifier, mode).unwrap();
     let gate = fs::read_dir(sandbox.path("scfw/gates")).unwrap().map(|entry| entry.unwrap().path());
-    let gate = gate.map(|directory| directory.join("pip-gate.zip")).find(|gate| gate.is_file()).unwrap();
+    let gate = gate.map(|directory| directory.join("gate.zip")).find(|gate| gate.is_file()).unwrap();
     let mut command = sandbox.command("pip", &INSTALL[1..]);
-    command.env("SCFW_GATE_VERIFIER", &verifier).env("SCFW_GATE_PIP", gate.join("sitecustomize.py"));
+    command.env("SCFW_GATE_VERIFIER", &verifier).env("SCFW_GATE_PYTHON", gate.join("sitecustomize.py"));
     command.env("PYTHONPATH", &gate);
     sandbox.finish(command);
     let document: Value = serde_json::from_slice(&fs::read(document).unwrap()).unwrap();

@@ -83,10 +83,7 @@ pub struct Hold {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
     /// Python, as a module of that name.
-    Python {
-        /// The module.
-        module: &'static str,
-    },
+    Python {},
     /// Node.
     Node,
 }

@@ -1,9 +1,16 @@
 """What pip is about to build or install, as the verifier's document has it."""
 import re
 
-from scfw_gate import State
-
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma", ".zip")
+
+
+class Seen(object):
+    """What pip has read from indexes in this process."""
+
+    # When files were uploaded, by their addresses, as index pages say it.
+    uploaded = {}
+    # The pages that pip has asked for, by the addresses that they came from.
+    pages = {}
 
 
 def without_credentials(url):
@@ -80,7 +87,7 @@ def page_of(link):
     page = getattr(link, "comes_from", None)
     if not isinstance(page, str) or not page.startswith(("https://", "http://")):
         return None
-    return without_credentials(State.pages.get(page, page)).partition("?")[0].partition("#")[0].rstrip("/")
+    return without_credentials(Seen.pages.get(page, page)).partition("?")[0].partition("#")[0].rstrip("/")
 
 
 def offering_index(link, name, finder):
@@ -135,7 +142,7 @@ def describe(requirement, name, version, finder, chosen=None):
         "requested": bool(getattr(requirement, "user_supplied", False)),
         "required_by": required_by(requirement),
         # What a lockfile says of it does not count.
-        "published": State.uploaded.get(link.url),
+        "published": Seen.uploaded.get(link.url),
     }
 
 

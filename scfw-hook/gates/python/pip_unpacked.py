@@ -6,10 +6,8 @@ import re
 import stat
 
 import scfw_gate as gate
-from scfw_gate import State
 
 targets = gate.part("pip_targets")
-verifier = gate.part("verifier")
 
 # The most that is read of PKG-INFO or METADATA. Name and version stand at their beginning, before any long text.
 LARGEST = 1 << 20
@@ -22,7 +20,7 @@ class Unreadable(Exception):
     """Metadata that cannot be read, as the end of a sentence."""
 
 
-def check(requirement):
+def check(pip, requirement, finder):
     """Verifies `requirement`, which pip has unpacked or downloaded, as what it is where that is not what it was said to
     be. A folder of the user's own has nothing to be compared with, nor has an archive without metadata."""
     link = requirement.link
@@ -30,21 +28,21 @@ def check(requirement):
         return
     is_wheel = link.is_wheel
     claim = (targets.claimed_by_wheel if is_wheel else targets.claimed)(link, requirement.name)
-    target = targets.describe(requirement, claim[0], claim[1], State.finder)
+    target = targets.describe(requirement, claim[0], claim[1], finder)
     if target["source"] == "path":
         return
     try:
         for name, version in of_wheel(requirement) if is_wheel else of_source(requirement):
             if not is_same(claim, name, version):
-                verify(target, name, version)
+                verify(pip, target, name, version)
     except Unreadable as error:
-        verifier.refuse("%s cannot be verified: %s" % (requirement.name or target["url"], error))
+        pip.refuse("%s cannot be verified: %s" % (requirement.name or target["url"], error))
 
 
-def verify(target, name, version):
+def verify(pip, target, name, version):
     if not NAME.match(name):
         raise Unreadable("its PKG-INFO or METADATA gives it a name that no package can have")
-    verifier.verify("build", [dict(target, name=name, version=version)], again=True)
+    pip.verify("build", [dict(target, name=name, version=version)], again=True)
 
 
 def is_same(claim, name, version):

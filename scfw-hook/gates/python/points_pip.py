@@ -1,10 +1,9 @@
 """The points in pip: where it reads its configuration, resolves, prepares and builds."""
-import os
 import sys
 
 import scfw_gate as gate
-from scfw_gate import State
 
+environment = gate.part("environment")
 targets = gate.part("pip_targets")
 verifier = gate.part("verifier")
 
@@ -19,22 +18,29 @@ def may_install():
     return bool(INSTALLING.intersection(sys.argv)) or not HARMLESS.intersection(sys.argv)
 
 
+class Pip(verifier.Manager):
+    """pip, in the process that runs it."""
+
+    name = "pip"
+
+    def error(self, message):
+        from pip._internal.exceptions import InstallationError
+
+        return InstallationError(message)
+
+    def silence(self):
+        import logging
+
+        logging.disable(logging.CRITICAL)
+
+
+PIP = Pip()
+
+
 def refuse_python_2():
     if may_install():
-        verifier.go_on_unverified("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
-    gate.lift_switch()
-
-
-def wrap(owner, name, make):
-    """Replaces a method by what `make` makes of it; a method that is not there is a point not found."""
-    original = owner.__dict__.get(name)
-    if original is None:
-        missing = "pip has no %s.%s; this pip is newer than scfw's gate: update scfw" % (owner.__name__, name)
-        verifier.go_on_unverified(missing)
-        return
-    wrapped = make(original)
-    wrapped.__name__ = name
-    setattr(owner, name, wrapped)
+        PIP.go_on_unverified("pip under Python %d.%d cannot be verified: use Python 3" % sys.version_info[:2])
+    environment.lift_switches(PIP.name)
 
 
 def patch_configuration(module):
@@ -47,57 +53,39 @@ def patch_configuration(module):
     missing = None
     if version < OLDEST_PIP:
         missing = "pip %s is older than 20.3, the first that scfw can verify" % pip.__version__
-        if not verifier.is_on("SCFW_ALLOW_UNSUPPORTED"):
-            update = "SCFW_ALLOW_UNSUPPORTED=1 %s install --upgrade pip" % verifier.program()
+        if not verifier.is_on(gate.SCFW_ALLOW_UNSUPPORTED):
+            update = "%s=1 %s install --upgrade pip" % (gate.SCFW_ALLOW_UNSUPPORTED, PIP.program())
             missing += ": update pip, unverified, by \"%s\"" % update
     elif importlib.util.find_spec("pip._internal.resolution.resolvelib.resolver") is None:
         missing = "pip %s has no resolver that scfw knows: update scfw" % pip.__version__
     if missing and may_install():
-        verifier.go_on_unverified(missing, version=pip.__version__)
+        PIP.go_on_unverified(missing)
 
     def make(original):
         def load(self, *args, **kwargs):
-            gate.lift_switch()
+            environment.lift_switches(PIP.name)
             try:
                 return original(self, *args, **kwargs)
             finally:
-                gate.set_switch()
-                put_commands_first()
+                environment.set_switches(PIP.name)
+                environment.put_commands_first()
 
         return load
 
-    wrap(module.Configuration, "load", make)
-    State.older_verdict = verifier.inner_verdict()
-    verifier.note_attached()
-
-
-def put_commands_first():
-    """An npm that a build calls by its name goes through scfw again, whatever the build makes of NODE_OPTIONS."""
-    commands, programs = os.environ.get("SCFW_GATE_COMMANDS"), os.environ.get("PATH")
-    if commands and programs and commands not in programs.split(os.pathsep):
-        os.environ["PATH"] = commands + os.pathsep + programs
-
-
-def with_inner_verdict(original, *args, **kwargs):
-    """Calls `original`. Where something that pip started was stopped in it, pip ends with the same status."""
-    try:
-        return original(*args, **kwargs)
-    except BaseException:
-        if State.exit_status is None:
-            State.exit_status = verifier.verdict_of_inner_run()
-        raise
+    PIP.wrap(module.Configuration, "load", make)
+    verifier.attached()
 
 
 def patch_resolver(module):
     def make(original):
         def resolve(self, *args, **kwargs):
-            requirement_set = with_inner_verdict(original, self, *args, **kwargs)
-            verifier.verify("install", targets.resolved_targets(self, requirement_set))
+            requirement_set = verifier.with_inner_verdict(original, self, *args, **kwargs)
+            PIP.verify("install", targets.resolved_targets(self, requirement_set))
             return requirement_set
 
         return resolve
 
-    wrap(module.Resolver, "resolve", make)
+    PIP.wrap(module.Resolver, "resolve", make)
 
 
 def patch_link(module):
@@ -112,7 +100,7 @@ def patch_link(module):
         link = original(file_data, *args, **kwargs)
         uploaded = file_data.get("upload-time")
         if link is not None and isinstance(uploaded, str):
-            State.uploaded[link.url] = uploaded
+            targets.Seen.uploaded[link.url] = uploaded
         return link
 
     link_class.from_json = classmethod(from_json)
@@ -125,7 +113,7 @@ def patch_collector(module):
         def fetch(link, *args, **kwargs):
             page = original(link, *args, **kwargs)
             if page is not None:
-                State.pages[page.url] = link.url
+                targets.Seen.pages[page.url] = link.url
             return page
 
         return fetch
@@ -133,7 +121,14 @@ def patch_collector(module):
     # The newer pip's and the older's.
     for name in ("_get_index_content", "_get_html_page"):
         if name in vars(module):
-            wrap(module, name, make)
+            PIP.wrap(module, name, make)
+
+
+class Preparing(object):
+    """What pip prepares at the moment."""
+
+    # The finder of it.
+    finder = None
 
 
 def patch_preparer(module):
@@ -145,16 +140,16 @@ def patch_preparer(module):
         if link is None or link.is_wheel or targets.is_own_folder(link):
             return  # Nothing is built, or the folder is the user's own.
         name, version = targets.claimed(link, requirement.name)
-        verifier.verify("build", [targets.describe(requirement, name, version, finder)])
+        PIP.verify("build", [targets.describe(requirement, name, version, finder)])
 
     def preparing(original, before):
         def prepare(self, requirements, *args, **kwargs):
-            outer, State.finder = State.finder, getattr(self, "finder", None)
+            outer, Preparing.finder = Preparing.finder, getattr(self, "finder", None)
             try:
-                before(requirements, State.finder)
+                before(requirements, Preparing.finder)
                 return original(self, requirements, *args, **kwargs)
             finally:
-                State.finder = outer
+                Preparing.finder = outer
 
         return prepare
 
@@ -163,21 +158,21 @@ def patch_preparer(module):
 
     def make_for_many(original):
         def prepare_more(*args, **kwargs):
-            return with_inner_verdict(original, *args, **kwargs)
+            return verifier.with_inner_verdict(original, *args, **kwargs)
 
-        return preparing(prepare_more, lambda requirements, finder: None)
+        return preparing(prepare_more, lambda *_: None)
 
     def make_check(original):
         def prepared(requirement, *args, **kwargs):
-            gate.part("pip_unpacked").check(requirement)
+            gate.part("pip_unpacked").check(PIP, requirement, Preparing.finder)
             return original(requirement, *args, **kwargs)
 
         return prepared
 
-    wrap(module.RequirementPreparer, "prepare_linked_requirement", make)
-    wrap(module.RequirementPreparer, "prepare_editable_requirement", make)
-    wrap(module.RequirementPreparer, "prepare_linked_requirements_more", make_for_many)
-    wrap(module, "_get_prepared_distribution", make_check)
+    PIP.wrap(module.RequirementPreparer, "prepare_linked_requirement", make)
+    PIP.wrap(module.RequirementPreparer, "prepare_editable_requirement", make)
+    PIP.wrap(module.RequirementPreparer, "prepare_linked_requirements_more", make_for_many)
+    PIP.wrap(module, "_get_prepared_distribution", make_check)
 
 
 def patch_build_environment(module):
@@ -186,13 +181,24 @@ def patch_build_environment(module):
     def make(original):
         def enter(self, *args, **kwargs):
             entered = original(self, *args, **kwargs)
-            rest = os.environ.get("PYTHONPATH") or ""
-            if rest.split(os.pathsep)[0] != gate.ARCHIVE:
-                os.environ["PYTHONPATH"] = gate.ARCHIVE + (os.pathsep + rest if rest else "")
+            environment.put_gate_first()
             return entered
 
         return enter
 
     for owner in list(vars(module).values()):
         if isinstance(owner, type) and owner.__module__ == module.__name__ and "__enter__" in owner.__dict__:
-            wrap(owner, "__enter__", make)
+            PIP.wrap(owner, "__enter__", make)
+
+
+POINTS = {
+    "pip._internal.configuration": patch_configuration,
+    "pip._internal.resolution.resolvelib.resolver": patch_resolver,
+    "pip._internal.resolution.legacy.resolver": patch_resolver,
+    "pip._internal.models.link": patch_link,
+    "pip._internal.index.collector": patch_collector,
+    "pip._internal.operations.prepare": patch_preparer,
+    "pip._internal.build_env": patch_build_environment,
+    "pip._internal.build_env.venv": patch_build_environment,
+    "pip._internal.build_env.virtual": patch_build_environment,
+}

@@ -1,12 +1,12 @@
-"""scfw's gate for pip.
+"""scfw's gate for Python's package managers.
 
 scfw puts the archive with this file first on PYTHONPATH, so that Python imports it at start-up. An archive has no
-bytecode beside it, so what Python runs is what scfw has compared. The gate holds pip between "resolved" and "install",
-and before each build that pip does to learn a package's metadata: the packages go to scfw's verifier, whose exit
-status decides. A Python process that never imports pip notices nothing, and compiles no more than this file.
+bytecode beside it, so what Python runs is what scfw has compared. The gate holds a manager between "resolved" and
+"install", and before each build that it does to learn a package's metadata: the packages go to scfw's verifier, whose
+exit status decides. A Python process that never imports a manager notices nothing, and compiles no more than this file.
 
-Until the gate has attached, a variable makes pip refuse to do anything (the switch). The gate lifts it only while
-pip reads its configuration, so whatever pip starts has it again: what loses the gate installs nothing.
+Until the gate has attached, a variable makes the manager refuse to do anything (the switch). The gate lifts it only
+while the manager reads its configuration, so whatever that starts has it again: what loses the gate installs nothing.
 
 The syntax is kept to what Python 2.7 parses, so that an old interpreter gets a message and not a traceback.
 """
@@ -14,47 +14,49 @@ import atexit
 import os
 import sys
 
-VERIFIER = os.environ.get("SCFW_GATE_VERIFIER")
-RUN = os.environ.get("SCFW_GATE_RUN")
+# --- What follows is written by scfw-hook/src/gate/constants.rs
+# fmt: off
+PROTOCOL = 1
+BLOCKED = 77
+DECLINED = 76
+UNVERIFIED = 69
+MESSAGES = {77: "scfw blocked this installation", 76: "the installation was declined", 69: "scfw could not verify this installation"}
+SCFW_ALLOW_UNSUPPORTED = "SCFW_ALLOW_UNSUPPORTED"
+SCFW_DRY_RUN = "SCFW_DRY_RUN"
+SCFW_GATE_COMMANDS = "SCFW_GATE_COMMANDS"
+SCFW_GATE_NODE = "SCFW_GATE_NODE"
+SCFW_GATE_PYTHON = "SCFW_GATE_PYTHON"
+SCFW_GATE_RUN = "SCFW_GATE_RUN"
+SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER"
+SWITCHES = {
+  "pip": [
+    ["PIP_EXISTS_ACTION", "PIP_EXISTS_ACTION", "refused-by-scfw-because-its-gate-did-not-attach", "SCFW_GATE_PIP_EXISTS_ACTION"],
+  ],
+  "npm": [
+    ["NPM_CONFIG_WORKSPACES", "npm_config_workspaces", "false", "SCFW_GATE_NPM_WORKSPACES"],
+    ["NPM_CONFIG_WORKSPACE", "npm_config_workspace", "refused-by-scfw-because-its-gate-did-not-attach", "SCFW_GATE_NPM_WORKSPACE"],
+    ["NPM_CONFIG_HEADING", "npm_config_heading", "npm (nothing is done: scfw's gate did not attach)", "SCFW_GATE_NPM_HEADING"],
+  ],
+}
+# fmt: on
+# --- Here ends what is written by scfw-hook/src/gate/constants.rs
+
+# The file of points of each manager, by the package that the manager is.
+MANAGERS = {"pip": "points_pip"}
+
+VERIFIER = os.environ.get(SCFW_GATE_VERIFIER)
+RUN = os.environ.get(SCFW_GATE_RUN)
 # The archive, as it stands on PYTHONPATH.
 ARCHIVE = os.path.dirname(os.path.abspath(__file__))
-
-SWITCH = "PIP_EXISTS_ACTION"
-SWITCH_VALUE = "refused-by-scfw-because-its-gate-did-not-attach"
-
-# The modules of pip that hold a point, and what patches each.
-POINTS = {
-    "pip._internal.configuration": "patch_configuration",
-    "pip._internal.resolution.resolvelib.resolver": "patch_resolver",
-    "pip._internal.resolution.legacy.resolver": "patch_resolver",
-    "pip._internal.models.link": "patch_link",
-    "pip._internal.index.collector": "patch_collector",
-    "pip._internal.operations.prepare": "patch_preparer",
-    "pip._internal.build_env": "patch_build_environment",
-    "pip._internal.build_env.venv": "patch_build_environment",
-    "pip._internal.build_env.virtual": "patch_build_environment",
-}
 
 
 class State(object):
     """What this process remembers."""
 
+    # The status that it ends with, where the gate has stopped it.
     exit_status = None
-    # Whether this pip, which the gate cannot hold, may go on without it.
-    is_let_go = False
-    # What has passed the verifier, so that its warnings are not asked about twice.
-    accepted = set()
-    # What of that this process itself has asked about. Notes of others settle no more than what is asked aloud.
-    verified = set()
-    loaded = set()
-    # When files were uploaded, by their addresses, as index pages say it.
-    uploaded = {}
-    # The pages that pip has asked for, by the addresses that they came from.
-    pages = {}
-    # The finder of what is being prepared.
-    finder = None
-    # The note about a stopped inner run that was there before this pip began.
-    older_verdict = None
+    # The modules whose points are held.
+    held = set()
 
 
 def part(name):
@@ -69,22 +71,6 @@ def part(name):
         sys.modules[full_name] = module
         exec(code, module.__dict__)
     return sys.modules[full_name]
-
-
-# --- The switch
-
-
-def lift_switch():
-    """Gives pip the value that the user had set, or none."""
-    kept = os.environ.get("SCFW_GATE_PIP_EXISTS_ACTION", "")
-    if kept.startswith("="):
-        os.environ[SWITCH] = kept[1:]
-    else:
-        os.environ.pop(SWITCH, None)
-
-
-def set_switch():
-    os.environ[SWITCH] = SWITCH_VALUE
 
 
 # --- The end
@@ -105,7 +91,7 @@ def is_own_run():
 
 
 def finish():
-    # Runs last of all exit handlers, for it was registered first: pip has cleaned up.
+    # Runs last of all exit handlers, for it was registered first: the manager has cleaned up.
     if is_own_run():
         for note in (".verdict", ".accepted"):
             try:
@@ -124,7 +110,9 @@ class Finder(object):
     """Finds the modules that hold a point as Python would, and patches them once they are loaded."""
 
     def find_spec(self, name, path=None, target=None):
-        if name not in POINTS:
+        points = MANAGERS.get(name.partition(".")[0])
+        hold = points and part(points).POINTS.get(name)
+        if not hold:
             return None
         from importlib.machinery import PathFinder
 
@@ -135,21 +123,21 @@ class Finder(object):
         method = "exec_module" if hasattr(spec.loader, "exec_module") else "load_module"
         load = getattr(spec.loader, method)
 
-        def load_and_patch(module):
+        def load_and_hold(module):
             loaded = load(module)
-            name = getattr(module, "__name__", module)
-            if name in POINTS and name not in State.loaded:
-                State.loaded.add(name)
-                getattr(part("points_pip"), POINTS[name])(sys.modules[name])
+            # The loader of an archive is one for all modules in it.
+            if getattr(module, "__name__", module) == name and name not in State.held:
+                State.held.add(name)
+                hold(sys.modules[name])
             return loaded
 
-        setattr(spec.loader, method, load_and_patch)
+        setattr(spec.loader, method, load_and_hold)
         return spec
 
     def find_module(self, name, path=None):
-        """How Python 2 asks. pip for it is older than what the gate knows."""
-        if sys.version_info[0] == 2 and name == "pip":
-            part("points_pip").refuse_python_2()
+        """How Python 2 asks. Managers for it are older than what the gate knows."""
+        if sys.version_info[0] == 2 and name in MANAGERS:
+            part(MANAGERS[name]).refuse_python_2()
 
 
 def run_shadowed():

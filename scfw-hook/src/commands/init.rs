@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind, Write, stdout};
 use std::path::Path;
 
 use scfw_core::config::Directories;
+use scfw_core::files::create_private;
 
 use super::{Init, fail};
-use crate::gate::arm::create_private;
 use crate::route::locate::own_program;
 use crate::shells::shell::{scfw_program, session_shims};
 use crate::shells::shims;

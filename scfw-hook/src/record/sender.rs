@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use scfw_core::config::Settings;
 use scfw_core::env;
+use scfw_core::files::create_private;
 use scfw_core::store::Store;
 use scfw_core::telemetry::{Sink, SinkKind};
 
-use crate::gate::arm::create_private;
 use crate::record::detached;
 use crate::route::locate::own_program;
 use crate::status;

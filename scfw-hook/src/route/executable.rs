@@ -24,7 +24,7 @@ const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 /// interpreter's path is too long for that, in the line after it (`'''exec' /a/long/path/python -E "$0" "$@"`).
 #[must_use]
 pub fn isolating_option(id: ManagerId, path: &Path) -> Option<String> {
-    if !matches!(manager(id).hold().runtime, Runtime::Python { .. }) {
+    if manager(id).hold().runtime != Runtime::Python {
         return None;
     }
     let head = read_head(path, HEAD).ok()?;

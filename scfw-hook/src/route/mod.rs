@@ -11,17 +11,19 @@ pub mod subshell;
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
+use std::ops::Range;
 use std::path::Path;
 
 use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
-use scfw_core::manager::{Install, Invocation, Launch, Runtime, classify, manager};
+use scfw_core::manager::{Install, Invocation, Launch, ManagerId, Runtime, classify, manager};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::telemetry::{Action, Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::Verification;
 
-use crate::gate::arm::{self, Arming, Gates, PYTHON_BOOTSTRAP};
+use crate::gate::arm::{self, Arming, python_bootstrap};
+use crate::gate::files::Gates;
 use crate::gate::run_notes;
 use crate::gate::verify::{is_dry_run, purpose_of_install};
 use crate::record::record;
@@ -229,7 +231,8 @@ impl Run<'_> {
         let environment = arming.environment(std::env::vars_os());
         let failed = match self.install.launch {
             Launch::Bootstrapped { option, arguments } => {
-                hand_over_bootstrapped(self.call, &located, option, arguments, &environment)
+                let module = self.install.manager.name();
+                hand_over_bootstrapped(self.call, &located, module, option..arguments, &environment)
             }
             Launch::AsTyped => hand_over(self.call, Some(located), Some(&environment)),
         };
@@ -309,12 +312,9 @@ fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CS
     let path = c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, &located, &path);
     let is_chosen = call.executable.is_some() && !call.is_noticed();
-    let module = match call.manager().map(|id| manager(id).hold().runtime) {
-        Some(Runtime::Python { module }) if is_chosen && is_python(&located.path) => {
-            Some(c_string(OsStr::new(module)))
-        }
-        _ => None,
-    };
+    let is_on_python = |id: &ManagerId| manager(*id).hold().runtime == Runtime::Python;
+    let module = call.manager().filter(is_on_python).filter(|_| is_chosen && is_python(&located.path));
+    let module = module.map(|id| c_string(OsStr::new(id.name())));
     if let Some(module) = &module {
         arguments.extend([c"-m", module]);
     }
@@ -337,28 +337,27 @@ fn leading_words<'a>(call: &Call<'a>, located: &Located, path: &'a CStr) -> Vec<
     words
 }
 
-/// Runs `python … -m MODULE` with the gate loaded by hand, in place of `-m MODULE`. `-m` stands in the argument at `option`,
-/// and what belongs to the manager begins at `first`.
+/// Runs `python … -m MODULE` with the gate loaded by hand, in place of the `words` that say `-m MODULE`.
 fn hand_over_bootstrapped(
     call: &Call<'_>,
     located: &Located,
-    option: usize,
-    first: usize,
+    module: &str,
+    words: Range<usize>,
     environment: &[CString],
 ) -> i32 {
-    let bootstrap = c_string(OsStr::new(PYTHON_BOOTSTRAP));
-    let cluster = call.arguments.get(option).map_or("", |option| option.to_str().unwrap_or_default());
+    let bootstrap = c_string(OsStr::new(&python_bootstrap(module)));
+    let cluster = call.arguments.get(words.start).map_or("", |option| option.to_str().unwrap_or_default());
     // `-sEm` keeps its other letters; what follows the `m` was the module.
     let kept = cluster.split('m').next().unwrap_or_default();
     let kept = c_string(OsStr::new(if kept == "-" { "" } else { kept }));
     let path = c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, located, &path);
-    arguments.extend(call.arguments.get(..option).unwrap_or_default());
+    arguments.extend(call.arguments.get(..words.start).unwrap_or_default());
     if !kept.is_empty() {
         arguments.push(&kept);
     }
     arguments.extend([c"-c", &bootstrap]);
-    arguments.extend(call.arguments.get(first..).unwrap_or_default());
+    arguments.extend(call.arguments.get(words.end..).unwrap_or_default());
     run(&located.path, &arguments, Some(environment))
 }
 

@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use scfw_core::files::create_private;
 use scfw_programs::{Presence, program};
 
-use crate::gate::arm::create_private;
 use crate::route::locate::locate;
 use crate::route::locate::own_program;
 

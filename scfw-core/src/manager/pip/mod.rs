@@ -38,7 +38,7 @@ impl Manager for Pip {
     }
 
     fn hold(&self) -> Hold {
-        Hold { runtime: Runtime::Python { module: "pip" }, switches: &SWITCHES }
+        Hold { runtime: Runtime::Python, switches: &SWITCHES }
     }
 
     fn example(&self) -> &'static str {

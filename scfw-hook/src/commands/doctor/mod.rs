@@ -22,7 +22,7 @@ use self::route::{Route, Tested};
 use self::world::LittleWorld;
 use super::store_age::StoreAge;
 use super::{Doctor, fail};
-use crate::gate::arm::{self, Gates};
+use crate::gate::files::{GATES_NAME, Gates};
 use crate::gate::run_notes;
 use crate::route::locate::locate;
 use crate::route::locate::own_program;
@@ -236,7 +236,7 @@ fn store(settings: &Settings) -> Check {
 /// The gates' files in the user's own data directory, from which all that is tested afterwards takes them.
 fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
     let data = &settings.directories.data;
-    let directory = data.join(arm::GATES_NAME);
+    let directory = data.join(GATES_NAME);
     let subject = sanitise(&directory.to_string_lossy()).into_owned();
     let hook = own_program().ok_or_else(|| std::io::Error::other("scfw-hook is not beside scfw"));
     match hook.and_then(|hook| Gates::install(data, &hook)).and_then(|_written| world.use_gates(&directory)) {

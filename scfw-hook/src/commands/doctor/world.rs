@@ -10,7 +10,7 @@ use scfw_core::manager::{ALL, Servers};
 use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
-use crate::gate::arm;
+use crate::gate::files::GATES_NAME;
 use crate::record::sender;
 
 /// What the clean package is called.
@@ -62,7 +62,7 @@ impl LittleWorld {
 
     /// Has the gates of this world come from `gates`, the user's own directory of them.
     pub(super) fn use_gates(&self, gates: &Path) -> io::Result<()> {
-        std::os::unix::fs::symlink(std::path::absolute(gates)?, self.home().join(arm::GATES_NAME))
+        std::os::unix::fs::symlink(std::path::absolute(gates)?, self.home().join(GATES_NAME))
     }
 
     /// Where scfw keeps its things in this world.
