@@ -88,7 +88,7 @@ function __scfw_find {
     __scfw_directory=${__scfw_directory:-.}
     __scfw_rest=${__scfw_rest#*:}
     # A large directory takes as long to read as all the rest, and /bin is often a link to /usr/bin.
-    if [[ -h $__scfw_directory ]]; then
+    if [[ -L $__scfw_directory ]]; then
       for __scfw_path in "${__scfw_read[@]}"; do
         if [[ $__scfw_directory -ef $__scfw_path ]]; then \builtin continue 2; fi
       done

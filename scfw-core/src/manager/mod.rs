@@ -82,8 +82,8 @@ pub struct Hold {
 /// What a manager runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
-    /// Python, as a module of that name.
-    Python {},
+    /// Python, which can also run it as the module of its name.
+    Python,
     /// Node.
     Node,
 }
