@@ -9,7 +9,8 @@ usage() {
   cat <<'TEXT'
 usage: ./install.sh [--prefix DIR]
 
-Installs DIR/bin/scfw, DIR/bin/scfw-hook and DIR/lib/scfw/libscfw_shim.so (DIR: ~/.local unless given).
+Installs DIR/bin/scfw, DIR/bin/scfw-hook, DIR/lib/scfw/libscfw_shim.so and DIR/lib/scfw/gates (DIR: ~/.local unless
+given).
 Needs Rust 1.95 or later (cargo) and a C compiler to build, and pip and npm to show scfw at work.
 TEXT
 }
@@ -59,8 +60,10 @@ install_file() {
 install_file target/shim/libscfw_shim.so "$prefix/lib/scfw"
 install_file target/release/scfw-hook "$prefix/bin"
 install_file target/release/scfw "$prefix/bin"
+# From the program itself, which uses them only where they are what is built in.
+"$prefix/bin/scfw" install-gates
 echo
-echo "Installed scfw and scfw-hook in $prefix/bin, and the preload library in $prefix/lib/scfw."
+echo "Installed scfw and scfw-hook in $prefix/bin, and the preload library and the gates in $prefix/lib/scfw."
 echo "A clean and a malicious package, from an index and a registry on this machine only:"
 echo
 "$prefix/bin/scfw" doctor --offline

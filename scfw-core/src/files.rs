@@ -10,7 +10,9 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-pub use private::{Untrusted, check_directory, check_file, check_named, create_private, make_private};
+pub use private::{
+    Untrusted, check_directory, check_file, check_installed, check_named, create_private, make_private,
+};
 
 /// Why a file was not read. Each message goes on from the file's path.
 #[derive(Debug, thiserror::Error)]

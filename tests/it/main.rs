@@ -37,6 +37,7 @@ mod held_surroundings;
 mod history;
 mod hostile_arguments;
 mod hostile_projects;
+mod installed_gates;
 mod listed_files;
 mod lockfile_claims;
 mod lookups_npm;

@@ -102,18 +102,26 @@ pub fn check_directory(directory: &Path) -> Result<(), Untrusted> {
     check(directory, &metadata, DIRECTORY)?;
     let real = directory.canonicalize().ok();
     let real = real.as_deref().unwrap_or(directory);
-    for path in [directory, real] {
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-        if let Some(above) = above
-            && let Ok(metadata) = fs::metadata(above)
-            && metadata.mode() & STICKY == 0
-            && let Some(who) = other_writers(&metadata)
-        {
-            return Err(Untrusted { path: above.to_owned(), problem: Problem::Replaceable(who) });
-        }
-        if path == real {
-            break;
-        }
+    check_above(directory)?;
+    if real == directory { Ok(()) } else { check_above(real) }
+}
+
+/// Fails if somebody else can have changed a directory that was installed with scfw, or put another in its place, wherever
+/// links lead to it. It stays as it is: others than this user may rely on it.
+pub fn check_installed(directory: &Path) -> io::Result<()> {
+    let real = directory.canonicalize()?;
+    check_named(&real, &fs::metadata(&real)?)?;
+    Ok(check_above(&real)?)
+}
+
+/// Fails if somebody else can put something else in the place of `path`.
+fn check_above(path: &Path) -> Result<(), Untrusted> {
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty())
+        && let Ok(metadata) = fs::metadata(above)
+        && metadata.mode() & STICKY == 0
+        && let Some(who) = other_writers(&metadata)
+    {
+        return Err(Untrusted { path: above.to_owned(), problem: Problem::Replaceable(who) });
     }
     Ok(())
 }

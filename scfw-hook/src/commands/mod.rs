@@ -9,6 +9,7 @@ mod doctor;
 mod flush;
 mod history;
 mod init;
+mod install_gates;
 mod run;
 mod session;
 mod shield;
@@ -98,6 +99,9 @@ enum Command {
         /// The shell that is to complete it
         shell: Shell,
     },
+    /// Install the gates beside this program, for `install.sh` and packages
+    #[command(hide = true)]
+    InstallGates,
     /// Tell which commands go through scfw in this shell, and why one does not
     #[command(
         after_help = "Exit status: 0 if every program on PATH that scfw covers goes through it, 1 otherwise."
@@ -298,14 +302,21 @@ pub fn main() -> u8 {
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
     let is_silent = matches!(&cli.command, Command::Update(options) if options.background);
     if !is_silent
-        && !matches!(cli.command, Command::Doctor(_) | Command::Init(_) | Command::Completions { .. })
+        && !matches!(
+            cli.command,
+            Command::Doctor(_) | Command::Init(_) | Command::InstallGates | Command::Completions { .. }
+        )
     {
         name_unreported_runs();
     }
     // An update looks for them first; what `run` and `shield` run may be no business of ours.
     let is_foreign = matches!(
         cli.command,
-        Command::Run(_) | Command::Shield(_) | Command::Init(_) | Command::Completions { .. }
+        Command::Run(_)
+            | Command::Shield(_)
+            | Command::Init(_)
+            | Command::InstallGates
+            | Command::Completions { .. }
     );
     if !is_foreign && !matches!(cli.command, Command::Update(_)) {
         tell_alerts();
@@ -322,6 +333,7 @@ pub fn main() -> u8 {
         Command::Flush(options) => flush::run(&options),
         Command::History(options) => history::run(&options),
         Command::Init(options) => init::run(&options),
+        Command::InstallGates => install_gates::run(),
         Command::Status(options) => status::run(&options),
         Command::Update(options) => update::run(&options),
         Command::Enable(options) => session::enable(&options),

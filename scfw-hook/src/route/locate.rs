@@ -32,6 +32,11 @@ pub(crate) fn own_program() -> Option<PathBuf> {
     Some(own.with_file_name("scfw-hook")).filter(|path| path.is_file())
 }
 
+/// The directory of what was installed beside the program `hook`, which is in the `bin/` of its prefix.
+pub(crate) fn own_library(hook: &Path) -> PathBuf {
+    hook.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("lib/scfw")
+}
+
 /// Finds the program that a shell would run for `name` if scfw were not there. A name with a slash is a path
 /// and taken as it is.
 #[must_use]

@@ -206,7 +206,7 @@ impl Run<'_> {
                 "scfw-hook does not find its own file, so nothing can be verified; install scfw again",
             );
         };
-        let gates = match Gates::install(data, &verifier) {
+        let gates = match Gates::provide(data, &verifier) {
             Ok(gates) => gates,
             Err(error) => {
                 return self.refuse(&format!(

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
 
-use crate::route::locate::own_program;
+use crate::route::locate::{own_library, own_program};
 use crate::shells::shell::Shell;
 
 /// The library's file.
@@ -41,8 +41,7 @@ impl Shield {
     /// Those of this installation: the programs are in its `bin/`, the library in `lib/scfw/` beside that.
     pub fn installed() -> Result<Self> {
         let hook = own_program().context("scfw-hook is not beside scfw; install scfw again")?;
-        let prefix = hook.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-        let library = prefix.join("lib/scfw").join(LIBRARY);
+        let library = own_library(&hook).join(LIBRARY);
         if !library.is_file() {
             bail!(
                 "the preload library is not installed ({} is missing); install scfw again",

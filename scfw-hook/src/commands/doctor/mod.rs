@@ -233,16 +233,32 @@ fn store(settings: &Settings) -> Check {
     Check::new("store", scfw_core::store::FILE_NAME, outcome, age.sentence())
 }
 
-/// The gates' files in the user's own data directory, from which all that is tested afterwards takes them.
+/// The gates' files, installed or in the user's own data directory, from which all that is tested afterwards takes them.
 fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
     let data = &settings.directories.data;
     let directory = data.join(GATES_NAME);
     let subject = sanitise(&directory.to_string_lossy()).into_owned();
-    let hook = own_program().ok_or_else(|| std::io::Error::other("scfw-hook is not beside scfw"));
-    match hook.and_then(|hook| Gates::install(data, &hook)).and_then(|_written| world.use_gates(&directory)) {
+    let Some(hook) = own_program() else {
+        return Check::new(
+            "gates",
+            subject,
+            Outcome::Failed,
+            "scfw-hook is not beside scfw; install scfw again",
+        );
+    };
+    let installed = Gates::installed_directory(&hook);
+    let installed = sanitise(&installed.to_string_lossy()).into_owned();
+    let Err(unused) = Gates::installed(&hook) else {
+        return Check::new("gates", installed, Outcome::Ok, "as scfw has installed them; the tests use them");
+    };
+    let mut check = match Gates::provide(data, &hook).and_then(|_written| world.use_gates(&directory)) {
         Ok(()) => Check::new("gates", subject, Outcome::Ok, "as scfw has written them; the tests use them"),
         Err(error) => Check::new("gates", subject, Outcome::Failed, format!("cannot be written ({error})")),
+    };
+    if unused.kind() != std::io::ErrorKind::NotFound {
+        check.transcript.push(format!("{installed} is not used: {}", sanitise(&unused.to_string())));
     }
+    check
 }
 
 fn unreported_runs(settings: &Settings) -> Check {

@@ -1,0 +1,21 @@
+//! `scfw install-gates`: writes the gates into `lib/scfw/gates` beside the `bin/` of this program. The files come from the
+//! program itself, so that they cannot differ from what it compares them with.
+
+use anyhow::Context;
+
+use super::fail;
+use crate::gate::files::Gates;
+use crate::route::locate::own_program;
+use crate::status;
+
+pub(super) fn run() -> i32 {
+    let installed =
+        own_program().context("scfw-hook is not beside scfw; install scfw again").and_then(|hook| {
+            let directory = Gates::installed_directory(&hook);
+            Gates::install(&hook).with_context(|| format!("{} could not be written", directory.display()))
+        });
+    match installed {
+        Ok(()) => status::OK,
+        Err(error) => fail(AsRef::<dyn std::error::Error>::as_ref(&error), status::FAILED),
+    }
+}
