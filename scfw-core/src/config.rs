@@ -4,6 +4,7 @@
 
 mod administered;
 mod age;
+mod attributes;
 mod datadog;
 mod exposure;
 mod feeds;
@@ -17,18 +18,16 @@ mod policy_tests;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::advisory::Severity;
-use crate::env;
+use crate::env::{self, Variables};
 use crate::files::{FileError, Untrusted, check_directory};
 use crate::manager::{ManagerId, deserialize_names};
 use crate::package::{Package, Pattern};
-use crate::telemetry::{ATTRIBUTES_FILE_NAME, AttributeSources};
 use crate::text::without_credentials;
 
 pub(crate) use layers::System;
@@ -36,6 +35,7 @@ pub(crate) use layers::System;
 use administered::Administered;
 pub use administered::IgnoreFile;
 pub use age::{MinimumAge, UnknownAge};
+pub use attributes::AttributeSources;
 pub use datadog::{ApiKey, Datadog, is_site};
 pub use exposure::holds_secret;
 pub use feeds::{ExtraFeed, FeedPlace};
@@ -60,9 +60,6 @@ const DEADLINE: f64 = 10.0;
 const LONGEST_DEADLINE: f64 = 600.0;
 /// The name of the configuration file within the configuration directory.
 pub const FILE_NAME: &str = "config.toml";
-
-/// Looks a variable of the environment up.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Where scfw keeps its things.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -353,7 +350,7 @@ impl Settings {
                 .filter(|text| !text.is_empty())
                 .map(|text| text.to_string_lossy().into_owned()),
             is_file_named: attributes_file.is_some(),
-            file: attributes_file.unwrap_or_else(|| directories.config.join(ATTRIBUTES_FILE_NAME)),
+            file: attributes_file.unwrap_or_else(|| directories.config.join(attributes::FILE_NAME)),
         };
         Ok(Self {
             on_warning_always: on_warning.map(|value| parse_on_warning(&value)).transpose()?,

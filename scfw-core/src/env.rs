@@ -1,6 +1,7 @@
 //! Every environment variable that scfw reads or sets, by one constant each; docs/environment.md is generated
 //! from here.
 
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::process::Command;
 
@@ -124,6 +125,9 @@ variables! {
     /// Set by scfw-hook for the preload library: the process about which it has decided.
     SCFW_SHIM_PASS = "SCFW_SHIM_PASS";
 }
+
+/// Looks a variable of the environment up.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The variables of build servers.
 pub const BUILD_SERVERS: [&str; 6] =

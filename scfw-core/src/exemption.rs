@@ -4,43 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
-
 use crate::advisory::is_same_version;
 use crate::config::{Exemptible, Policy, Settings};
-use crate::moment::rfc3339;
+use crate::finding::{Exempted, Finding, FindingSeverity, SOURCE, Verification};
 use crate::package::{Ecosystem, Package, Target};
 use crate::store::{Exemption, NewExemption, Store, StoreError, now};
 use crate::text::without_credentials;
-use crate::verify::{Finding, FindingSeverity, SOURCE, Verification};
-
-/// A finding that no longer counts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Exempted {
-    /// What it is about.
-    pub package: Package,
-    /// What was found. It is accepted where an earlier report of this run has shown it.
-    pub finding: Finding,
-    /// Why it does not count.
-    pub exemption: Exemption,
-}
-
-/// The finding's own fields, and `exemption`, `reason` and `expires`.
-impl Serialize for Exempted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let terms = &self.exemption.terms;
-        let mut object = serializer.serialize_struct("Exempted", 8)?;
-        object.serialize_field("severity", &self.finding.severity)?;
-        object.serialize_field("verifier", &self.finding.verifier)?;
-        object.serialize_field("message", &self.finding.message)?;
-        object.serialize_field("advisory", &self.finding.advisory)?;
-        object.serialize_field("url", &self.finding.url)?;
-        object.serialize_field("exemption", &self.exemption.number)?;
-        object.serialize_field("reason", &terms.reason)?;
-        object.serialize_field("expires", &terms.expires.and_then(rfc3339))?;
-        object.end()
-    }
-}
 
 impl NewExemption {
     /// Whether it has ended at `now` (Unix seconds).

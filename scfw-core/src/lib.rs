@@ -3,26 +3,30 @@
 //! binaries in `scfw-hook` do.
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests read and make what is their own"))]
 
+pub mod action;
 pub mod advisory;
-pub mod after_the_fact;
 pub mod armed;
 pub mod config;
 pub mod env;
 pub mod exemption;
 pub mod feed;
 pub mod files;
+pub mod finding;
 pub mod gate;
 pub mod inventory;
 pub mod manager;
-pub mod moment;
+pub(crate) mod net;
 pub mod package;
 pub mod policy;
 pub mod rc_file;
+pub mod recall;
 pub mod redact;
 pub mod report;
 pub mod screen;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod time;
 pub mod unread;
+pub mod update;
 pub mod verify;

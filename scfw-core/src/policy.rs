@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::{OnWarning, Settings};
-use crate::verify::{FindingSeverity, Verification};
+use crate::finding::{FindingSeverity, Verification};
 
 /// What the findings come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn missing<'a>(verification: &'a Verification, settings: &'a Settings) -> impl I
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::Finding;
+    use crate::finding::Finding;
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let home = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::Variables;
+use crate::env::Variables;
 use crate::text::{PATH_IN_URI, arguments_without_credentials, without_credentials};
 
 /// Longest text of a record, in bytes; a command line may have eight times as much.

@@ -6,7 +6,6 @@
 #[macro_use]
 mod support;
 
-mod after_the_fact;
 mod age;
 mod age_known;
 mod audit_npm;
@@ -63,6 +62,7 @@ mod private_directories;
 mod private_packages;
 mod program_names;
 mod protected_shells;
+mod recall;
 mod records;
 mod reports;
 mod run_notes;

@@ -7,10 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use scfw_core::feed::bulk::osv_feed;
+use scfw_core::action::Action;
 use scfw_core::package::{Ecosystem, Package, Target};
-use scfw_core::store::{NewRun, Purpose, RunQuery, Store, now};
-use scfw_core::telemetry::Action;
+use scfw_core::store::{FeedName, NewRun, Purpose, RunQuery, Store, now};
 use scfw_world::{Service, World};
 use serde_json::json;
 
@@ -35,7 +34,7 @@ fn world(prefix: &str) -> World {
 fn visible(store: &Store, prefixes: [&str; 2]) -> [usize; 2] {
     let snapshot = store.snapshot().unwrap();
     let feed =
-        snapshot.feed(&osv_feed(Ecosystem::Npm)).unwrap().expect("the feed is there from the beginning");
+        snapshot.feed(&FeedName::Osv(Ecosystem::Npm)).unwrap().expect("the feed is there from the beginning");
     prefixes.map(|prefix| {
         let names: Vec<String> = (0..ADVISORIES).map(|number| format!("{prefix}-{number}")).collect();
         snapshot.advisories(&feed, Ecosystem::Npm, names.iter().map(String::as_str)).unwrap().len()

@@ -6,8 +6,7 @@ use std::path::Path;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message;
 use scfw_core::package::Ecosystem;
-use scfw_core::store::SinkState;
-use scfw_core::telemetry::SinkKind;
+use scfw_core::store::{SinkKind, SinkState};
 use scfw_world::{Agent, NpmPackage, Service, Wheel};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Records are durable: killed, doubled, in parallel, on a new machine, on a full disk, nothing is lost, and nothing is
 //! doubled beyond its id.
 
-use scfw_core::telemetry::SinkKind;
+use scfw_core::store::SinkKind;
 use scfw_world::{Agent, AgentMood, Failure, Service};
 use serde_json::Value;
 

@@ -4,8 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use opentelemetry_proto::tonic::common::v1::any_value;
-use scfw_core::store::{Store, now};
-use scfw_core::telemetry::SinkKind;
+use scfw_core::store::{SinkKind, Store, now};
 use scfw_world::{Agent, AgentMood, Failure, Service};
 use serde_json::Value;
 

@@ -5,9 +5,9 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Variables, is_true};
-use crate::env;
-use crate::telemetry::Action;
+use super::is_true;
+use crate::action::Action;
+use crate::env::{self, Variables};
 
 /// The site of those who name none.
 const SITE: &str = "datadoghq.com";

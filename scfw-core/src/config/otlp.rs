@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::{ApiKey, Variables, is_true};
-use crate::env;
-use crate::feed::join;
+use super::{ApiKey, is_true};
+use crate::env::{self, Variables};
+use crate::net::join;
 
 /// Logging over OTLP, resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use toml::Table;
 use super::age::{LONGEST_AGE, MinimumAge, UnknownAge};
 use super::keys::Key;
 use super::layers::{parse, read_trusted};
-use super::{Bypass, ConfigError, IgnoreFile, OnWarning, Settings, System, Variables};
+use super::{Bypass, ConfigError, IgnoreFile, OnWarning, Settings, System};
 use crate::advisory::Severity;
-use crate::env;
+use crate::env::{self, Variables};
 use crate::manager::ManagerId;
 use crate::package::Pattern;
 

@@ -1,5 +1,6 @@
 //! What config.toml and the variables come to.
 
+use std::ffi::OsString;
 use std::fs;
 
 use super::*;

@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use super::{Client, FeedError, join};
+use super::{Client, FeedError};
 use crate::files::{Kept, create_private, read_kept, read_text};
+use crate::net::{host_of, join};
 use crate::package::{Ecosystem, Package};
 
 /// Largest manifest that is read, in bytes. The published ones have one to two MiB.
@@ -129,7 +130,7 @@ async fn fetch(client: &Client, url: &str, copy: &Copy, ecosystem: Ecosystem) ->
         request = request.header(reqwest::header::IF_NONE_MATCH, etag.as_str());
     }
     let answer = client.send(request, url, LARGEST).await?;
-    let malformed = || FeedError::Malformed { host: super::host_of(url) };
+    let malformed = || FeedError::Malformed { host: host_of(url) };
     match answer.body {
         None => {
             let (etag, manifest) = current.ok_or_else(malformed)?;
@@ -140,7 +141,7 @@ async fn fetch(client: &Client, url: &str, copy: &Copy, ecosystem: Ecosystem) ->
             let manifest = Manifest::parse(&body, ecosystem).ok_or_else(malformed)?;
             if manifest.count() == 0 {
                 // Every package would be known to be harmless.
-                return Err(FeedError::Empty { host: super::host_of(url) });
+                return Err(FeedError::Empty { host: host_of(url) });
             }
             copy.write(&body, answer.etag.as_deref().unwrap_or_default());
             Ok(manifest)

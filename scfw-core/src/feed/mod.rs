@@ -10,6 +10,8 @@ use std::time::Duration;
 use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use crate::net::{host_of, innermost};
+
 /// Why a feed gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
@@ -165,47 +167,4 @@ fn build(builder: ClientBuilder) -> Result<reqwest::Client, FeedError> {
     builder
         .build()
         .map_err(|error| FeedError::Unreachable { host: "the network".to_owned(), reason: innermost(&error) })
-}
-
-/// The host in `url`, for messages. What is none may have a password anywhere in it, so nothing of it is shown.
-pub(crate) fn host_of(url: &str) -> String {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.unwrap_or_else(|| "the address".to_owned())
-}
-
-/// The last cause of an error, which is the one that tells something: `Connection refused`.
-pub(crate) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-/// `base` and `path` with exactly one slash between them, before the query that `base` may have.
-pub(crate) fn join(base: &str, path: &str) -> String {
-    let (base, query) = base.split_at(base.find(['?', '#']).unwrap_or(base.len()));
-    format!("{}/{path}{query}", base.trim_end_matches('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_message_names_the_host_and_nothing_else_of_an_address() {
-        assert_eq!(super::host_of("https://u:S@host:80/x?S"), "host");
-        for url in ["u:S@host", "http://u:S@ho st/", "S", "", "http:///", "data:S"] {
-            assert_eq!(super::host_of(url), "the address", "{url}");
-        }
-    }
-
-    #[test]
-    fn a_path_comes_before_the_query() {
-        for (base, joined) in [
-            ("https://host/a", "https://host/a/b/c.zip"),
-            ("https://host/a//", "https://host/a/b/c.zip"),
-            ("https://host/a/?token=x/y", "https://host/a/b/c.zip?token=x/y"),
-        ] {
-            assert_eq!(super::join(base, "b/c.zip"), joined);
-        }
-    }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use super::{Client, FeedError, join};
+use super::{Client, FeedError};
 use crate::advisory::Advisory;
+use crate::net::{host_of, join};
 use crate::package::Package;
 
 /// Queries in one batch; the API takes no more.
@@ -78,7 +79,7 @@ pub async fn query(
         running.spawn(async move { query_batch(&client, &url, queries).await });
     }
     while let Some(answered) = running.join_next().await {
-        let lost = |_| (Vec::new(), Some(FeedError::Malformed { host: super::host_of(base) }));
+        let lost = |_| (Vec::new(), Some(FeedError::Malformed { host: host_of(base) }));
         let (ids, error) = answered.unwrap_or_else(lost);
         for (index, id) in ids {
             if let Some(ids) = found.get_mut(index) {
@@ -126,7 +127,7 @@ async fn query_batch(
         }
         queries = next;
     }
-    (ids, Some(FeedError::TooLarge { host: super::host_of(url) }))
+    (ids, Some(FeedError::TooLarge { host: host_of(url) }))
 }
 
 async fn send_batch(
@@ -134,7 +135,7 @@ async fn send_batch(
     url: &str,
     queries: &[Query],
 ) -> Result<Vec<Option<QueryAnswer>>, FeedError> {
-    let malformed = || FeedError::Malformed { host: super::host_of(url) };
+    let malformed = || FeedError::Malformed { host: host_of(url) };
     let body = serde_json::to_vec(&Batch { queries }).map_err(|_| malformed())?;
     let request =
         client.http()?.post(url).header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
@@ -168,7 +169,7 @@ pub async fn advisories(
                 found.insert(id, advisory);
             }
             Ok((Err(error), _)) => failure = failure.or(Some(error)),
-            Err(_) => failure = failure.or_else(|| Some(FeedError::Malformed { host: super::host_of(base) })),
+            Err(_) => failure = failure.or_else(|| Some(FeedError::Malformed { host: host_of(base) })),
         }
     }
     (found, failure)
@@ -179,7 +180,7 @@ async fn fetch_advisory(client: &Client, url: &str) -> Result<Advisory, FeedErro
     answer
         .body
         .and_then(|body| Advisory::parse(&body).ok())
-        .ok_or_else(|| FeedError::Malformed { host: super::host_of(url) })
+        .ok_or_else(|| FeedError::Malformed { host: host_of(url) })
 }
 
 /// Whether `id` can be part of a URL's path: letters, digits and what ids are joined with.

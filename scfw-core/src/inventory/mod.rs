@@ -9,10 +9,10 @@ pub mod site_packages;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::finding::Verification;
 use crate::package::{Ecosystem, Package, Source, Target};
 use crate::policy::Verdict;
 use crate::unread::{Unread, UnreadList};
-use crate::verify::Verification;
 use graph::Graph;
 
 /// This many things that could not be read are named one by one.

@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::{help, purl, rule};
 use crate::advisory::{Rating, Severity};
+use crate::finding::{Finding, FindingSeverity};
 use crate::inventory::{Audit, Installed, Licence};
 use crate::package::{Ecosystem, Target};
 use crate::redact::Redactor;
-use crate::verify::{Finding, FindingSeverity};
 
 /// Embedded malicious code, in the Common Weakness Enumeration.
 const MALICIOUS_CODE: u32 = 506;

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::exemption::Exempted;
+use crate::finding::{Exempted, Finding, Verification};
 use crate::inventory::Audit;
 use crate::package::{Ecosystem, Package};
 use crate::policy::Verdict;
-use crate::verify::{Finding, Verification};
 
 /// The verifier that a finding names for what could not be read.
 const INVENTORY: &str = "inventory";

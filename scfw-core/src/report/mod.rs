@@ -9,9 +9,9 @@ mod text;
 
 use packageurl::PackageUrl;
 
+use crate::finding::{Finding, FindingSeverity};
 use crate::package::{Ecosystem, Source, Target};
 use crate::redact::Redactor;
-use crate::verify::{Finding, FindingSeverity};
 
 pub use cyclonedx::cyclonedx;
 pub use json::{JsonPackage, audit_json, json};

@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::{help, purl, rule};
 use crate::advisory::Severity;
+use crate::finding::{Finding, FindingSeverity};
 use crate::inventory::{Audit, Installed};
 use crate::package::Target;
 use crate::redact::Redactor;
 use crate::text::PATH_IN_URI;
-use crate::verify::{Finding, FindingSeverity};
 
 /// Locations given per result.
 const MOST_LOCATIONS: usize = 100;

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::finding::{Disclosure, Verification};
 use crate::inventory::{Audit, Inventory, node_modules, site_packages};
 use crate::package::Package;
-use crate::verify::{Disclosure, Verification};
 
 /// A project with a vulnerable package in two places, a malicious one that it requires and a good one.
 fn inventory() -> (tempfile::TempDir, Inventory) {

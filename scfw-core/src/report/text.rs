@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::exemption::Exempted;
+use crate::finding::{Exempted, Finding, FindingSeverity, Verification};
 use crate::inventory::{Audit, Installed};
-use crate::moment::local;
 use crate::package::Target;
 use crate::text::sanitise;
-use crate::verify::{Finding, FindingSeverity, Verification};
+use crate::time::local;
 
 /// Findings shown per target; the rest are counted.
 const SHOWN_FINDINGS: usize = 25;

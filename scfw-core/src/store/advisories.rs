@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Store, StoreError};
+use super::{FeedName, Store, StoreError};
 use crate::advisory::Advisory;
 use crate::package::Ecosystem;
 
 /// A feed as the store holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// `osv/npm`, `datadog/pypi`, `extra/NAME`.
-    pub name: String,
+    /// What it is called.
+    pub name: FeedName,
     /// The number of the import that is its content.
     pub import: i64,
     /// The URL or directory that it came from.
@@ -33,9 +33,9 @@ impl Feed {
         u64::try_from(now.saturating_sub(self.updated)).unwrap_or(u64::MAX)
     }
 
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(name: FeedName, row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            name: row.get(0)?,
+            name,
             import: row.get(1)?,
             location: row.get(2)?,
             etag: row.get(3)?,
@@ -71,16 +71,23 @@ impl Snapshot<'_> {
     pub fn feeds(&self) -> Result<Vec<Feed>, StoreError> {
         self.run(|transaction| {
             let mut statement = transaction.prepare_cached(&format!("{FEED} ORDER BY name"))?;
-            statement.query_map([], Feed::from_row)?.collect()
+            let mut rows = statement.query([])?;
+            let mut feeds = Vec::new();
+            while let Some(row) = rows.next()? {
+                if let Some(name) = FeedName::parse(&row.get::<_, String>(0)?) {
+                    feeds.push(Feed::from_row(name, row)?);
+                }
+            }
+            Ok(feeds)
         })
     }
 
     /// The feed of that name, if it has been brought in.
-    pub fn feed(&self, name: &str) -> Result<Option<Feed>, StoreError> {
+    pub fn feed(&self, name: &FeedName) -> Result<Option<Feed>, StoreError> {
         self.run(|transaction| {
             transaction
                 .prepare_cached(&format!("{FEED} WHERE name = ?1"))?
-                .query_row([name], Feed::from_row)
+                .query_row([name], |row| Feed::from_row(name.clone(), row))
                 .optional()
         })
     }

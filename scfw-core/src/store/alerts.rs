@@ -7,9 +7,8 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::ledger::{TARGET, ecosystem, json, target_from};
 use super::outbox::queue;
-use super::{RunTarget, Store, StoreError, now};
+use super::{RunTarget, SinkKind, Store, StoreError, now};
 use crate::package::Ecosystem;
-use crate::telemetry::SinkKind;
 
 /// A package that a run was allowed to install or build.
 #[derive(Debug, Clone, PartialEq, Eq)]

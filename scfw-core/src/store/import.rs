@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Transaction, params};
 
-use super::{Store, StoreError, now};
+use super::{FeedName, Store, StoreError, now};
 use crate::advisory::Advisory;
 use crate::package::Ecosystem;
 
@@ -79,23 +79,28 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Import<'a> {
     store: &'a mut Store,
-    feed: String,
+    feed: FeedName,
     number: i64,
 }
 
 impl Store {
     /// Begins to bring `feed` in anew.
-    pub fn import(&mut self, feed: &str) -> Result<Import<'_>, StoreError> {
+    pub fn import(&mut self, feed: &FeedName) -> Result<Import<'_>, StoreError> {
         self.remove_leftovers()?;
         let number = self.write(|transaction| {
             transaction.execute("INSERT INTO imports (feed) VALUES (?1)", [feed])?;
             Ok(transaction.last_insert_rowid())
         })?;
-        Ok(Import { store: self, feed: feed.to_owned(), number })
+        Ok(Import { store: self, feed: feed.clone(), number })
     }
 
     /// Applies `changes` to `feed`, which must be there, all at once; then it is as `state` says, and up to date.
-    pub fn apply(&mut self, feed: &str, changes: &[Change], state: &FeedState) -> Result<(), StoreError> {
+    pub fn apply(
+        &mut self,
+        feed: &FeedName,
+        changes: &[Change],
+        state: &FeedState,
+    ) -> Result<(), StoreError> {
         self.write(|transaction| {
             let number: i64 =
                 transaction
@@ -114,7 +119,7 @@ impl Store {
     }
 
     /// Notes that `feed` was found unchanged just now.
-    pub fn confirm(&mut self, feed: &str) -> Result<(), StoreError> {
+    pub fn confirm(&mut self, feed: &FeedName) -> Result<(), StoreError> {
         self.write(|transaction| {
             transaction.execute("UPDATE feeds SET updated = ?2 WHERE name = ?1", params![feed, now()])
         })?;
@@ -122,7 +127,7 @@ impl Store {
     }
 
     /// Forgets `feed` with all that it said.
-    pub fn forget(&mut self, feed: &str) -> Result<(), StoreError> {
+    pub fn forget(&mut self, feed: &FeedName) -> Result<(), StoreError> {
         self.write(|transaction| transaction.execute("DELETE FROM feeds WHERE name = ?1", [feed]))?;
         self.remove_leftovers()
     }
@@ -231,7 +236,7 @@ impl Import<'_> {
 
 fn make_current(
     transaction: &Transaction<'_>,
-    feed: &str,
+    feed: &FeedName,
     number: i64,
     state: &FeedState,
 ) -> rusqlite::Result<()> {

@@ -2,9 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Store, StoreError};
+use super::{SinkKind, Store, StoreError};
+use crate::action::Action;
 use crate::package::{Ecosystem, Source, Target};
-use crate::telemetry::{Action, SinkKind};
 
 /// What an allowed run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

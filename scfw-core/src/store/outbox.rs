@@ -4,7 +4,6 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Store, StoreError, now};
-use crate::telemetry::SinkKind;
 
 /// The most records that wait for one sink.
 pub const MOST_RECORDS: i64 = 10_000;
@@ -17,6 +16,48 @@ pub const LONGEST_WAIT: i64 = 30 * 24 * 60 * 60;
 const KEPT: i64 = 95;
 /// The longest that a sink is left alone, in seconds. A time beyond it was written by a clock that was wrong.
 const LONGEST_PAUSE: i64 = 24 * 60 * 60;
+
+/// A kind of sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SinkKind {
+    /// The Datadog Agent on this machine.
+    Agent,
+    /// Datadog's API.
+    Api,
+    /// An OpenTelemetry Collector.
+    Otlp,
+}
+
+impl SinkKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 3] = [Self::Agent, Self::Api, Self::Otlp];
+
+    /// The word in the store, in records and in JSON: `agent`, `api`, `otlp`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Api => "api",
+            Self::Otlp => "otlp",
+        }
+    }
+
+    /// The kind behind that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Agent => "the Datadog Agent",
+            Self::Api => "Datadog's API",
+            Self::Otlp => "the OpenTelemetry Collector",
+        }
+    }
+}
 
 /// A record that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::*;
+use crate::action::Action;
 use crate::advisory::Advisory;
 use crate::package::{Ecosystem, Package, Source, Target};
-use crate::telemetry::{Action, SinkKind};
+
+const OSV: FeedName = FeedName::Osv(Ecosystem::Npm);
 
 struct Place(tempfile::TempDir);
 
@@ -35,14 +37,14 @@ fn state() -> FeedState {
     FeedState { location: "here".to_owned(), etag: Some("\"1\"".to_owned()), newest: Some(7) }
 }
 
-fn bring_in(store: &mut Store, feed: &str, advisories: &[NewAdvisory]) {
+fn bring_in(store: &mut Store, feed: &FeedName, advisories: &[NewAdvisory]) {
     let mut import = store.import(feed).unwrap();
     import.add(advisories).unwrap();
     import.finish(&state()).unwrap();
 }
 
 /// The ids that `feed` has about the npm package `name`.
-fn ids(store: &Store, feed: &str, name: &str) -> Vec<String> {
+fn ids(store: &Store, feed: &FeedName, name: &str) -> Vec<String> {
     let snapshot = store.snapshot().unwrap();
     let Some(feed) = snapshot.feed(feed).unwrap() else { return Vec::new() };
     let found = snapshot.advisories(&feed, Ecosystem::Npm, [name]).unwrap();
@@ -85,19 +87,19 @@ fn a_new_store_is_private_and_there_once() {
 fn a_feed_is_there_once_it_is_finished_and_then_replaces_what_was() {
     let place = Place::new();
     let mut store = place.store();
-    bring_in(&mut store, "osv/npm", &[advisory("A", "left"), advisory("B", "right")]);
+    bring_in(&mut store, &OSV, &[advisory("A", "left"), advisory("B", "right")]);
     let reader = place.store();
-    let mut import = store.import("osv/npm").unwrap();
+    let mut import = store.import(&OSV).unwrap();
     import.add(&[advisory("C", "left")]).unwrap();
-    assert_eq!(ids(&reader, "osv/npm", "left"), ["A"], "an import under way is not seen");
+    assert_eq!(ids(&reader, &OSV, "left"), ["A"], "an import under way is not seen");
     let before = reader.snapshot().unwrap();
-    let feed = before.feed("osv/npm").unwrap().unwrap();
+    let feed = before.feed(&OSV).unwrap().unwrap();
     import.finish(&state()).unwrap();
     let still = before.advisories(&feed, Ecosystem::Npm, ["left"]).unwrap();
     assert_eq!(still["left"][0].id, "A", "what is read together is of one moment");
     drop(before);
-    assert_eq!(ids(&reader, "osv/npm", "left"), ["C"]);
-    assert!(ids(&reader, "osv/npm", "right").is_empty());
+    assert_eq!(ids(&reader, &OSV, "left"), ["C"]);
+    assert!(ids(&reader, &OSV, "right").is_empty());
     assert_eq!((rows(&reader, "advisories"), rows(&reader, "affected")), (1, 1), "what was replaced is gone");
 }
 
@@ -105,39 +107,39 @@ fn a_feed_is_there_once_it_is_finished_and_then_replaces_what_was() {
 fn what_an_import_left_that_was_not_finished_goes_with_the_next() {
     let place = Place::new();
     let mut store = place.store();
-    bring_in(&mut store, "osv/npm", &[advisory("A", "left")]);
+    bring_in(&mut store, &OSV, &[advisory("A", "left")]);
     let many: Vec<_> = (0..1000).map(|number| advisory(&format!("X-{number}"), "left")).collect();
-    store.import("osv/npm").unwrap().add(&many).unwrap();
+    store.import(&OSV).unwrap().add(&many).unwrap();
     assert_eq!(rows(&store, "advisories"), 1001);
-    assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
-    bring_in(&mut store, "osv/PyPI", &[]);
+    assert_eq!(ids(&store, &OSV, "left"), ["A"]);
+    bring_in(&mut store, &FeedName::Osv(Ecosystem::PyPi), &[]);
     assert_eq!((rows(&store, "advisories"), rows(&store, "affected")), (1, 1));
-    assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
+    assert_eq!(ids(&store, &OSV, "left"), ["A"]);
 }
 
 #[test]
 fn changes_are_applied_at_once_and_the_rest_stays() {
     let place = Place::new();
     let mut store = place.store();
-    bring_in(&mut store, "osv/npm", &[advisory("A", "left"), advisory("B", "right"), advisory("C", "right")]);
+    bring_in(&mut store, &OSV, &[advisory("A", "left"), advisory("B", "right"), advisory("C", "right")]);
     let changes = [
         Change::Put(advisory("A", "right")),
         Change::Remove("B".to_owned()),
         Change::Remove("unheard of".to_owned()),
         Change::Put(advisory("D", "left")),
     ];
-    store.apply("osv/npm", &changes, &FeedState { etag: None, ..state() }).unwrap();
-    assert_eq!(ids(&store, "osv/npm", "left"), ["D"]);
-    assert_eq!(ids(&store, "osv/npm", "right"), ["A", "C"]);
+    store.apply(&OSV, &changes, &FeedState { etag: None, ..state() }).unwrap();
+    assert_eq!(ids(&store, &OSV, "left"), ["D"]);
+    assert_eq!(ids(&store, &OSV, "right"), ["A", "C"]);
     assert_eq!(rows(&store, "affected"), 3);
     let snapshot = store.snapshot().unwrap();
-    let feed = snapshot.feed("osv/npm").unwrap().unwrap();
+    let feed = snapshot.feed(&OSV).unwrap().unwrap();
     assert_eq!((feed.etag.as_deref(), feed.location.as_str()), (None, "here"));
     assert_eq!(snapshot.count(&feed).unwrap(), 3);
     let times = snapshot.modification_times(&feed).unwrap();
     assert_eq!((times.len(), times["D"]), (3, 7));
     drop(snapshot);
-    store.forget("osv/npm").unwrap();
+    store.forget(&OSV).unwrap();
     assert_eq!(rows(&store, "advisories"), 0);
 }
 
@@ -154,11 +156,11 @@ fn an_advisory_that_says_nothing_leaves_its_name_only() {
         .collect();
     new.push(advisory("A", "left"));
     new.push(advisory("A", "right"));
-    bring_in(&mut store, "osv/npm", &new);
-    assert!(ids(&store, "osv/npm", "left").is_empty(), "of two with one id the later one counts");
-    assert_eq!(ids(&store, "osv/npm", "right"), ["A"]);
+    bring_in(&mut store, &OSV, &new);
+    assert!(ids(&store, &OSV, "left").is_empty(), "of two with one id the later one counts");
+    assert_eq!(ids(&store, &OSV, "right"), ["A"]);
     let snapshot = store.snapshot().unwrap();
-    let feed = snapshot.feed("osv/npm").unwrap().unwrap();
+    let feed = snapshot.feed(&OSV).unwrap().unwrap();
     assert_eq!(snapshot.modification_times(&feed).unwrap().len(), 3);
     assert_eq!(snapshot.count(&feed).unwrap(), 1);
 }
@@ -167,12 +169,12 @@ fn an_advisory_that_says_nothing_leaves_its_name_only() {
 fn manifests_tell_every_version_from_some() {
     let place = Place::new();
     let mut store = place.store();
-    let mut import = store.import("datadog/npm").unwrap();
+    let mut import = store.import(&FeedName::Datadog(Ecosystem::Npm)).unwrap();
     let manifest = [("all".to_owned(), None), ("some".to_owned(), Some(vec!["1.0.0".to_owned()]))];
     import.add_malicious(Ecosystem::Npm, &manifest.clone().into()).unwrap();
     import.finish(&state()).unwrap();
     let snapshot = store.snapshot().unwrap();
-    let feed = snapshot.feed("datadog/npm").unwrap().unwrap();
+    let feed = snapshot.feed(&FeedName::Datadog(Ecosystem::Npm)).unwrap().unwrap();
     let listed = snapshot.malicious(&feed, Ecosystem::Npm, ["all", "some", "none"]).unwrap();
     assert_eq!(listed, manifest.into());
     assert!(snapshot.malicious(&feed, Ecosystem::PyPi, ["all"]).unwrap().is_empty());
@@ -350,7 +352,7 @@ fn an_alert_is_recorded_by_one_of_many_and_once() {
 fn others_have_their_turn_while_a_feed_comes_in() {
     let place = Place::new();
     let mut store = place.store();
-    bring_in(&mut store, "osv/npm", &[advisory("A", "left")]);
+    bring_in(&mut store, &OSV, &[advisory("A", "left")]);
     let is_done = AtomicBool::new(false);
     let (writes, slowest) = std::thread::scope(|scope| {
         let ledger = scope.spawn(|| {
@@ -359,12 +361,12 @@ fn others_have_their_turn_while_a_feed_comes_in() {
             while !is_done.load(Ordering::Relaxed) || waits.is_empty() {
                 let start = std::time::Instant::now();
                 store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")], &[]).unwrap();
-                assert_eq!(ids(&store, "osv/npm", "left"), ["A"]);
+                assert_eq!(ids(&store, &OSV, "left"), ["A"]);
                 waits.push(start.elapsed());
             }
             (waits.len(), waits.into_iter().max().unwrap())
         });
-        let mut import = store.import("osv/npm").unwrap();
+        let mut import = store.import(&OSV).unwrap();
         for part in 0..10 {
             let many: Vec<_> =
                 (0..1000).map(|number| advisory(&format!("{part}-{number}"), "left")).collect();
@@ -420,7 +422,7 @@ fn a_damaged_store_is_rebuilt_with_its_ledger_and_exemptions() {
     let many: Vec<_> = (0..2000).map(|number| advisory(&format!("A-{number}"), "left")).collect();
     store.record(&run(10, Action::Allow), &[&target("left", "1.0.0")], &[]).unwrap();
     store.add_exemption(&exemption("left", None, None)).unwrap();
-    bring_in(&mut store, "osv/npm", &many);
+    bring_in(&mut store, &OSV, &many);
     store.empty_log().unwrap();
     drop(store);
     let mut bytes = fs::read(place.path()).unwrap();
@@ -435,7 +437,7 @@ fn a_damaged_store_is_rebuilt_with_its_ledger_and_exemptions() {
     store.check().unwrap();
     assert_eq!(store.runs(&RunQuery::default()).unwrap()[0].targets[0].name, "left");
     assert_eq!(store.exemptions().unwrap().len(), 1);
-    assert!(ids(&store, "osv/npm", "left").is_empty());
+    assert!(ids(&store, &OSV, "left").is_empty());
     fs::write(place.path(), "garbage").unwrap();
     let rebuilt = rebuild(&place.path()).unwrap();
     assert_eq!((rebuilt.runs, rebuilt.is_incomplete), (0, true), "and it says so");

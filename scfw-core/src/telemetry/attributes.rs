@@ -7,25 +7,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::fields::Record;
+use crate::config::AttributeSources;
 use crate::env;
 use crate::files::{FileError, Kept, read_kept};
 use crate::redact::Redactor;
 
-/// Where the file is within the configuration directory unless it is named.
-pub const FILE_NAME: &str = "dd_logger/log_attributes.json";
 /// Largest object, in bytes: it is in every record, and sinks take records of up to a million.
 const LARGEST: u64 = 64 * 1024;
-
-/// Where the attributes stand.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sources {
-    /// What the variable holds.
-    pub inline: Option<String>,
-    /// The file.
-    pub file: PathBuf,
-    /// Whether that file was asked for by name, so that its absence is worth a word.
-    pub is_file_named: bool,
-}
 
 /// Why attributes are left out of records.
 #[derive(Debug, thiserror::Error)]
@@ -46,35 +34,35 @@ pub enum AttributeError {
     },
 }
 
-impl Sources {
-    /// The attributes, and what is wrong with them.
-    #[must_use]
-    pub fn read(&self, redactor: &Redactor) -> (Map<String, Value>, Vec<AttributeError>) {
-        let mut attributes = Map::new();
-        let mut errors = Vec::new();
-        let inline = self.inline.as_deref().map(|text| parse(text.as_bytes(), env::SCFW_DD_LOG_ATTRIBUTES));
-        for source in [self.read_file().transpose(), inline].into_iter().flatten() {
-            match source {
-                Ok(object) => attributes.extend(object),
-                Err(error) => errors.push(error),
-            }
+/// The attributes, and what is wrong with them.
+pub(super) fn read(
+    sources: &AttributeSources,
+    redactor: &Redactor,
+) -> (Map<String, Value>, Vec<AttributeError>) {
+    let mut attributes = Map::new();
+    let mut errors = Vec::new();
+    let inline = sources.inline.as_deref().map(|text| parse(text.as_bytes(), env::SCFW_DD_LOG_ATTRIBUTES));
+    for source in [read_file(sources).transpose(), inline].into_iter().flatten() {
+        match source {
+            Ok(object) => attributes.extend(object),
+            Err(error) => errors.push(error),
         }
-        attributes.retain(|name, _| Record::FIELDS.iter().all(|field| field.name != name));
-        let clean =
-            |(name, value): (String, _)| (redactor.text(&name).as_str().to_owned(), redactor.value(value));
-        let attributes = attributes.into_iter().map(clean).collect();
-        (attributes, errors)
     }
+    attributes.retain(|name, _| Record::FIELDS.iter().all(|field| field.name != name));
+    let clean =
+        |(name, value): (String, _)| (redactor.text(&name).as_str().to_owned(), redactor.value(value));
+    let attributes = attributes.into_iter().map(clean).collect();
+    (attributes, errors)
+}
 
-    fn read_file(&self) -> Result<Option<Map<String, Value>>, AttributeError> {
-        let unreadable = |source| AttributeError::Unreadable { path: self.file.clone(), source };
-        match read_kept(&self.file, Kept::Anyhow, LARGEST) {
-            Ok(Some(bytes)) => parse(&bytes, &shown(&self.file)).map(Some),
-            Ok(None) if !self.is_file_named => Ok(None),
-            Ok(None) => Err(unreadable(ErrorKind::NotFound.into())),
-            Err(FileError::Unreadable(source)) => Err(unreadable(source)),
-            Err(_) => Err(AttributeError::NoObject { place: shown(&self.file) }),
-        }
+fn read_file(sources: &AttributeSources) -> Result<Option<Map<String, Value>>, AttributeError> {
+    let unreadable = |source| AttributeError::Unreadable { path: sources.file.clone(), source };
+    match read_kept(&sources.file, Kept::Anyhow, LARGEST) {
+        Ok(Some(bytes)) => parse(&bytes, &shown(&sources.file)).map(Some),
+        Ok(None) if !sources.is_file_named => Ok(None),
+        Ok(None) => Err(unreadable(ErrorKind::NotFound.into())),
+        Err(FileError::Unreadable(source)) => Err(unreadable(source)),
+        Err(_) => Err(AttributeError::NoObject { place: shown(&sources.file) }),
     }
 }
 
@@ -95,13 +83,13 @@ fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn sources(inline: Option<&str>, file: Option<&str>) -> (tempfile::TempDir, Sources) {
+    fn sources(inline: Option<&str>, file: Option<&str>) -> (tempfile::TempDir, AttributeSources) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("attributes.json");
         if let Some(file) = file {
             std::fs::write(&path, file).unwrap();
         }
-        (directory, Sources { inline: inline.map(str::to_owned), file: path, is_file_named: false })
+        (directory, AttributeSources { inline: inline.map(str::to_owned), file: path, is_file_named: false })
     }
 
     #[test]
@@ -110,7 +98,7 @@ mod tests {
             Some(r#"{"team": "a", "action": "ALLOW", "unverifiable": 1}"#),
             Some(r#"{"team": "b", "place": {"city": "https://u:p@h"}, "msg": "x"}"#),
         );
-        let (attributes, errors) = sources.read(&Redactor::default());
+        let (attributes, errors) = read(&sources, &Redactor::default());
         assert!(errors.is_empty());
         let expected = serde_json::json!({"team": "a", "place": {"city": "https://h"}});
         assert_eq!(Value::Object(attributes), expected);
@@ -120,19 +108,19 @@ mod tests {
     fn what_is_wrong_is_left_out_and_told() {
         for wrong in ["[1]", "\"x\"", "{", "", &format!("{{\"x\": \"{}\"}}", "y".repeat(65536))] {
             let (_kept, mut both) = sources(Some(r#"{"team": "a"}"#), Some(wrong));
-            let (attributes, errors) = both.read(&Redactor::default());
+            let (attributes, errors) = read(&both, &Redactor::default());
             assert_eq!(attributes["team"], "a");
             assert!(matches!(errors[..], [AttributeError::NoObject { .. }]), "{wrong:.20}");
             both.inline = Some(wrong.to_owned());
-            assert_eq!(both.read(&Redactor::default()).1.len(), 2);
+            assert_eq!(read(&both, &Redactor::default()).1.len(), 2);
         }
     }
 
     #[test]
     fn only_a_file_that_was_named_has_to_be_there() {
         let (_kept, mut sources) = sources(None, None);
-        assert!(sources.read(&Redactor::default()).1.is_empty());
+        assert!(read(&sources, &Redactor::default()).1.is_empty());
         sources.is_file_named = true;
-        assert!(matches!(sources.read(&Redactor::default()).1[..], [AttributeError::Unreadable { .. }]));
+        assert!(matches!(read(&sources, &Redactor::default()).1[..], [AttributeError::Unreadable { .. }]));
     }
 }

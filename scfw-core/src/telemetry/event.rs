@@ -1,9 +1,9 @@
 //! What can happen that a record is made of.
 
-use super::{Action, SinkKind};
+use crate::action::Action;
+use crate::finding::Verification;
 use crate::manager::ManagerId;
-use crate::store::{Alert, Exemption, Purpose};
-use crate::verify::Verification;
+use crate::store::{Alert, Exemption, Purpose, SinkKind};
 
 /// A manager's command.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, StatusCode, Url};
 
 use super::Outcome;
-use crate::feed::{host_of, innermost};
 use crate::files;
+use crate::net::{host_of, innermost};
 
 /// How long a connection may take to come about, and the whole exchange.
 const CONNECT: Duration = Duration::from_secs(5);

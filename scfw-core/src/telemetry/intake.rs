@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Outcome;
 use super::http::post;
 use crate::config::{ApiKey, Datadog};
-use crate::feed::join;
+use crate::net::join;
 
 /// One log, as the API takes it.
 #[derive(Serialize)]

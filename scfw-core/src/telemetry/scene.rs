@@ -6,18 +6,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::attributes::AttributeError;
+use super::attributes::{self, AttributeError};
 use super::fields::{
     ErrorMessage, ExemptedEntry, ExemptionEntry, FindingEntry, PackageEntry, Record, UnverifiableEntry,
 };
-use super::{Action, Command, Event, ExemptionChange, username};
+use super::{Command, Event, ExemptionChange, username};
+use crate::action::Action;
 use crate::config::Settings;
-use crate::exemption::Exempted;
+use crate::finding::{Exempted, Finding, FindingSeverity, Verification, predecessor_name};
 use crate::manager::{ManagerId, manager};
 use crate::package::{Package, Target};
 use crate::redact::{Redactor, Text};
 use crate::store::{Alert, Exemption, Purpose};
-use crate::verify::{AGE, DATADOG, Finding, FindingSeverity, LISTS, OSV, Verification};
 
 /// The version of the record's fields.
 const LOG_VERSION: u32 = 1;
@@ -48,7 +48,7 @@ impl Scene {
     #[must_use]
     pub fn here(settings: &Settings) -> Self {
         let redactor = Redactor::for_this_user(&|name| std::env::var_os(name));
-        let (attributes, errors) = settings.log_attributes.read(&redactor);
+        let (attributes, errors) = attributes::read(&settings.log_attributes, &redactor);
         let directory = std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
         let hostname = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
         Self {
@@ -244,7 +244,7 @@ impl Scene {
         record.installed = Some(installed);
         record.relevant_findings = Some(vec![FindingEntry {
             package: package.clone(),
-            verifier: self.redactor.text(verifier_name(&alert.verifier)),
+            verifier: self.redactor.text(predecessor_name(&alert.verifier)),
             severity: severity_name(FindingSeverity::Critical),
             finding: self.redactor.text(&alert.summary),
             advisory: Some(self.redactor.text(&alert.advisory)),
@@ -270,7 +270,7 @@ impl Scene {
     fn finding(&self, package: PackageEntry, finding: &Finding) -> FindingEntry {
         FindingEntry {
             package,
-            verifier: self.redactor.text(verifier_name(&finding.verifier)),
+            verifier: self.redactor.text(predecessor_name(&finding.verifier)),
             severity: severity_name(finding.severity),
             finding: self.redactor.text(&sentence_of(finding)),
             advisory: finding.advisory.as_deref().map(|advisory| self.redactor.text(advisory)),
@@ -288,7 +288,7 @@ impl Scene {
         omitted: &mut usize,
     ) -> Vec<UnverifiableEntry> {
         let message = |finding: &&Finding| ErrorMessage {
-            verifier: self.redactor.text(verifier_name(&finding.verifier)),
+            verifier: self.redactor.text(predecessor_name(&finding.verifier)),
             error_message: self.redactor.text(&finding.message),
         };
         let entry = |(target, findings): &(Option<&Target>, Vec<&Finding>)| UnverifiableEntry {
@@ -308,7 +308,7 @@ impl Scene {
                     version: package.version.as_deref().map(|version| self.redactor.text(version)),
                     source: None,
                 },
-                verifier: self.redactor.text(verifier_name(&finding.verifier)),
+                verifier: self.redactor.text(predecessor_name(&finding.verifier)),
                 severity: severity_name(finding.severity),
                 finding: self.redactor.text(&finding.message),
                 advisory: finding.advisory.as_deref().map(|advisory| self.redactor.text(advisory)),
@@ -336,17 +336,6 @@ impl Scene {
             change,
         };
         bounded(exemptions, entry, MOST_EXEMPTIONS, &mut 0)
-    }
-}
-
-/// What the predecessor calls a verifier that it has as well, for dashboards ask for it by that name.
-pub(crate) fn verifier_name(name: &str) -> &str {
-    match name {
-        OSV => "OsvVerifier",
-        DATADOG => "DatadogMaliciousPackagesVerifier",
-        AGE => "PackageAgeVerifier",
-        LISTS => "FindingsListVerifier",
-        other => other,
     }
 }
 

@@ -6,50 +6,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Action, Record, agent, intake, otlp};
+use super::{Record, agent, intake, otlp};
+use crate::action::Action;
 use crate::config::{ApiKey, Datadog, Otlp, Settings};
-
-/// A kind of sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SinkKind {
-    /// The Datadog Agent on this machine.
-    Agent,
-    /// Datadog's API.
-    Api,
-    /// An OpenTelemetry Collector.
-    Otlp,
-}
-
-impl SinkKind {
-    /// Every kind there is.
-    pub const ALL: [Self; 3] = [Self::Agent, Self::Api, Self::Otlp];
-
-    /// The word in the store, in records and in JSON: `agent`, `api`, `otlp`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Api => "api",
-            Self::Otlp => "otlp",
-        }
-    }
-
-    /// The kind behind that word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == word)
-    }
-
-    /// What people call it.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Agent => "the Datadog Agent",
-            Self::Api => "Datadog's API",
-            Self::Otlp => "the OpenTelemetry Collector",
-        }
-    }
-}
+use crate::store::SinkKind;
 
 /// A sink that the settings ask for.
 #[derive(Debug, Clone)]

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::reference::reference;
 use super::*;
+use crate::action::Action;
 use crate::config::Settings;
-use crate::exemption::Exempted;
+use crate::finding::{Exempted, Finding, FindingSeverity, Verification};
 use crate::manager::ManagerId;
 use crate::package::{Ecosystem, Package, Source, Target};
-use crate::store::{Alert, Exemption, NewExemption, Purpose, RunTarget};
-use crate::verify::{Finding, FindingSeverity, Verification};
+use crate::store::{Alert, Exemption, NewExemption, Purpose, RunTarget, SinkKind};
 
 const INSTALL: Purpose = Purpose::Install;
 

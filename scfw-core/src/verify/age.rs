@@ -13,14 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::memory::Memory;
 use self::wording::{Instead, Young, young};
-use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier, Verifying, artifact_of};
+use super::{AtOnce, Local, Outcome, Verifier, Verifying, artifact_of};
 use crate::config::{Settings, UnknownAge};
 use crate::feed::Client;
 use crate::feed::registry::{Histories, History, Project, Question, histories, version_of_file};
+use crate::finding::{AGE, Finding, FindingSeverity};
 use crate::manager::{ManagerId, adviser};
 use crate::package::{Ecosystem, Publication, Source, Target, Told};
 
-pub(crate) const NAME: &str = "age";
 /// Unknown ages that are said one by one; more of one kind are said in one sentence.
 const SAID_SINGLY: usize = 5;
 
@@ -65,7 +65,7 @@ enum Answer<'a> {
 
 impl Verifier for Age {
     fn name(&self) -> Cow<'static, str> {
-        NAME.into()
+        AGE.into()
     }
 
     fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {
@@ -254,7 +254,7 @@ impl Age {
             UnknownAge::Warn => FindingSeverity::Warning,
             UnknownAge::Block => FindingSeverity::Critical,
         };
-        let finding = |message: &str| Finding { severity, ..Finding::unverified(NAME, message) };
+        let finding = |message: &str| Finding { severity, ..Finding::unverified(AGE, message) };
         if cases.len() <= SAID_SINGLY {
             let findings =
                 cases.iter().map(|case| (case.index, finding(&format!("its age is not known: {reason}"))));
@@ -289,7 +289,7 @@ impl Case<'_> {
     }
 
     fn host(&self) -> String {
-        crate::feed::host_of(self.told.registry.as_deref().unwrap_or_default())
+        crate::net::host_of(self.told.registry.as_deref().unwrap_or_default())
     }
 
     /// Without an answer of the registry, what was told or is remembered counts.
@@ -309,5 +309,5 @@ fn is_at_hand(target: &Target, told: &Told) -> bool {
 }
 
 fn finding(message: String) -> Finding {
-    Finding { message, is_unverified: false, ..Finding::unverified(NAME, "") }
+    Finding { message, is_unverified: false, ..Finding::unverified(AGE, "") }
 }

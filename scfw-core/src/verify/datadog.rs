@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::local::{Known, Local};
-use super::{AtOnce, Finding, FindingSeverity, Outcome, Verifier, Verifying};
+use super::{AtOnce, Outcome, Verifier, Verifying};
 use crate::config::Settings;
 use crate::feed::Client;
-use crate::feed::bulk::datadog_feed;
 use crate::feed::datadog::{Listed, Manifest, manifest};
+use crate::finding::{DATADOG, Finding, FindingSeverity};
 use crate::package::{Ecosystem, Target};
-
-pub(crate) const NAME: &str = "Datadog";
+use crate::store::FeedName;
 
 /// Says which targets stand in the data set's manifests.
 pub(super) struct Datadog {
@@ -30,7 +29,7 @@ impl Datadog {
 
 impl Verifier for Datadog {
     fn name(&self) -> Cow<'static, str> {
-        NAME.into()
+        DATADOG.into()
     }
 
     fn verify_at_once(&self, targets: &[Target], local: &Local<'_>) -> AtOnce {
@@ -45,7 +44,7 @@ impl Verifier for Datadog {
             if concerned.is_empty() {
                 continue;
             }
-            let (known, listed) = local.consult(&datadog_feed(ecosystem), |snapshot, feed| {
+            let (known, listed) = local.consult(&FeedName::Datadog(ecosystem), |snapshot, feed| {
                 snapshot.malicious(feed, ecosystem, concerned.iter().map(|(_, _, key)| key.as_str()))
             });
             if let Some(listed) = listed {
@@ -82,7 +81,7 @@ impl Verifier for Datadog {
                         concerned.filter_map(|(index, target)| Some((index, finding(&manifest, target)?))),
                     ),
                     Err(error) => outcome.general.push(Finding::unverified(
-                        NAME,
+                        DATADOG,
                         &format!("the Datadog malicious-packages data set for {ecosystem}: {error}"),
                     )),
                 }
@@ -102,7 +101,7 @@ fn finding(manifest: &Manifest, target: &Target) -> Option<Finding> {
     let verb = if matches!(severity, FindingSeverity::Warning) { "are" } else { "is" };
     Some(Finding {
         severity,
-        verifier: NAME.into(),
+        verifier: DATADOG.into(),
         message: format!("Datadog Security Research has determined that {what} {verb} malicious"),
         advisory: None,
         url: None,

@@ -16,10 +16,11 @@ use tokio::sync::oneshot;
 
 use self::process::Owner;
 use self::protocol::{answer, document};
-use super::{Finding, Outcome, Verifier, VerifierError, Verifying};
+use super::{Outcome, Verifier, VerifierError, Verifying};
 use crate::config::Settings;
 use crate::feed::Client;
 use crate::files::check_named;
+use crate::finding::Finding;
 use crate::package::{Pattern, Target};
 
 /// The directory of the executables within a configuration directory.

@@ -5,13 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::local::{Known, Local, old};
 use super::osv::{describe, disclosure, incomparable};
-use super::{AtOnce, Finding, FindingSeverity, Verifier};
+use super::{AtOnce, Verifier};
 use crate::advisory::Advisory;
 use crate::config::{ExtraFeed, Settings};
-use crate::feed::bulk::extra_feed;
+use crate::finding::{FEEDS, Finding, FindingSeverity};
 use crate::package::{Ecosystem, Package, Target};
-
-pub(crate) const NAME: &str = "feeds";
+use crate::store::FeedName;
 
 /// Says what the configured feeds say.
 pub(super) struct Feeds {
@@ -26,25 +25,29 @@ impl Feeds {
 
 impl Verifier for Feeds {
     fn name(&self) -> Cow<'static, str> {
-        NAME.into()
+        FEEDS.into()
     }
 
     fn verify_at_once(&self, targets: &[Target], local: &Local<'_>) -> AtOnce {
         let mut at_once = AtOnce::default();
         for feed in &self.feeds {
-            let (known, advisories) = local.consult(&extra_feed(&feed.name), |snapshot, stored| {
-                let mut found = HashMap::new();
-                for ecosystem in Ecosystem::ALL {
-                    let keys: BTreeSet<String> = targets
-                        .iter()
-                        .filter(|target| target.package.ecosystem == ecosystem)
-                        .map(|target| target.package.key())
-                        .collect();
-                    let about = snapshot.advisories(stored, ecosystem, keys.iter().map(String::as_str))?;
-                    found.extend(about.into_iter().map(|(key, found)| ((ecosystem, key.to_owned()), found)));
-                }
-                Ok(found)
-            });
+            let (known, advisories) =
+                local.consult(&FeedName::Extra(feed.name.clone()), |snapshot, stored| {
+                    let mut found = HashMap::new();
+                    for ecosystem in Ecosystem::ALL {
+                        let keys: BTreeSet<String> = targets
+                            .iter()
+                            .filter(|target| target.package.ecosystem == ecosystem)
+                            .map(|target| target.package.key())
+                            .collect();
+                        let about =
+                            snapshot.advisories(stored, ecosystem, keys.iter().map(String::as_str))?;
+                        found.extend(
+                            about.into_iter().map(|(key, found)| ((ecosystem, key.to_owned()), found)),
+                        );
+                    }
+                    Ok(found)
+                });
             for (index, target) in targets.iter().enumerate() {
                 let key = (target.package.ecosystem, target.package.key());
                 let about = advisories.as_ref().and_then(|advisories| advisories.get(&key));
@@ -54,7 +57,7 @@ impl Verifier for Feeds {
                 let found = affecting
                     .into_iter()
                     .map(|advisory| finding(feed, &target.package, advisory))
-                    .chain(incomparable(NAME, &source, &target.package, others.len()));
+                    .chain(incomparable(FEEDS, &source, &target.package, others.len()));
                 at_once.outcome.findings.extend(found.map(|finding| (index, finding)));
             }
             let missing = match known {
@@ -65,7 +68,7 @@ impl Verifier for Feeds {
             at_once
                 .outcome
                 .general
-                .push(Finding::unverified(NAME, &format!("the feed {} {missing}", feed.name)));
+                .push(Finding::unverified(FEEDS, &format!("the feed {} {missing}", feed.name)));
         }
         at_once
     }
@@ -87,7 +90,7 @@ fn finding(feed: &ExtraFeed, package: &Package, advisory: &Advisory) -> Finding 
     };
     Finding {
         severity,
-        verifier: NAME.into(),
+        verifier: FEEDS.into(),
         message: format!("{message}: {}", advisory.id),
         advisory: Some(advisory.id.clone()),
         url: None,

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use reqwest::Url;
 
-use super::{AtOnce, Finding, Local, Outcome, SOURCE, Verifier, Verifying, artifact_of};
+use super::{AtOnce, Local, Outcome, Verifier, Verifying, artifact_of};
 use crate::config::Settings;
+use crate::feed::Client;
 use crate::feed::registry::{Histories, ListedFile, Project, Question, histories};
-use crate::feed::{Client, host_of};
+use crate::finding::{Finding, SOURCE};
+use crate::net::host_of;
 use crate::package::Target;
 
 /// Algorithms under which two files with one digest are one file.

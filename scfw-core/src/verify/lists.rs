@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::{AtOnce, Finding, FindingSeverity, Local, Outcome, Verifier};
+use super::{AtOnce, Local, Outcome, Verifier};
 use crate::advisory::Version;
 use crate::files::{FileError, Kept, Untrusted, check_directory, read_text};
+use crate::finding::{Finding, FindingSeverity, LISTS};
 use crate::package::{Ecosystem, Package, Target};
 
-pub(crate) const NAME: &str = "lists";
 /// Largest list that is read, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -179,7 +179,7 @@ impl Lists {
             };
             Some(Finding {
                 severity,
-                verifier: NAME.into(),
+                verifier: LISTS.into(),
                 message: rule.message.clone(),
                 advisory: None,
                 url: None,
@@ -194,7 +194,7 @@ impl Lists {
 
 impl Verifier for Lists {
     fn name(&self) -> Cow<'static, str> {
-        NAME.into()
+        LISTS.into()
     }
 
     fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {

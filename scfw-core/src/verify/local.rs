@@ -5,16 +5,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::LocalNotes;
 use crate::config::Settings;
 use crate::feed::bulk::counts;
-use crate::store::{Feed, Snapshot, Store, StoreError, now};
+use crate::finding::LocalNotes;
+use crate::store::{Feed, FeedName, Snapshot, Store, StoreError, now};
 
 /// One state of the store, with how old its feeds may be.
 #[derive(Debug)]
 pub struct Local<'a> {
     snapshot: Option<Snapshot<'a>>,
-    feeds: HashMap<String, Feed>,
+    feeds: HashMap<FeedName, Feed>,
     now: i64,
     refresh_after: Duration,
     max_age: Duration,
@@ -65,7 +65,7 @@ impl<'a> Local<'a> {
     /// fails, the feed counts as absent.
     pub(super) fn consult<T>(
         &self,
-        name: &str,
+        name: &FeedName,
         look_up: impl FnOnce(&Snapshot<'_>, &Feed) -> Result<T, StoreError>,
     ) -> (Known, Option<T>) {
         let (Some(snapshot), Some(feed)) = (&self.snapshot, self.feeds.get(name)) else {

@@ -15,97 +15,19 @@ use std::future::Future;
 use std::pin::Pin;
 
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use crate::advisory::{Rating, Severity};
 use crate::config::Settings;
-use crate::exemption::{self, Exempted};
+use crate::exemption;
 use crate::feed::Client;
 use crate::files::FileError;
+use crate::finding::{Finding, FindingSeverity, SOURCE, Verification};
 use crate::manager::ManagerId;
 use crate::package::{Ecosystem, Source, Target};
 use crate::store::Store;
 
-pub(crate) use age::NAME as AGE;
-pub(crate) use datadog::NAME as DATADOG;
-pub(crate) use feeds::NAME as FEEDS;
 pub use lists::ListError;
-pub(crate) use lists::NAME as LISTS;
 pub use local::Local;
-pub(crate) use osv::ADVISORY_URL;
-pub(crate) use osv::NAME as OSV;
-
-/// The verifier in findings about where a target comes from.
-pub(crate) const SOURCE: &str = "source";
-
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FindingSeverity {
-    /// Asks.
-    Warning,
-    /// Blocks.
-    Critical,
-}
-
-/// One thing that a verifier has to say about a target, or about all of them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finding {
-    /// How much it weighs.
-    pub severity: FindingSeverity,
-    /// Which verifier says so.
-    pub verifier: Cow<'static, str>,
-    /// A sentence without a full stop. It may carry text from outside and is sanitised before it is shown.
-    pub message: String,
-    /// The advisory's id, where there is one.
-    pub advisory: Option<String>,
-    /// Where to read more.
-    pub url: Option<String>,
-    /// What stands behind the link: severity, summary, first fixed version.
-    #[serde(skip)]
-    pub detail: Option<String>,
-    /// What the advisory says, for reports that have fields for it.
-    #[serde(skip)]
-    pub disclosure: Option<Disclosure>,
-    /// The finding says that something could not be found out.
-    #[serde(skip)]
-    pub is_unverified: bool,
-    /// The user has accepted it earlier in this run; it is recorded, and not reported or asked about again.
-    #[serde(skip)]
-    pub is_accepted: bool,
-}
-
-/// What an advisory says about one package.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Disclosure {
-    /// How severe it is for the package, where that is known.
-    pub severity: Option<Severity>,
-    /// The ratings behind that.
-    pub ratings: Vec<Rating>,
-    /// One line on what it is about.
-    pub summary: Option<String>,
-    /// The lowest version above the package's that mends it.
-    pub fixed: Option<String>,
-}
-
-impl Finding {
-    /// A finding of its own for what `verifier` could not find out.
-    #[must_use]
-    pub fn unverified(verifier: impl Into<Cow<'static, str>>, reason: &str) -> Self {
-        Self {
-            severity: FindingSeverity::Warning,
-            verifier: verifier.into(),
-            message: format!("could not be verified: {reason}"),
-            advisory: None,
-            url: None,
-            detail: None,
-            disclosure: None,
-            is_unverified: true,
-            is_accepted: false,
-        }
-    }
-}
 
 /// What one verifier found.
 #[derive(Debug, Default)]
@@ -152,36 +74,6 @@ pub trait Verifier {
     /// `client` and never fails: what goes wrong is in the outcome.
     fn verify<'a>(&'a self, _targets: &'a [Target], _client: &'a Client) -> Verifying<'a> {
         Box::pin(std::future::ready(Outcome::default()))
-    }
-}
-
-/// What was noticed about the store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LocalNotes {
-    /// Why it could not be used, as a sentence.
-    pub trouble: Option<String>,
-    /// Something that was looked up in it is older than the settings want it to become.
-    pub is_refresh_due: bool,
-}
-
-/// Targets with all that was found about them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Verification {
-    /// Each target with its findings, the critical ones first.
-    pub targets: Vec<(Target, Vec<Finding>)>,
-    /// Findings about all targets.
-    pub general: Vec<Finding>,
-    /// What the user has exempted from the findings.
-    pub exempted: Vec<Exempted>,
-    /// What was noticed about the store.
-    pub local: LocalNotes,
-}
-
-impl Verification {
-    /// All findings that the verdict depends on: those not accepted yet.
-    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        let all = self.general.iter().chain(self.targets.iter().flat_map(|(_, findings)| findings));
-        all.filter(|finding| !finding.is_accepted)
     }
 }
 

@@ -8,17 +8,15 @@ use std::io::ErrorKind;
 use regex::Regex;
 
 use super::local::{Known, Local};
-use super::{AtOnce, Disclosure, Finding, FindingSeverity, Outcome, Verifier, VerifierError, Verifying};
+use super::{AtOnce, Outcome, Verifier, VerifierError, Verifying};
 use crate::advisory::{Advisory, Severity, Version, is_malicious_id};
 use crate::config::{IgnoreFile, Settings};
-use crate::feed::bulk::osv_feed;
 use crate::feed::{Client, osv};
 use crate::files::{FileError, Kept, read_text};
+use crate::finding::{ADVISORY_URL, Disclosure, Finding, FindingSeverity, OSV};
 use crate::package::{Ecosystem, Package, Target};
+use crate::store::FeedName;
 
-pub(crate) const NAME: &str = "OSV";
-/// Where a person reads an advisory.
-pub(crate) const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
 /// Most advisories about vulnerabilities that are fetched in one run; the rest are named without details.
 const MOST_DETAILS: usize = 500;
 /// Longest summary that is shown, in characters.
@@ -42,7 +40,7 @@ impl Osv {
 
 impl Verifier for Osv {
     fn name(&self) -> Cow<'static, str> {
-        NAME.into()
+        OSV.into()
     }
 
     fn verify_at_once(&self, targets: &[Target], local: &Local<'_>) -> AtOnce {
@@ -57,7 +55,7 @@ impl Verifier for Osv {
             if concerned.is_empty() {
                 continue;
             }
-            let (known, advisories) = local.consult(&osv_feed(ecosystem), |snapshot, feed| {
+            let (known, advisories) = local.consult(&FeedName::Osv(ecosystem), |snapshot, feed| {
                 snapshot.advisories(feed, ecosystem, concerned.iter().map(|(_, _, key)| key.as_str()))
             });
             for (index, target, key) in &concerned {
@@ -117,7 +115,7 @@ impl Verifier for Osv {
                 outcome.findings.extend(findings.map(|finding| (target, finding)));
             }
             if let Some(error) = query_failure {
-                outcome.general.push(Finding::unverified(NAME, &format!("OSV.dev: {error}")));
+                outcome.general.push(Finding::unverified(OSV, &format!("OSV.dev: {error}")));
             }
             outcome
         })
@@ -127,7 +125,7 @@ impl Verifier for Osv {
 impl Osv {
     /// Where the policy wants an answer, the user's word is none: what is private by that alone is not verified.
     fn unasked(&self, targets: &[Target]) -> Vec<(usize, Finding)> {
-        if !self.settings.policy.requires(NAME) {
+        if !self.settings.policy.requires(OSV) {
             return Vec::new();
         }
         let private = targets.iter().map(|target| &target.package).enumerate();
@@ -135,7 +133,7 @@ impl Osv {
         private
             .map(|(index, package)| {
                 let message = format!("{package} is private by your configuration, so OSV.dev was not asked");
-                (index, Finding::unverified(NAME, &message))
+                (index, Finding::unverified(OSV, &message))
             })
             .collect()
     }
@@ -152,7 +150,7 @@ impl Osv {
             .filter_map(|(id, advisory)| self.finding(package, id, Some(advisory)))
             .take(MOST_FINDINGS)
             .collect();
-        findings.extend(incomparable(NAME, "OSV.dev", package, others.len()));
+        findings.extend(incomparable(OSV, "OSV.dev", package, others.len()));
         findings.into_iter()
     }
 
@@ -184,7 +182,7 @@ impl Osv {
         };
         Some(Finding {
             severity: weight,
-            verifier: NAME.into(),
+            verifier: OSV.into(),
             message,
             advisory: Some(id.to_owned()),
             url: Some(format!("{ADVISORY_URL}{id}")),

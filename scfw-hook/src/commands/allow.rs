@@ -5,11 +5,11 @@ use std::path::Path;
 use scfw_core::advisory::is_same_version;
 use scfw_core::config::{Exemptible, Policy, Settings};
 use scfw_core::exemption::permitted;
-use scfw_core::moment::{self, local, rfc3339};
 use scfw_core::package::{Package, shown_query};
 use scfw_core::store::{Exemption, NewExemption, Store, StoreError, now};
 use scfw_core::telemetry::{Event, ExemptionChange, username};
 use scfw_core::text::{escape_json, sanitise, without_user_information};
+use scfw_core::time::{self, local, rfc3339};
 use serde_json::{Value, json};
 
 use super::{Allow, fail, misuse};
@@ -87,7 +87,7 @@ fn terms(options: &Allow, policy: &Policy) -> Result<NewExemption, String> {
     let advisory = advisory.map(as_it_is_known);
     let created = now();
     let expires = match &options.expires {
-        Some(text) => moment::until(text, created).map_err(|error| error.to_string())?,
+        Some(text) => time::until(text, created).map_err(|error| error.to_string())?,
         // As long as nothing is said, what the policy allows is fine.
         None => created + longest(policy).map_or(DEFAULT_DURATION, |longest| longest.min(DEFAULT_DURATION)),
     };

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::io::ErrorKind;
 
+use scfw_core::action::Action;
 use scfw_core::config::Directories;
-use scfw_core::moment::{self, local, rfc3339};
 use scfw_core::package::Package;
 use scfw_core::store::{Alert, Purpose, Run, RunQuery, RunTarget, Store, StoreError, now};
-use scfw_core::telemetry::Action;
 use scfw_core::text::sanitise;
+use scfw_core::time::{self, local, rfc3339};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub(super) fn run(options: &History) -> i32 {
         Ok(package) => package,
         Err(error) => return fail(&error, status::USAGE),
     };
-    let since = match options.since.as_deref().map(|text| moment::since(text, now())).transpose() {
+    let since = match options.since.as_deref().map(|text| time::since(text, now())).transpose() {
         Ok(since) => since,
         Err(error) => return fail(&error, status::USAGE),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scfw_core::config::Settings;
 use scfw_core::feed::bulk::{LastUpdate, Unreadable};
-use scfw_core::store::{Feed, Store, StoreError, now};
+use scfw_core::store::{Feed, FeedName, Store, StoreError, now};
 use scfw_core::text::sanitise;
 use serde::Serialize;
 
@@ -110,8 +110,8 @@ impl StoreAge {
 
 /// The name of a feed of OSV's in which nothing has changed for too long, and the day of the latest change.
 fn standing_still(feed: &Feed, max_age: Duration) -> Option<(String, String)> {
-    let newest = feed.newest.filter(|_| feed.name.starts_with("osv/"))?.div_euclid(1_000_000);
+    let newest = feed.newest.filter(|_| matches!(feed.name, FeedName::Osv(_)))?.div_euclid(1_000_000);
     let age = u64::try_from(now().saturating_sub(newest)).unwrap_or_default();
     let day = jiff::Timestamp::from_second(newest).ok()?.strftime("%Y-%m-%d").to_string();
-    (Duration::from_secs(age) > max_age.saturating_add(STANDSTILL)).then(|| (feed.name.clone(), day))
+    (Duration::from_secs(age) > max_age.saturating_add(STANDSTILL)).then(|| (feed.name.to_string(), day))
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scfw_core::config::Settings;
-use scfw_core::feed::bulk::{self, How, Progress, Report, Request, Silent, UpdateError, Updated};
-use scfw_core::store::{Store, StoreError};
+use scfw_core::feed::bulk::{How, Progress, Report, Request, Silent, UpdateError, Updated};
+use scfw_core::store::{FeedName, Store, StoreError};
 use scfw_core::telemetry::Event;
 use scfw_core::text::{escape_json, sanitise};
+use scfw_core::update::update;
 use serde_json::json;
 
 use super::{Update, fail, tell_alerts};
@@ -39,7 +40,7 @@ pub(super) fn run(options: &Update) -> i32 {
     let request = Request { from: options.from.as_deref(), force: options.force };
     if options.background {
         // What comes of it is noted in the data directory; nobody is there to read more.
-        let outcome = bulk::update(&settings, &request, &Silent);
+        let outcome = update(&settings, &request, &Silent);
         let is_recorded = record_found(&settings).is_ok();
         return match outcome {
             Ok(report) if report.is_complete() && is_recorded => status::OK,
@@ -56,7 +57,7 @@ pub(super) fn run(options: &Update) -> i32 {
     }
     let bar = Bar::default();
     let progress: &dyn Progress = if output::is_terminal() { &bar } else { &Silent };
-    let outcome = bulk::update(&settings, &request, progress);
+    let outcome = update(&settings, &request, progress);
     bar.end();
     let report = match outcome {
         Ok(report) => report,
@@ -95,7 +96,10 @@ fn as_text(report: &Report) -> String {
     let mut text = String::new();
     for (name, outcome) in &report.feeds {
         let Ok(updated) = outcome else { continue };
-        let what = if name.starts_with("datadog/") { "malicious packages" } else { "advisories" };
+        let what = match name {
+            FeedName::Datadog(_) => "malicious packages",
+            FeedName::Osv(_) | FeedName::Extra(_) => "advisories",
+        };
         let newest =
             updated.newest.and_then(date).map(|date| format!(", the latest of {date}")).unwrap_or_default();
         let how = match updated.how {
@@ -105,7 +109,8 @@ fn as_text(report: &Report) -> String {
             How::Whole => "brought in whole".to_owned(),
             How::Skipped => "not there, left as it was".to_owned(),
         };
-        let name = sanitise(name);
+        let name = name.to_string();
+        let name = sanitise(&name);
         let _infallible = writeln!(text, "{name}: {} {what}{newest} ({how})", updated.count);
     }
     text
@@ -124,10 +129,11 @@ fn complain(report: &Report) {
         ));
     }
     for (name, outcome) in &report.feeds {
+        let name = name.to_string();
         match outcome {
             Err(error) => output::say(&format!(
                 "{} could not be brought up to date and stays as it was: {}",
-                sanitise(name),
+                sanitise(&name),
                 describe(error)
             )),
             Ok(Updated { unreadable, .. }) if !unreadable.is_empty() => {
@@ -135,7 +141,7 @@ fn complain(report: &Report) {
                 let more = if unreadable.len() > MOST_NAMED { ", …" } else { "" };
                 output::say(&format!(
                     "{}: {} documents could not be read and are left out: {}{more}",
-                    sanitise(name),
+                    sanitise(&name),
                     unreadable.len(),
                     named.join(", ")
                 ));
@@ -155,7 +161,7 @@ fn as_json(report: &Report) -> String {
     format!("{}\n", escape_json(&format!("{json:#}")))
 }
 
-fn feed_json(name: &str, outcome: &Result<Updated, UpdateError>) -> serde_json::Value {
+fn feed_json(name: &FeedName, outcome: &Result<Updated, UpdateError>) -> serde_json::Value {
     match outcome {
         Ok(updated) => {
             let (how, new, gone) = match updated.how {
@@ -164,10 +170,10 @@ fn feed_json(name: &str, outcome: &Result<Updated, UpdateError>) -> serde_json::
                 How::Whole => ("whole", updated.count, 0),
                 How::Skipped => ("skipped", 0, 0),
             };
-            json!({"feed": name, "how": how, "changed": new, "gone": gone, "count": updated.count,
+            json!({"feed": name.to_string(), "how": how, "changed": new, "gone": gone, "count": updated.count,
                 "newest": updated.newest.and_then(date), "unreadable": updated.unreadable, "error": null})
         }
-        Err(error) => json!({"feed": name, "error": describe(error)}),
+        Err(error) => json!({"feed": name.to_string(), "error": describe(error)}),
     }
 }
 

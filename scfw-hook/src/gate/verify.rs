@@ -2,15 +2,17 @@
 
 use std::io::{Read, stdin};
 
+use scfw_core::action::Action;
 use scfw_core::config::{Settings, is_true};
 use scfw_core::env;
+use scfw_core::finding::Verification;
 use scfw_core::gate::{Document, LARGEST_DOCUMENT, Phase};
 use scfw_core::policy::{Decision, decide, refusal};
 use scfw_core::report::{self, BLOCKED};
 use scfw_core::store::{Purpose, Store};
-use scfw_core::telemetry::{Action, Command, Event};
+use scfw_core::telemetry::{Command, Event};
 use scfw_core::text::sanitise;
-use scfw_core::verify::{Verification, verifiers, verify};
+use scfw_core::verify::{verifiers, verify};
 
 use crate::gate::prompt::Terminal;
 use crate::gate::run_notes;

@@ -3,8 +3,8 @@
 use std::io::{Write, stderr};
 use std::path::Path;
 
-use scfw_core::after_the_fact::text;
 use scfw_core::config::Settings;
+use scfw_core::recall::text;
 use scfw_core::store::{Alert, Store, StoreError};
 
 use crate::record::record_alerts;

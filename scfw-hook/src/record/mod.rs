@@ -10,12 +10,13 @@ pub mod sinks;
 
 use std::time::Duration;
 
+use scfw_core::action::Action;
 use scfw_core::config::Settings;
+use scfw_core::finding::Verification;
 use scfw_core::package::Target;
-use scfw_core::store::{Alert, NewRun, Purpose, Store, StoreError, now};
-use scfw_core::telemetry::{Action, Command, Event, Scene, SinkKind, file, wanted_by};
+use scfw_core::store::{Alert, NewRun, Purpose, SinkKind, Store, StoreError, now};
+use scfw_core::telemetry::{Command, Event, Scene, file, wanted_by};
 use scfw_core::text::{arguments_without_credentials, sanitise};
-use scfw_core::verify::Verification;
 
 use crate::gate::run_notes;
 use crate::terminal::output::{self, describe};

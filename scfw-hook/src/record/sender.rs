@@ -17,8 +17,8 @@ use anyhow::Context;
 use scfw_core::config::Settings;
 use scfw_core::env;
 use scfw_core::files::create_private;
-use scfw_core::store::Store;
-use scfw_core::telemetry::{Sink, SinkKind};
+use scfw_core::store::{SinkKind, Store};
+use scfw_core::telemetry::Sink;
 
 use crate::record::detached;
 use crate::route::locate::own_program;

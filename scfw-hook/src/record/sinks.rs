@@ -3,8 +3,8 @@
 use std::fmt;
 
 use scfw_core::config::Settings;
-use scfw_core::store::{SinkState, Store};
-use scfw_core::telemetry::{self, SinkKind};
+use scfw_core::store::{SinkKind, SinkState, Store};
+use scfw_core::telemetry::{self};
 use serde::Serialize;
 
 use crate::terminal::output::describe;

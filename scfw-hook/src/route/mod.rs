@@ -14,13 +14,14 @@ use std::ffi::{CStr, CString, OsStr};
 use std::ops::Range;
 use std::path::Path;
 
+use scfw_core::action::Action;
 use scfw_core::config::{Bypass, Settings};
 use scfw_core::env;
+use scfw_core::finding::Verification;
 use scfw_core::manager::{Install, Invocation, Launch, ManagerId, Runtime, classify, manager};
 use scfw_core::report::{self, BLOCKED};
-use scfw_core::telemetry::{Action, Command, Event};
+use scfw_core::telemetry::{Command, Event};
 use scfw_core::text::sanitise;
-use scfw_core::verify::Verification;
 
 use crate::gate::arm::{self, Arming, python_bootstrap};
 use crate::gate::files::Gates;

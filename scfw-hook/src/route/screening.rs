@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use scfw_core::config::Settings;
 use scfw_core::exemption;
+use scfw_core::finding::{FindingSeverity, Verification};
 use scfw_core::manager::{Install, Request};
 use scfw_core::screen::{self, NpmRequest, Screened};
-use scfw_core::verify::{FindingSeverity, Verification, VerifierError, verifiers, verify};
+use scfw_core::verify::{VerifierError, verifiers, verify};
 
 use crate::route::locate::locate;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use scfw_core::config::Variables;
 use scfw_core::env;
+use scfw_core::env::Variables;
 use scfw_core::files::{Kept, read_kept};
 use scfw_core::rc_file;
 

@@ -4,9 +4,9 @@
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 use scfw_core::config::Settings;
+use scfw_core::finding::Verification;
 use scfw_core::redact::Redactor;
 use scfw_core::text::{escape_json, sanitise};
-use scfw_core::verify::Verification;
 use serde::Serialize;
 
 /// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does

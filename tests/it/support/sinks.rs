@@ -11,8 +11,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
-use scfw_core::store::{SinkState, Store};
-use scfw_core::telemetry::SinkKind;
+use scfw_core::store::{SinkKind, SinkState, Store};
 use scfw_world::{Agent, NpmPackage};
 use serde_json::Value;
 

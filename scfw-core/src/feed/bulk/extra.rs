@@ -7,7 +7,7 @@ use super::osv::{Gathered, Gathering, not_to_come};
 use super::reader::{Archive, read_file};
 use super::{How, Place, UpdateError, Updated, Updater, archive, refuse_loss};
 use crate::config::{ExtraFeed, FeedPlace};
-use crate::store::FeedState;
+use crate::store::{FeedName, FeedState};
 
 /// Most files of a directory that is a feed.
 const MOST_FILES: usize = 1_000_000;
@@ -18,7 +18,7 @@ impl Updater<'_> {
     /// Brings in `feed`. Where everything comes from a mirror, a feed that has a URL comes from `feeds/<name>.zip` there.
     pub(super) fn extra(
         &mut self,
-        name: &str,
+        name: &FeedName,
         feed: &ExtraFeed,
         from: Option<&str>,
     ) -> Result<Updated, UpdateError> {
@@ -51,7 +51,7 @@ impl Updater<'_> {
 
     fn zip(
         &mut self,
-        name: &str,
+        name: &FeedName,
         file: File,
         location: String,
         etag: Option<String>,
@@ -64,7 +64,7 @@ impl Updater<'_> {
         self.updated(name, How::Whole, unreadable)
     }
 
-    fn directory(&mut self, name: &str, directory: &Path) -> Result<Updated, UpdateError> {
+    fn directory(&mut self, name: &FeedName, directory: &Path) -> Result<Updated, UpdateError> {
         let mut files = Vec::new();
         find(directory, DEEPEST, &mut files)?;
         files.sort_unstable();

@@ -14,15 +14,12 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{FeedError, datadog};
-use crate::after_the_fact;
 use crate::config::Settings;
 use crate::files::create_private;
 use crate::package::Ecosystem;
-use crate::store::{self, Feed, FeedState, Rebuilt, Store, StoreError};
-use crate::telemetry::SinkKind;
+use crate::store::{self, Feed, FeedName, FeedState, Rebuilt, Store, StoreError};
 use crate::text::without_credentials;
 use reader::{Content, Reader};
 
@@ -177,7 +174,7 @@ pub struct Report {
     /// The store was damaged and was built anew.
     pub rebuilt: Option<Rebuilt>,
     /// Each feed by name, with what came of it.
-    pub feeds: Vec<(String, Result<Updated, UpdateError>)>,
+    pub feeds: Vec<(FeedName, Result<Updated, UpdateError>)>,
 }
 
 impl Report {
@@ -190,31 +187,13 @@ impl Report {
     }
 }
 
-/// The feed of OSV's advisories for `ecosystem`.
-#[must_use]
-pub fn osv_feed(ecosystem: Ecosystem) -> String {
-    format!("osv/{}", ecosystem.osv_name())
-}
-
-/// The feed of Datadog's manifest for `ecosystem`.
-#[must_use]
-pub fn datadog_feed(ecosystem: Ecosystem) -> String {
-    format!("datadog/{}", ecosystem.purl_type())
-}
-
-/// The feed that the configuration calls `name`.
-#[must_use]
-pub fn extra_feed(name: &str) -> String {
-    format!("{EXTRA}{name}")
-}
-
-const EXTRA: &str = "extra/";
-
-/// Brings the store of `settings` up to date. What fails for one feed does not keep the others from coming.
-pub fn update(
+/// Brings the feeds of `settings` into the store. What fails for one feed does not keep the others from coming. No other
+/// update begins before `afterwards` is done with the store.
+pub(crate) fn update(
     settings: &Settings,
     request: &Request<'_>,
     progress: &dyn Progress,
+    afterwards: impl FnOnce(&mut Store) -> Result<(), StoreError>,
 ) -> Result<Report, UpdateError> {
     if let Some(from) = request.from
         && settings.policy.locks_store()
@@ -224,7 +203,7 @@ pub fn update(
     }
     let data = &settings.directories.data;
     let _held_until_the_end = lock(data)?;
-    let outcome = update_locked(settings, request, progress);
+    let outcome = update_locked(settings, request, progress, afterwards);
     state::LastUpdate::of(&outcome).write(data);
     outcome
 }
@@ -237,14 +216,14 @@ pub(crate) fn counts(settings: &Settings, feed: &Feed) -> bool {
         let below = feed.location.strip_prefix(base.trim_end_matches('/'));
         !settings.policy.locks(key) || below.is_some_and(|rest| rest.starts_with('/'))
     };
-    match feed.name.split_once('/') {
-        Some(("osv", _)) => is_below("osv_bulk_url", &settings.osv_bulk_url),
-        Some(("datadog", _)) => is_below("datadog_dataset_url", &settings.datadog_dataset_url),
-        Some((_, name)) if settings.policy.locks("feeds") => {
-            let configured = settings.feeds.iter().find(|feed| feed.name == name);
+    match &feed.name {
+        FeedName::Osv(_) => is_below("osv_bulk_url", &settings.osv_bulk_url),
+        FeedName::Datadog(_) => is_below("datadog_dataset_url", &settings.datadog_dataset_url),
+        FeedName::Extra(name) if settings.policy.locks("feeds") => {
+            let configured = settings.feeds.iter().find(|feed| feed.name == *name);
             configured.is_some_and(|configured| Place::from(&configured.place).to_string() == feed.location)
         }
-        _ => true,
+        FeedName::Extra(_) => true,
     }
 }
 
@@ -277,6 +256,7 @@ fn update_locked(
     settings: &Settings,
     request: &Request<'_>,
     progress: &dyn Progress,
+    afterwards: impl FnOnce(&mut Store) -> Result<(), StoreError>,
 ) -> Result<Report, UpdateError> {
     let mut report = Report::default();
     let mut store = open(settings, &mut report)?;
@@ -288,14 +268,14 @@ fn update_locked(
     let reader = Reader::new(settings, &bases, progress)?;
     let mut updater = Updater { settings, store: &mut store, reader: &reader, force: request.force };
     for ecosystem in Ecosystem::ALL {
-        let name = osv_feed(ecosystem);
+        let name = FeedName::Osv(ecosystem);
         let outcome = updater.osv(&name, ecosystem, &bases[0]);
         report.feeds.push((name, outcome));
-        let name = datadog_feed(ecosystem);
+        let name = FeedName::Datadog(ecosystem);
         let outcome = updater.datadog(&name, ecosystem, &bases[1]);
         report.feeds.push((name, outcome));
     }
-    let is_skipped = |(_, outcome): &(String, Result<Updated, _>)| {
+    let is_skipped = |(_, outcome): &(FeedName, Result<Updated, _>)| {
         matches!(outcome, Ok(Updated { how: How::Skipped, .. }))
     };
     if let Some(from) = request.from
@@ -304,19 +284,12 @@ fn update_locked(
         return Err(UpdateError::Nothing { location: without_credentials(from).into_owned() });
     }
     for feed in &settings.feeds {
-        let name = extra_feed(&feed.name);
+        let name = FeedName::Extra(feed.name.clone());
         let outcome = updater.extra(&name, feed, request.from);
         report.feeds.push((name, outcome));
     }
     updater.forget_what_is_not_configured(settings)?;
-    after_the_fact::look(&mut store, settings)?;
-    // Records for sinks that are no longer set up have no sender that would do it.
-    for kind in SinkKind::ALL {
-        store.drop_expired(kind)?;
-    }
-    // Installs may be waiting to write. Where somebody reads, the log is emptied another time.
-    store.set_patience(Duration::ZERO)?;
-    store.empty_log()?;
+    afterwards(&mut store)?;
     Ok(report)
 }
 
@@ -342,7 +315,12 @@ struct Updater<'a> {
 }
 
 impl Updater<'_> {
-    fn datadog(&mut self, name: &str, ecosystem: Ecosystem, bases: &[Place]) -> Result<Updated, UpdateError> {
+    fn datadog(
+        &mut self,
+        name: &FeedName,
+        ecosystem: Ecosystem,
+        bases: &[Place],
+    ) -> Result<Updated, UpdateError> {
         let feed = self.store.snapshot()?.feed(name)?;
         for base in bases {
             let place = base.join(&datadog::path(ecosystem));
@@ -374,14 +352,14 @@ impl Updater<'_> {
     }
 
     /// A feed that the place that was given does not have. The configured one has to have it.
-    fn skipped(&self, name: &str, bases: &[Place]) -> Result<Updated, UpdateError> {
+    fn skipped(&self, name: &FeedName, bases: &[Place]) -> Result<Updated, UpdateError> {
         match bases {
             [only] => Err(UpdateError::Absent { location: only.to_string() }),
             _ => self.updated(name, How::Skipped, Vec::new()),
         }
     }
 
-    fn updated(&self, name: &str, how: How, unreadable: Vec<String>) -> Result<Updated, UpdateError> {
+    fn updated(&self, name: &FeedName, how: How, unreadable: Vec<String>) -> Result<Updated, UpdateError> {
         let snapshot = self.store.snapshot()?;
         let Some(feed) = snapshot.feed(name)? else {
             return Ok(Updated { how, count: 0, newest: None, unreadable });
@@ -390,7 +368,7 @@ impl Updater<'_> {
         Ok(Updated { how, count: snapshot.count(&feed)?, newest, unreadable })
     }
 
-    fn count(&self, name: &str) -> Result<u64, UpdateError> {
+    fn count(&self, name: &FeedName) -> Result<u64, UpdateError> {
         let snapshot = self.store.snapshot()?;
         let Some(feed) = snapshot.feed(name)? else { return Ok(0) };
         Ok(snapshot.count(&feed)?)
@@ -400,7 +378,7 @@ impl Updater<'_> {
         let feeds = self.store.snapshot()?.feeds()?;
         for feed in feeds {
             let is_configured = |name: &str| settings.feeds.iter().any(|feed| feed.name == name);
-            if feed.name.strip_prefix(EXTRA).is_some_and(|name| !is_configured(name)) {
+            if matches!(&feed.name, FeedName::Extra(name) if !is_configured(name)) {
                 self.store.forget(&feed.name)?;
             }
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::advisory::Advisory;
 use crate::feed::osv::is_sensible_id;
 use crate::package::Ecosystem;
-use crate::store::{Change, FeedState, Import, NewAdvisory, now};
+use crate::store::{Change, FeedName, FeedState, Import, NewAdvisory, now};
 
 /// Largest index, in bytes: about 40 for each document.
 const LARGEST_INDEX: usize = 256 * 1024 * 1024;
@@ -32,7 +32,7 @@ const GATHERED: (usize, usize) = (24 * 1024 * 1024, 25_000);
 impl Updater<'_> {
     pub(super) fn osv(
         &mut self,
-        name: &str,
+        name: &FeedName,
         ecosystem: Ecosystem,
         bases: &[Place],
     ) -> Result<Updated, UpdateError> {
@@ -83,7 +83,7 @@ impl Updater<'_> {
     /// Brings in what has changed alone; nothing where the zip is cheaper, or cannot be done without.
     fn changes(
         &mut self,
-        name: &str,
+        name: &FeedName,
         base: &Place,
         index: &Index,
         difference: &Difference,
@@ -129,7 +129,7 @@ impl Updater<'_> {
     /// Brings all documents of `zip` in. `before` is the time of the latest change that the store knows.
     fn whole(
         &mut self,
-        name: &str,
+        name: &FeedName,
         ecosystem: Ecosystem,
         zip: File,
         index: Option<&Index>,

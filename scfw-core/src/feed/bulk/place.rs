@@ -31,7 +31,7 @@ impl Place {
     pub(super) fn join(&self, path: &str) -> Self {
         match self {
             Self::Local(directory) => Self::Local(directory.join(path)),
-            Self::Url(base) => Self::Url(crate::feed::join(base, path)),
+            Self::Url(base) => Self::Url(crate::net::join(base, path)),
         }
     }
 

@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use super::{Place, Progress, UpdateError};
 use crate::config::{FeedPlace, Settings};
-use crate::feed::{Client, FeedError, host_of, innermost};
+use crate::feed::{Client, FeedError};
 use crate::files::{FileError, Kept, create_private, is_absence, open_regular, read_kept};
+use crate::net::{host_of, innermost};
 
 /// Requests for single documents that are under way at once.
 const AT_ONCE: usize = 8;

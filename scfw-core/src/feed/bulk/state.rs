@@ -63,7 +63,8 @@ impl LastUpdate {
         let unreadable = feeds.filter_map(|(name, outcome)| {
             let all = &outcome.as_ref().ok()?.unreadable;
             let named = all.iter().take(MOST_NAMED).map(|name| name.chars().take(LONGEST_NAME).collect());
-            (!all.is_empty()).then(|| (name.clone(), Unreadable { count: all.len(), named: named.collect() }))
+            (!all.is_empty())
+                .then(|| (name.to_string(), Unreadable { count: all.len(), named: named.collect() }))
         });
         Self {
             time: now(),

@@ -184,8 +184,8 @@ fn chains_lead_from_what_was_requested() {
     let findings = inventory
         .targets()
         .into_iter()
-        .map(|target| (target, vec![crate::verify::Finding::unverified("test", "test")]));
-    let verification = crate::verify::Verification { targets: findings.collect(), ..Default::default() };
+        .map(|target| (target, vec![crate::finding::Finding::unverified("test", "test")]));
+    let verification = crate::finding::Verification { targets: findings.collect(), ..Default::default() };
     let audit = inventory.audit(verification);
     let chains: Vec<String> =
         audit.verification.targets.iter().map(|(target, _)| target.required_by.join(">")).collect();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Finding, FindingSeverity};
+use crate::finding::{Finding, FindingSeverity};
 use crate::package::{Source, Target};
 
 /// The protocol that this build speaks.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use scfw_core::action::Action;
 use scfw_core::config::{self, ApiKey};
 use scfw_core::env;
-use scfw_core::telemetry::Action;
 
 use crate::files::config_file::Setting;
 use crate::shells::rc_files::Change;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use scfw_core::action::Action;
 use scfw_core::manager::ManagerId;
-use scfw_core::telemetry::Action;
 
 use super::apply::{Setup, installed_shells};
 use super::{INTERRUPTED, Wishes, parse_key, parse_site};

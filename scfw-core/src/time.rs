@@ -6,7 +6,7 @@ use jiff::{Span, Timestamp, Zoned};
 
 /// A text that is no point in time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum MomentError {
+pub enum TimeError {
     /// Neither a duration nor a date.
     #[error("{0:?} is neither a duration (12h, 7d, 4w) nor a date (2026-01-31)")]
     Form(String),
@@ -16,19 +16,19 @@ pub enum MomentError {
 }
 
 /// The moment that `text` says, in Unix seconds: a duration goes back from `now`, a date means its beginning.
-pub fn since(text: &str, now: i64) -> Result<i64, MomentError> {
+pub fn since(text: &str, now: i64) -> Result<i64, TimeError> {
     read(text, now, -1)
 }
 
 /// The moment that `text` says, in Unix seconds: a duration goes on from `now`, a date means its end.
-pub fn until(text: &str, now: i64) -> Result<i64, MomentError> {
+pub fn until(text: &str, now: i64) -> Result<i64, TimeError> {
     read(text, now, 1)
 }
 
-fn read(text: &str, now: i64, direction: i64) -> Result<i64, MomentError> {
+fn read(text: &str, now: i64, direction: i64) -> Result<i64, TimeError> {
     let text = text.trim();
-    let form = || MomentError::Form(text.to_owned());
-    let far = |_| MomentError::Far(text.to_owned());
+    let form = || TimeError::Form(text.to_owned());
+    let far = |_| TimeError::Far(text.to_owned());
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp.as_second());
     }
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         for wrong in ["", "7", "d", "-7d", "7d ago", "0d", "soon", "2026-13-01", "2026-02-30", "31.12.2026"] {
-            assert!(matches!(until(wrong, NOW), Err(MomentError::Form(_))), "{wrong}");
+            assert!(matches!(until(wrong, NOW), Err(TimeError::Form(_))), "{wrong}");
         }
         assert!(until("999999w", NOW).is_err());
     }

@@ -1,4 +1,4 @@
-//! After the fact: advisories about malice that came when something they are about was installed here already. They are
+//! The recall of what is installed: advisories about malice that came after something they are about was installed. They are
 //! looked for whenever the store was brought up to date, and wait in it until the user is told.
 
 use std::collections::BTreeMap;
@@ -9,14 +9,12 @@ use serde_json::Value;
 use crate::advisory::is_same_version;
 use crate::config::Settings;
 use crate::exemption::permitted;
-use crate::feed::bulk::{datadog_feed, extra_feed, osv_feed};
+use crate::finding::{ADVISORY_URL, DATADOG, FEEDS, FindingSeverity, OSV, predecessor_name};
 use crate::manager::{ManagerId, adviser};
-use crate::moment::local;
 use crate::package::{Ecosystem, Package};
-use crate::store::{Alert, Installed, NewAlert, Store, StoreError, now};
-use crate::telemetry::verifier_name;
+use crate::store::{Alert, FeedName, Installed, NewAlert, Store, StoreError, now};
 use crate::text::sanitise;
-use crate::verify::{ADVISORY_URL, DATADOG, FEEDS, FindingSeverity, OSV};
+use crate::time::local;
 
 /// Packages that are looked up at a time.
 const BATCH: usize = 500;
@@ -62,7 +60,7 @@ fn was_exempted(record: &Value, installed: &Installed, alert: &NewAlert) -> bool
     exempted.into_iter().flatten().any(|exempted| {
         let package = &exempted["package"];
         let is_same = |name: &str| installed.ecosystem.normalise(name) == installed.key;
-        exempted["verifier"] == verifier_name(alert.verifier)
+        exempted["verifier"] == predecessor_name(alert.verifier)
             // The data set has no ids.
             && exempted["advisory"].as_str().is_none_or(|advisory| advisory == alert.advisory)
             && package["name"].as_str().is_some_and(is_same)
@@ -98,8 +96,9 @@ fn find(
             continue;
         }
         let keys = || of_ecosystem.keys().copied();
-        let osv = (osv_feed(ecosystem), false, OSV);
-        let extra = settings.feeds.iter().map(|feed| (extra_feed(&feed.name), feed.malicious, FEEDS));
+        let osv = (FeedName::Osv(ecosystem), false, OSV);
+        let extra =
+            settings.feeds.iter().map(|feed| (FeedName::Extra(feed.name.clone()), feed.malicious, FEEDS));
         for (name, is_malicious, verifier) in std::iter::once(osv).chain(extra) {
             let Some(feed) = snapshot.feed(&name)? else { continue };
             for (key, advisories) in snapshot.advisories(&feed, ecosystem, keys())? {
@@ -121,7 +120,7 @@ fn find(
                 }
             }
         }
-        let name = datadog_feed(ecosystem);
+        let name = FeedName::Datadog(ecosystem);
         let Some(feed) = snapshot.feed(&name)? else { continue };
         for (key, versions) in snapshot.malicious(&feed, ecosystem, keys())? {
             for installed in of_ecosystem.get(&*key).copied().into_iter().flatten() {
@@ -129,7 +128,7 @@ fn find(
                     let alert = NewAlert {
                         target: installed.target,
                         verifier: DATADOG,
-                        advisory: name.clone(),
+                        advisory: name.to_string(),
                         summary: "Datadog Security Research has determined that it is malicious".to_owned(),
                         url: None,
                     };

@@ -1,4 +1,4 @@
-//! After the fact: an update brings an advisory for something that was installed here, and the user is told, once.
+//! Recall: an update brings an advisory for something that was installed here, and the user is told, once.
 
 use std::fs;
 use std::process::Stdio;
