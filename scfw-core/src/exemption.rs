@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::advisory::is_same_version;
 use crate::config::{Exemptible, Policy, Settings};
+use crate::ecosystem::is_same_version;
 use crate::finding::{Exempted, Finding, FindingSeverity, SOURCE, Verification};
 use crate::package::{Ecosystem, Package, Target};
 use crate::store::{Exemption, NewExemption, Store, StoreError, now};

@@ -82,7 +82,7 @@ pub struct Disclosure {
     pub ratings: Vec<Rating>,
     /// One line on what it is about.
     pub summary: Option<String>,
-    /// The lowest version above the package's that mends it.
+    /// The lowest version above the package's that fixes it.
     pub fixed: Option<String>,
 }
 

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::manager::{ManagerId, manager};
 use crate::package::{Ecosystem, Package, Publication, Source, Target, Told, publish_time, registry_base};
-use crate::screen::npm_spec::{exact as exact_npm_version, is_name as is_npm_name};
 use crate::text::without_credentials;
 
 /// The protocol that this build speaks.
@@ -211,32 +210,14 @@ fn sensible_hash((algorithm, digest): (String, Value)) -> Option<(String, String
     (algorithm.len() <= LONGEST_NAME).then_some((algorithm, digest))
 }
 
-/// Checks that a registry can hold the package, and that `version` is one of it.
+/// Checks that a registry can hold the package, and that `version` is one of it and no specifier or address.
 fn check_identity(ecosystem: Ecosystem, name: &str, version: &str) -> Result<(), TargetError> {
-    let (is_name, is_version) = match ecosystem {
-        Ecosystem::Npm => (is_npm_name(name), exact_npm_version(version).is_some()),
-        // Pips before 24.1 take versions that PEP 440 does not know. None of them is a specifier or an address.
-        Ecosystem::PyPi => (is_pypi_name(name), is_pypi_version(version)),
-    };
     let shown = |text: &str| text.chars().take(LONGEST_SHOWN).collect::<String>();
-    match (is_name, is_version) {
+    match (ecosystem.is_name(name), ecosystem.is_exact(version)) {
         (true, true) => Ok(()),
         (false, _) => Err(TargetError::Name { name: shown(name) }),
         (true, false) => Err(TargetError::Version { name: shown(name), version: shown(version) }),
     }
-}
-
-/// Whether PEP 508 allows the name.
-fn is_pypi_name(name: &str) -> bool {
-    let is_end = |end: Option<char>| end.is_some_and(|end| end.is_ascii_alphanumeric());
-    is_end(name.chars().next())
-        && is_end(name.chars().next_back())
-        && name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
-}
-
-fn is_pypi_version(version: &str) -> bool {
-    !version.is_empty()
-        && version.chars().all(|character| character.is_ascii_alphanumeric() || "-_.+!".contains(character))
 }
 
 #[cfg(test)]

@@ -10,83 +10,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ecosystem::Ecosystem;
 pub use pattern::{Pattern, PatternError};
 pub use publication::{Publication, Told, registry as registry_base, time as publish_time};
 pub use query::{QueryError, shown_query};
-
-/// A package ecosystem, by the name that the OSV schema gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Ecosystem {
-    /// Python packages, installed by pip.
-    #[serde(rename = "PyPI")]
-    PyPi,
-    /// JavaScript packages, installed by npm.
-    #[serde(rename = "npm")]
-    Npm,
-}
-
-impl Ecosystem {
-    /// Every ecosystem there is.
-    pub const ALL: [Self; 2] = [Self::PyPi, Self::Npm];
-
-    /// The name in the OSV schema: `PyPI`, `npm`.
-    #[must_use]
-    pub const fn osv_name(self) -> &'static str {
-        match self {
-            Self::PyPi => "PyPI",
-            Self::Npm => "npm",
-        }
-    }
-
-    /// The lower-case name that purls and the Datadog data set use: `pypi`, `npm`.
-    #[must_use]
-    pub const fn purl_type(self) -> &'static str {
-        match self {
-            Self::PyPi => "pypi",
-            Self::Npm => "npm",
-        }
-    }
-
-    /// The ecosystem of that name in any case, or nothing.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|ecosystem| ecosystem.osv_name().eq_ignore_ascii_case(name))
-    }
-
-    /// The form of `name` under which two spellings of one package are equal: PEP 503 for PyPI; npm names are
-    /// compared as they are, for the registry still serves old names that differ in case only.
-    #[must_use]
-    pub fn normalise(self, name: &str) -> String {
-        match self {
-            Self::PyPi => normalise_pep503(name),
-            Self::Npm => name.to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Ecosystem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.osv_name())
-    }
-}
-
-/// PEP 503: lower case, and every run of `-`, `_` and `.` is one `-`.
-fn normalise_pep503(name: &str) -> String {
-    let mut normalised = String::with_capacity(name.len());
-    let mut in_run = false;
-    for character in name.chars() {
-        if matches!(character, '-' | '_' | '.') {
-            if !in_run {
-                normalised.push('-');
-            }
-            in_run = true;
-        } else {
-            normalised.extend(character.to_lowercase());
-            in_run = false;
-        }
-    }
-    normalised
-}
 
 /// A package, with a version or, where the version is not known yet, without.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -206,14 +133,6 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_compared_as_pep_503_says() {
-        for spelling in ["Friendly-Bard", "FRIENDLY.BARD", "friendly__bard", "friendly-._bard"] {
-            assert_eq!(Ecosystem::PyPi.normalise(spelling), "friendly-bard");
-        }
-        assert_eq!(Ecosystem::Npm.normalise("@Scope/JSONStream"), "@Scope/JSONStream");
-    }
 
     #[test]
     fn a_package_reads_as_its_manager_writes_it() {

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::advisory::is_same_version;
 use crate::config::Settings;
+use crate::ecosystem::is_same_version;
 use crate::exemption::permitted;
 use crate::finding::{ADVISORY_URL, DATADOG, FEEDS, FindingSeverity, OSV, predecessor_name};
 use crate::manager::{ManagerId, adviser};

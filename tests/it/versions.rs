@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use scfw_core::advisory::Version;
+use scfw_core::ecosystem::Version;
 use scfw_core::package::Ecosystem;
 use serde_json::json;
 

@@ -1,17 +1,16 @@
 //! Advisories in the OSV schema, as far as a verdict needs them: which packages and versions they are about,
-//! how severe they are, and which version mends them. Documents come from outside and are not trusted: what is
+//! how severe they are, and which version fixes them. Documents come from outside and are not trusted: what is
 //! missing or malformed makes an advisory less precise, never absent.
 
-mod mend;
+mod lenient;
 mod severity;
-mod version;
 
 use serde::{Deserialize, Serialize};
 
-use crate::package::{Ecosystem, Package};
+use crate::ecosystem::{Ecosystem, Version};
+use crate::package::Package;
 
 pub use severity::{Rating, Severity};
-pub use version::{Version, is_same_version};
 
 /// One advisory (OSV schema 1.x). Fields that no verdict needs are left out.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -116,7 +115,7 @@ impl Advisory {
     pub fn parse_leniently(document: &[u8]) -> Result<Self, ParseError> {
         match Self::parse(document) {
             Ok(advisory) => Ok(advisory),
-            Err(error) => mend::advisory(serde_json::from_slice(document)?).ok_or(error),
+            Err(error) => lenient::advisory(serde_json::from_slice(document)?).ok_or(error),
         }
     }
 
@@ -168,7 +167,7 @@ impl Advisory {
         self.entries_about(package).any(Affected::is_about_every_version)
     }
 
-    /// The lowest version that mends the advisory and is above the one of `package`; without a version, the
+    /// The lowest version that fixes the advisory and is above the one of `package`; without a version, the
     /// lowest of all.
     #[must_use]
     pub fn first_fixed(&self, package: &Package) -> Option<String> {

@@ -88,10 +88,10 @@ impl Manifest {
     pub fn lookup(&self, package: &Package) -> Option<Listed> {
         let Some(versions) = self.0.get(&package.key())? else { return Some(Listed::Every) };
         let Some(version) = package.version.as_deref() else { return Some(Listed::Some) };
-        let parsed = crate::advisory::Version::parse(package.ecosystem, version);
+        let parsed = crate::ecosystem::Version::parse(package.ecosystem, version);
         let is_listed = versions.iter().any(|listed| {
             listed == version
-                || parsed.is_some() && crate::advisory::Version::parse(package.ecosystem, listed) == parsed
+                || parsed.is_some() && crate::ecosystem::Version::parse(package.ecosystem, listed) == parsed
         });
         is_listed.then_some(Listed::This)
     }

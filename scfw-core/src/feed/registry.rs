@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{Answer, Client, FeedError, host_of};
-use crate::advisory::Version;
+use crate::ecosystem::Version;
 use crate::package::Ecosystem;
 
 pub(crate) use pypi::version_of as version_of_file;

@@ -1,5 +1,5 @@
 //! What is installed: read from the files that pip and npm leave, without running either. Names and versions come
-//! from those files, so nothing in them is trusted: sizes are bounded, and what cannot be read is an [`Unread`] and
+//! from those files, so nothing in them is trusted: sizes are bounded, and what cannot be read is an [`Skipped`] and
 //! never just left out.
 
 mod graph;
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use crate::finding::Verification;
 use crate::package::{Ecosystem, Package, Source, Target};
 use crate::policy::Verdict;
-use crate::unread::{Unread, UnreadList};
+use crate::skipped::{Skipped, SkippedList};
 use graph::Graph;
 
 /// This many things that could not be read are named one by one.
-const UNREAD_LISTED: usize = 1_000;
+const SKIPPED_LISTED: usize = 1_000;
 
 /// Longest name or version that is taken for one, in bytes.
 const LONGEST: usize = 856;
@@ -52,7 +52,7 @@ pub struct Inventory {
     /// The packages, sorted by name and version.
     pub packages: Vec<Installed>,
     /// What could not be read.
-    pub unread: Vec<Unread>,
+    pub skipped: Vec<Skipped>,
     graph: Graph,
 }
 
@@ -128,14 +128,14 @@ impl Audit<'_> {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let mut findings = self.verification.findings();
-        self.inventory.unread.is_empty() && !findings.any(|finding| finding.is_unverified)
+        self.inventory.skipped.is_empty() && !findings.any(|finding| finding.is_unverified)
     }
 
     /// What it comes to. What could not be read is a warning.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match Verdict::of(&self.verification) {
-            Verdict::Allow if !self.inventory.unread.is_empty() => Verdict::Warn,
+            Verdict::Allow if !self.inventory.skipped.is_empty() => Verdict::Warn,
             verdict => verdict,
         }
     }
@@ -163,7 +163,7 @@ struct Builder {
     ecosystem: Ecosystem,
     packages: Vec<Installed>,
     index: HashMap<Key, usize>,
-    unread: UnreadList,
+    skipped: SkippedList,
 }
 
 impl Builder {
@@ -172,7 +172,7 @@ impl Builder {
             ecosystem,
             packages: Vec::new(),
             index: HashMap::new(),
-            unread: UnreadList::new(UNREAD_LISTED),
+            skipped: SkippedList::new(SKIPPED_LISTED),
         }
     }
 
@@ -189,8 +189,8 @@ impl Builder {
         installed.nodes.push(node);
     }
 
-    fn unread(&mut self, what: &Path, why: &str) {
-        self.unread.add(&what.to_string_lossy(), why);
+    fn skip(&mut self, what: &Path, why: &str) {
+        self.skipped.add(&what.to_string_lossy(), why);
     }
 
     fn finish(mut self, root: &Path, graph: Graph) -> Inventory {
@@ -203,8 +203,8 @@ impl Builder {
             (name.to_lowercase(), version.clone(), installed.target.url.clone())
         };
         self.packages.sort_by_cached_key(order);
-        let Self { ecosystem, packages, unread, .. } = self;
-        Inventory { ecosystem, root: root.to_owned(), packages, unread: unread.finish(), graph }
+        let Self { ecosystem, packages, skipped, .. } = self;
+        Inventory { ecosystem, root: root.to_owned(), packages, skipped: skipped.finish(), graph }
     }
 }
 

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use super::graph::Graph;
 use super::{Builder, Inventory, is_version};
-use crate::advisory::Version;
+use crate::ecosystem::Version;
+use crate::ecosystem::pypi::is_name;
 use crate::files;
 use crate::package::{Ecosystem, Package, Source, Target};
-use crate::screen::requirement::split_name;
 use distribution::Distribution;
 
 /// Entries looked at in one site directory; a real one has a few per package.
@@ -71,20 +71,20 @@ impl Reader {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if files::is_absence(&error) => return,
-            Err(error) => return self.builder.unread(directory, &files::describe(&error)),
+            Err(error) => return self.builder.skip(directory, &files::describe(&error)),
         };
         for (count, entry) in entries.enumerate() {
             if count == MOST_ENTRIES {
-                return self.builder.unread(directory, &format!("has more than {MOST_ENTRIES} entries"));
+                return self.builder.skip(directory, &format!("has more than {MOST_ENTRIES} entries"));
             }
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(error) => return self.builder.unread(directory, &files::describe(&error)),
+                Err(error) => return self.builder.skip(directory, &files::describe(&error)),
             };
             let path = entry.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("dist-info" | "egg-info" | "egg" | "egg-link") => {
-                    let read = distribution::read(&path, |what, why| self.builder.unread(what, why));
+                    let read = distribution::read(&path, |what, why| self.builder.skip(what, why));
                     self.found.extend(read);
                 }
                 Some("pth") => {
@@ -102,7 +102,7 @@ impl Reader {
     fn path_configuration(&mut self, file: &Path, directory: &Path, added: &mut Vec<PathBuf>) {
         let bytes = match files::read_installed(file, PATH_FILE_LENGTH) {
             Ok(bytes) => bytes.unwrap_or_default(),
-            Err(why) => return self.builder.unread(file, &why),
+            Err(why) => return self.builder.skip(file, &why),
         };
         let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines().map(str::trim_end).filter(|line| {
@@ -113,7 +113,7 @@ impl Reader {
         });
         for path in lines.map(|line| directory.join(line)).filter(|path| path.is_dir()) {
             if added.len() == MOST_ADDED {
-                return self.builder.unread(file, &format!("more than {MOST_ADDED} directories are added"));
+                return self.builder.skip(file, &format!("more than {MOST_ADDED} directories are added"));
             }
             added.push(path);
         }
@@ -184,11 +184,6 @@ fn is_same_version(left: Option<&str>, right: Option<&str>) -> bool {
     let parse = |version: &str| Version::parse(Ecosystem::PyPi, &version.replace('_', "-"));
     left.replace('_', "-") == right.replace('_', "-")
         || matches!((parse(left), parse(right)), (Some(left), Some(right)) if left == right)
-}
-
-/// Whether an index can hold a project of this name (PEP 508).
-fn is_name(name: &str) -> bool {
-    split_name(name).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 /// Which distribution requires which. Requested are those that pip notes as such, and those that nothing requires.

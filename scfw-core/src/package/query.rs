@@ -6,11 +6,11 @@ use packageurl::PackageUrl;
 use percent_encoding::percent_decode_str;
 
 use super::{Ecosystem, Package};
-use crate::screen::requirement::split_name;
+use crate::ecosystem::npm;
 use crate::text::without_credentials;
 
-/// Longest name and version that are taken, in bytes: npm's limit for names.
-const LONGEST_NAME: usize = 214;
+/// Longest version that is taken for one, in bytes.
+const LONGEST_VERSION: usize = 214;
 
 /// Why a query names no package.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -96,8 +96,13 @@ fn split_requirement(text: &str) -> (&str, Option<&str>) {
 /// `package`, if there can be such a one.
 fn sound(package: Package, query: &str) -> Result<Package, QueryError> {
     let is_name = match package.ecosystem {
-        Ecosystem::PyPi => split_name(&package.name).is_some_and(|(_, rest)| rest.is_empty()),
-        Ecosystem::Npm => is_npm_name(&package.name),
+        Ecosystem::PyPi => package.ecosystem.is_name(&package.name),
+        // A `*` is taken for a pattern, though old packages may have it.
+        Ecosystem::Npm => {
+            npm::is_spelled_as_name(&package.name)
+                && !package.name.contains('*')
+                && package.name.trim_start_matches('@').split('/').all(|part| part.len() <= npm::LONGEST_NAME)
+        }
     };
     if package.name.is_empty() || package.version.as_deref() == Some("") {
         return Err(QueryError::Form(shown_query(query)));
@@ -113,52 +118,26 @@ fn sound(package: Package, query: &str) -> Result<Package, QueryError> {
     }
 }
 
-/// Whether npm's registry can hold a package of this name, old ones included (npm's documentation of
-/// `package.json`): letters of both cases, and what needs no escape in a URL. A `*` is taken for a pattern.
-fn is_npm_name(name: &str) -> bool {
-    let is_part = |part: &str| {
-        let in_part = |character: char| {
-            character.is_ascii_alphanumeric()
-                || matches!(character, '-' | '_' | '.' | '~' | '!' | '(' | ')' | '\'')
-        };
-        !part.is_empty() && part.len() <= LONGEST_NAME && !part.starts_with('.') && part.chars().all(in_part)
-    };
-    match name.strip_prefix('@') {
-        Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| is_part(scope) && is_part(name)),
-        None => is_part(name),
-    }
-}
-
 /// Whether `version` names one version and not a range or a tag. npm's have three numbers, for with fewer it reads
 /// a range; old ones of `PyPI` can be any word, of which those without a digit are rather tags.
 fn is_one_version(ecosystem: Ecosystem, version: &str) -> bool {
     let in_version = |character: char| {
         character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '+' | '!')
     };
-    let is_word = !version.is_empty() && version.len() <= LONGEST_NAME && version.chars().all(in_version);
+    let is_word = !version.is_empty() && version.len() <= LONGEST_VERSION && version.chars().all(in_version);
     is_word
         && match ecosystem {
             Ecosystem::PyPi => version.contains(|character: char| character.is_ascii_digit()),
-            Ecosystem::Npm => {
-                let numbers: Vec<&str> =
-                    version.strip_prefix('v').unwrap_or(version).splitn(3, '.').collect();
-                let is_number =
-                    |part: &&str| !part.is_empty() && part.chars().all(|digit| digit.is_ascii_digit());
-                numbers.len() == 3
-                    && numbers[..2].iter().all(is_number)
-                    && numbers[2].starts_with(|first: char| first.is_ascii_digit())
-            }
+            Ecosystem::Npm => npm::is_written_out(version),
         }
 }
 
 fn from_purl(query: &str) -> Result<Package, QueryError> {
     let purl = PackageUrl::from_str(query).map_err(|_| QueryError::Purl(shown_query(query)))?;
     let ecosystem = Ecosystem::parse(purl.ty()).ok_or_else(|| QueryError::Ecosystem(shown_query(query)))?;
-    let name = match (ecosystem, purl.namespace()) {
-        (_, None) => purl.name().to_owned(),
-        (Ecosystem::Npm, Some(scope)) => format!("{scope}/{}", purl.name()),
-        (Ecosystem::PyPi, Some(_)) => return Err(QueryError::Purl(shown_query(query))),
-    };
+    let name = ecosystem
+        .name_of_purl(purl.namespace(), purl.name())
+        .ok_or_else(|| QueryError::Purl(shown_query(query)))?;
     Ok(Package::new(ecosystem, name, purl.version()))
 }
 

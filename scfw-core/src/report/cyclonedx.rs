@@ -10,7 +10,7 @@ use super::{help, purl, rule};
 use crate::advisory::{Rating, Severity};
 use crate::finding::{Finding, FindingSeverity};
 use crate::inventory::{Audit, Installed, Licence};
-use crate::package::{Ecosystem, Target};
+use crate::package::Target;
 use crate::redact::Redactor;
 
 /// Embedded malicious code, in the Common Weakness Enumeration.
@@ -44,13 +44,15 @@ pub fn cyclonedx(audit: &Audit<'_>, redactor: &Redactor) -> Value {
         })
         .collect();
     let general = audit.verification.general.iter().map(|finding| property("unverified", &finding.message));
-    let unread =
-        inventory.unread.iter().map(|unread| property("unread", &format!("{}: {}", unread.what, unread.why)));
+    let unread = inventory
+        .skipped
+        .iter()
+        .map(|unread| property("unread", &format!("{}: {}", unread.what, unread.why)));
     let root = match redactor.below_home(&inventory.root) {
         Some(home) if home.as_os_str().is_empty() => "~".into(),
         _ => inventory.root.file_name().unwrap_or(inventory.root.as_os_str()).to_string_lossy(),
     };
-    let aggregate = if inventory.unread.is_empty() { "complete" } else { "incomplete" };
+    let aggregate = if inventory.skipped.is_empty() { "complete" } else { "incomplete" };
     let mut document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -97,10 +99,7 @@ fn component(
     (reference, purl): (&String, &Option<String>),
 ) -> Value {
     let package = &target.package;
-    let (group, name) = match (package.ecosystem, package.name.split_once('/')) {
-        (Ecosystem::Npm, Some((scope, name))) => (Some(scope), name),
-        _ => (None, package.name.as_str()),
-    };
+    let (group, name) = package.ecosystem.scope_and_name(&package.name);
     let places: Vec<Value> = installed
         .folders()
         .map(|folder| json!({"location": audit.inventory.relative(folder).to_string_lossy()}))

@@ -87,7 +87,7 @@ pub fn audit_json<'a>(audit: &'a Audit<'_>) -> Vec<JsonPackage<'a>> {
                 ..JsonPackage::new(query(&target.package).into(), &target.package, findings, verification)
             }
         });
-    let unread = audit.inventory.unread.iter().map(|unread| JsonPackage {
+    let unread = audit.inventory.skipped.iter().map(|unread| JsonPackage {
         query: unread.what.as_str().into(),
         ecosystem: audit.inventory.ecosystem.osv_name(),
         name: &unread.what,

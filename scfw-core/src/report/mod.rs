@@ -10,7 +10,7 @@ mod text;
 use packageurl::PackageUrl;
 
 use crate::finding::{Finding, FindingSeverity};
-use crate::package::{Ecosystem, Source, Target};
+use crate::package::{Source, Target};
 use crate::redact::Redactor;
 
 pub use cyclonedx::cyclonedx;
@@ -27,10 +27,7 @@ const DATADOG_HELP: &str = "https://github.com/DataDog/malicious-software-packag
 /// The purl of a target, with the repository or address that it came from. Nothing for a name that no purl can have.
 fn purl(target: &Target, redactor: &Redactor) -> Option<String> {
     let package = &target.package;
-    let name = match package.ecosystem {
-        Ecosystem::PyPi => package.key(),
-        Ecosystem::Npm => package.name.clone(),
-    };
+    let name = package.key();
     let (scope, name) = match name.split_once('/') {
         Some((scope, name)) => (Some(scope), name),
         None => (None, name.as_str()),

@@ -42,7 +42,7 @@ pub fn sarif(audit: &Audit<'_>, redactor: &Redactor) -> Value {
         }
     }
     let general = audit.verification.general.iter().map(|finding| finding.message.clone());
-    let unread = audit.inventory.unread.iter().map(|unread| format!("{}: {}", unread.what, unread.why));
+    let unread = audit.inventory.skipped.iter().map(|unread| format!("{}: {}", unread.what, unread.why));
     let notifications: Vec<Value> =
         general.chain(unread).map(|text| json!({"level": "error", "message": {"text": text}})).collect();
     json!({

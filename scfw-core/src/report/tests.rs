@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::finding::{Disclosure, Verification};
 use crate::inventory::{Audit, Inventory, node_modules, site_packages};
-use crate::package::Package;
+use crate::package::{Ecosystem, Package};
 
 /// A project with a vulnerable package in two places, a malicious one that it requires and a good one.
 fn inventory() -> (tempfile::TempDir, Inventory) {
@@ -26,7 +26,7 @@ fn inventory() -> (tempfile::TempDir, Inventory) {
     write("node_modules/good/package.json", json!({"name": "good", "version": "1.0.0", "license": "my own"}));
     write("node_modules/good/node_modules/@s/leaky/package.json", leaky);
     let inventory = node_modules::read(&node_modules::Place::Project(root.path().to_owned()));
-    assert_eq!(inventory.unread, []);
+    assert_eq!(inventory.skipped, []);
     (root, inventory)
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::package::{Package, Target};
-use crate::unread::UnreadList;
+use crate::skipped::SkippedList;
 
 use super::Screened;
 
 /// This many things that could not be read are listed.
-const UNREAD_LISTED: usize = 10;
+const SKIPPED_LISTED: usize = 10;
 /// No more targets are gathered: the largest projects have a tenth of it, and the gate verifies them all.
 const MOST_TARGETS: usize = 50_000;
 
@@ -17,14 +17,14 @@ const MOST_TARGETS: usize = 50_000;
 pub(super) struct Collector {
     targets: Vec<Target>,
     seen: HashSet<Package>,
-    unread: UnreadList,
+    skipped: SkippedList,
     has_more: bool,
 }
 
 impl Default for Collector {
     fn default() -> Self {
-        let unread = UnreadList::new(UNREAD_LISTED);
-        Self { targets: Vec::new(), seen: HashSet::new(), unread, has_more: false }
+        let skipped = SkippedList::new(SKIPPED_LISTED);
+        Self { targets: Vec::new(), seen: HashSet::new(), skipped, has_more: false }
     }
 }
 
@@ -42,16 +42,16 @@ impl Collector {
     }
 
     /// Notes that something could not be read.
-    pub(super) fn unread(&mut self, what: &str, why: &str) {
-        self.unread.add(what, why);
+    pub(super) fn skip(&mut self, what: &str, why: &str) {
+        self.skipped.add(what, why);
     }
 
     /// Everything that was found.
     pub(super) fn finish(mut self) -> Screened {
         if self.has_more {
-            self.unread("the command", &format!("names more than {MOST_TARGETS} packages"));
+            self.skip("the command", &format!("names more than {MOST_TARGETS} packages"));
         }
-        Screened { targets: self.targets, unread: self.unread.finish() }
+        Screened { targets: self.targets, skipped: self.skipped.finish() }
     }
 }
 

@@ -3,18 +3,12 @@
 //!
 //! It names only what is certain. Whatever hangs on a marker, a platform, an omitted group or on what a range will
 //! resolve to is left out, for the gate inside the running manager sees the exact resolved set. A name whose version
-//! is not known yet is a target without one. What could not be read comes back as an [`Unread`], never as a panic or
+//! is not known yet is a target without one. What could not be read comes back as an [`Skipped`], never as a panic or
 //! as output: every file here may have been written by somebody hostile.
 
 mod collector;
-pub(crate) mod lockfile;
-mod manifest;
-pub(crate) mod npm_spec;
 mod project;
-pub(crate) mod requirement;
-mod requirement_line;
 mod requirements;
-mod workspaces;
 
 #[cfg(test)]
 mod npm_tests;
@@ -26,7 +20,7 @@ mod property_tests;
 use std::path::{Path, PathBuf};
 
 use crate::package::Target;
-use crate::unread::Unread;
+use crate::skipped::Skipped;
 use collector::Collector;
 use requirements::{Reader, Role};
 
@@ -36,7 +30,7 @@ pub struct Screened {
     /// The packages that are certain to be installed, each once, in the order in which they were named.
     pub targets: Vec<Target>,
     /// What could not be read; after ten of them, one that says how many more there are.
-    pub unread: Vec<Unread>,
+    pub skipped: Vec<Skipped>,
 }
 
 /// What a pip command names, from its arguments and from the configuration behind them.

@@ -25,7 +25,7 @@ fn packages(screened: &Screened) -> Vec<String> {
 /// The packages that `npm install` in the folder brings, without complaint.
 fn install(folder: &Path) -> Vec<String> {
     let screened = npm(&NpmRequest::default(), folder);
-    assert_eq!(screened.unread, []);
+    assert_eq!(screened.skipped, []);
     packages(&screened)
 }
 
@@ -174,15 +174,15 @@ fn what_cannot_be_read_is_named() {
     let project = folder(&[("package.json", MANIFEST), ("package-lock.json", "{")]);
     let screened = npm(&NpmRequest::default(), project.path());
     assert_eq!(packages(&screened), ["a", "b@2.0.0"]);
-    assert!(screened.unread[0].what.ends_with("package-lock.json"));
+    assert!(screened.skipped[0].what.ends_with("package-lock.json"));
     fs::write(project.path().join("package.json"), "{").unwrap();
-    assert_eq!(npm(&NpmRequest::default(), project.path()).unread.len(), 2);
+    assert_eq!(npm(&NpmRequest::default(), project.path()).skipped.len(), 2);
     fs::remove_file(project.path().join("package-lock.json")).unwrap();
     let pipe = project.path().join("package-lock.json");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let screened = npm(&NpmRequest { clean: true, ..NpmRequest::default() }, project.path());
     assert_eq!(screened.targets, []);
-    assert_eq!(screened.unread.len(), 2);
+    assert_eq!(screened.skipped.len(), 2);
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn names_that_cannot_be_packages_are_counted() {
     let project = folder(&[("package-lock.json", &lock)]);
     let screened = npm(&NpmRequest { clean: true, ..NpmRequest::default() }, project.path());
     assert_eq!(packages(&screened), ["ok@1.0.0"]);
-    assert_eq!(screened.unread.len(), 11);
-    assert_eq!(screened.unread[10].why, "and 11 more that could not be read");
+    assert_eq!(screened.skipped.len(), 11);
+    assert_eq!(screened.skipped[10].why, "and 11 more that could not be read");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn file(content: impl AsRef<[u8]>) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("r.txt"), content).unwrap();
     let screened = screen(folder.path(), &[], &["r.txt"], &[]);
-    assert_eq!(screened.unread, []);
+    assert_eq!(screened.skipped, []);
     packages(&screened)
 }
 
@@ -38,7 +38,7 @@ fn arguments_come_before_files_and_each_package_once() {
     let arguments = ["a", "c-c==1.0", "./local", "https://host.example/x.whl", "d; sys_platform == 'win32'"];
     let screened = screen(folder.path(), &arguments, &["r.txt"], &[]);
     assert_eq!(packages(&screened), ["a", "c-c-1.0", "b"]);
-    assert_eq!(screened.unread, []);
+    assert_eq!(screened.skipped, []);
     assert_eq!(screen(folder.path(), &[], &[], &[]), Screened::default());
 }
 
@@ -84,7 +84,7 @@ fn includes_are_relative_to_the_file_they_stand_in() {
     write("sub/d.txt", "installed-after-all");
     let screened = screen(folder.path(), &[], &["r.txt"], &[]);
     assert_eq!(packages(&screened), ["from-b-1.0", "from-a", "installed-after-all", "named", "last"]);
-    assert_eq!(screened.unread, []);
+    assert_eq!(screened.skipped, []);
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn files_that_include_themselves_are_read_once() {
     for (name, expected) in [("self.txt", vec!["a"]), ("x.txt", vec!["y", "x"]), ("z.txt", vec!["z"])] {
         let screened = screen(folder.path(), &[], &[name], &[]);
         assert_eq!(packages(&screened), expected);
-        assert_eq!(screened.unread.len(), 1);
-        assert_eq!(screened.unread[0].why, "includes itself");
+        assert_eq!(screened.skipped.len(), 1);
+        assert_eq!(screened.skipped[0].why, "includes itself");
     }
     // Twice is not a circle, and as constraints it is another reading.
     let screened = screen(folder.path(), &[], &["self.txt", "./self.txt"], &["self.txt"]);
@@ -131,13 +131,13 @@ fn what_cannot_be_read_is_named() {
     let screened = screen(folder.path(), &["-x"], &["r.txt", "pipe", "/dev/tty", "\0"], &["."]);
     assert_eq!(packages(&screened), ["ok"]);
     let place = |line: usize| format!("{}, line {line}", folder.path().join("r.txt").display());
-    let what: Vec<_> = screened.unread.iter().map(|unread| unread.what.as_str()).collect();
+    let what: Vec<_> = screened.skipped.iter().map(|skipped| skipped.what.as_str()).collect();
     assert_eq!(what[..3], ["-x", &place(3), &place(4)]);
-    assert!(screened.unread[3].why.contains("No such file"));
+    assert!(screened.skipped[3].why.contains("No such file"));
     // What comes through a pipe or a terminal is for pip.
-    assert!(screened.unread[4].why.contains("cannot be read"));
+    assert!(screened.skipped[4].why.contains("cannot be read"));
     assert_eq!((what.len(), what[5]), (6, folder.path().join(".").to_str().unwrap()));
-    assert!(screened.unread[5].why.contains("not a regular file"));
+    assert!(screened.skipped[5].why.contains("not a regular file"));
 }
 
 #[test]
@@ -149,21 +149,21 @@ fn limits() {
     }
     let screened = screen(folder.path(), &[], &["deep0.txt"], &[]);
     assert_eq!(screened.targets.len(), 64);
-    assert_eq!(screened.unread.len(), 1);
+    assert_eq!(screened.skipped.len(), 1);
 
     write("many.txt", &"-r missing.txt\n".repeat(2_000));
     let screened = screen(folder.path(), &[], &["many.txt"], &[]);
-    assert_eq!(screened.unread.len(), 11);
+    assert_eq!(screened.skipped.len(), 11);
 
     write("large.txt", &"a\n".repeat(6 << 20));
     let screened = screen(folder.path(), &["b"], &["large.txt"], &[]);
     assert_eq!(packages(&screened), ["b"]);
-    assert_eq!(screened.unread[0].why, "is longer than 10 MiB");
+    assert_eq!(screened.skipped[0].why, "is longer than 10 MiB");
 
     let numbered: String =
         (0..50_010).fold(String::new(), |text, index| text + "p" + &index.to_string() + "\n");
     write("numbered.txt", &numbered);
     let screened = screen(folder.path(), &[], &["numbered.txt"], &[]);
     assert_eq!(screened.targets.len(), 50_000);
-    assert_eq!(screened.unread.len(), 10);
+    assert_eq!(screened.skipped.len(), 10);
 }

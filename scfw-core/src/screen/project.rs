@@ -4,21 +4,14 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::files;
-use crate::package::{Ecosystem, Package};
-
 use super::NpmRequest;
 use super::collector::Collector;
-use super::lockfile::{self, Current, Locked, Lockfile};
-use super::manifest::Manifest;
-use super::npm_spec::{self, Spec};
-use super::workspaces::Workspaces;
-
-/// A lockfile is at most this many bytes.
-const LOCKFILE_LENGTH: u64 = 64 << 20;
-
-/// The lockfiles, the one that wins first.
-const LOCKFILES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
+use crate::format::npm_spec::{self, Spec};
+use crate::format::package_json::Manifest;
+use crate::format::workspaces::Workspaces;
+use crate::lockfile::npm::FORMAT;
+use crate::lockfile::{self, LockedPackage};
+use crate::package::{Ecosystem, Package};
 
 /// A project, as npm finds it.
 #[derive(Debug)]
@@ -97,63 +90,25 @@ impl Project {
 
     /// Collects what is locked, if the lockfile is what npm will install, and says whether it is.
     fn screen_lockfile(&self, clean: bool, manifest: Option<&Manifest>, collector: &mut Collector) -> bool {
-        for name in LOCKFILES {
-            let path = self.root.join(name);
-            let text = match files::read_if_present(&path, LOCKFILE_LENGTH) {
-                // An empty one counts as none.
-                Ok(bytes) => match bytes.filter(|bytes| !bytes.is_empty()) {
-                    Some(bytes) => String::from_utf8(bytes)
-                        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-                    None => continue,
-                },
-                Err(why) => {
-                    collector.unread(&path.to_string_lossy(), &why);
-                    return false;
-                }
-            };
-            let locked = match lockfile::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
-                Ok(lockfile) if clean || self.is_in_step(&lockfile, manifest) => match lockfile {
-                    Lockfile::Current(current) => current.locked,
-                    Lockfile::Old(old) => old.locked,
-                },
-                Ok(_) => return false,
-                Err(why) => {
-                    collector.unread(&path.to_string_lossy(), &why);
-                    return false;
-                }
-            };
-            for locked in locked {
-                locked_target(&path, locked, collector);
-            }
-            return true;
-        }
-        false
-    }
-
-    /// Whether npm takes over the lockfile as it is: it was written for the package.json files that are there now.
-    /// Overrides are not recorded in it, so with them that cannot be known.
-    fn is_in_step(&self, lockfile: &Lockfile<'_>, manifest: Option<&Manifest>) -> bool {
-        let Some(manifest) = manifest.filter(|manifest| !manifest.has_overrides) else {
-            return false;
+        let Some((path, text)) = FORMAT.find(&self.root) else { return false };
+        let mut skip = |why: &str| {
+            collector.skip(&path.to_string_lossy(), why);
+            false
         };
-        match lockfile {
-            Lockfile::Current(Current { own, .. }) => {
-                let workspaces = Workspaces::new(&manifest.workspaces);
-                let has_folders = manifest.dependencies.include_folders();
-                let mut has_root = false;
-                own.iter().all(|(path, dependencies)| {
-                    if path.is_empty() {
-                        has_root = true;
-                        return *dependencies == manifest.dependencies;
-                    }
-                    // A folder that is no workspace any more takes what it depends on with it.
-                    let belongs = has_folders || workspaces.may_match(path);
-                    let there = belongs.then(|| Manifest::read(&self.root.join(path)));
-                    matches!(there, Some(Ok(Some(there))) if *dependencies == there.dependencies)
-                }) && has_root
-            }
-            Lockfile::Old(old) => manifest.workspaces.is_empty() && old.is_in_step(&manifest.dependencies),
+        let text = match text {
+            Ok(text) => text,
+            Err(why) => return skip(&why),
+        };
+        let locked = match FORMAT.parse(&text) {
+            Ok(locked) => locked,
+            Err(why) => return skip(&why),
+        };
+        let project = lockfile::Project { root: &self.root, manifest };
+        let is_installed = clean || locked.origin.is_in_step(&project);
+        for package in locked.packages.into_iter().filter(|_| is_installed) {
+            locked_target(&path, package, collector);
         }
+        is_installed
     }
 
     /// Collects what the project and its workspaces, or the one workspace, depend on by themselves.
@@ -162,7 +117,7 @@ impl Project {
         let (folders, is_complete) = workspaces.folders(&self.root);
         if !is_complete {
             let why = "has workspaces that could not all be found";
-            collector.unread(&self.root.join("package.json").to_string_lossy(), why);
+            collector.skip(&self.root.join("package.json").to_string_lossy(), why);
         }
         let manifests: Vec<(PathBuf, Manifest)> = folders
             .into_iter()
@@ -212,7 +167,7 @@ fn read_manifest(folder: &Path, collector: &mut Collector) -> Option<Manifest> {
     match Manifest::read(folder) {
         Ok(manifest) => manifest,
         Err(why) => {
-            collector.unread(&folder.join("package.json").to_string_lossy(), &why);
+            collector.skip(&folder.join("package.json").to_string_lossy(), &why);
             None
         }
     }
@@ -224,11 +179,11 @@ fn target(collector: &mut Collector, spec: Option<Spec<'_>>) {
     }
 }
 
-fn locked_target(lockfile: &Path, locked: Locked<'_>, collector: &mut Collector) {
-    if npm_spec::is_name(&locked.name) {
-        collector.target(Package::new(Ecosystem::Npm, locked.name, Some(&locked.version)));
+fn locked_target(lockfile: &Path, locked: LockedPackage<'_>, collector: &mut Collector) {
+    if FORMAT.ecosystem.is_name(&locked.name) {
+        collector.target(Package::new(FORMAT.ecosystem, locked.name, Some(&locked.version)));
     } else {
         let what = format!("{}, {}", lockfile.display(), locked.name);
-        collector.unread(&what, "has an entry whose name cannot be a package's");
+        collector.skip(&what, "has an entry whose name cannot be a package's");
     }
 }

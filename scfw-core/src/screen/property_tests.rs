@@ -9,7 +9,9 @@ use proptest::prelude::*;
 
 use crate::package::Ecosystem;
 
-use super::{NpmRequest, PipRequest, Screened, npm, npm_spec, pip};
+use super::{NpmRequest, PipRequest, Screened, npm, pip};
+use crate::ecosystem::npm::is_name;
+use crate::format::npm_spec;
 
 /// A lockfile of version 3 in the shape and size that npm writes, with `entries` certain packages.
 pub(super) fn large_lockfile(entries: usize) -> String {
@@ -147,7 +149,7 @@ proptest! {
     #[test]
     fn no_spec_is_too_much(text in any::<String>()) {
         if let Some(spec) = npm_spec::argument(&text) {
-            prop_assert!(npm_spec::is_name(spec.name));
+            prop_assert!(is_name(spec.name));
         }
     }
 
@@ -170,7 +172,7 @@ proptest! {
             .map(|(name, _, _)| Ecosystem::PyPi.normalise(name)).collect();
         let found: BTreeSet<String> = screened.targets.iter().map(|target| target.package.key()).collect();
         prop_assert_eq!(found, expected);
-        prop_assert_eq!(screened.unread, []);
+        prop_assert_eq!(screened.skipped, []);
     }
 
     #[test]
@@ -187,7 +189,7 @@ proptest! {
             let found: BTreeSet<String> =
                 screened.targets.iter().map(|target| target.package.to_string()).collect();
             prop_assert_eq!(&found, &expected);
-            prop_assert_eq!(screened.unread, []);
+            prop_assert_eq!(screened.skipped, []);
         }
     }
 }

@@ -5,13 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::files;
-use crate::package::{Ecosystem, Package};
-
 use super::Screened;
 use super::collector::Collector;
-use super::requirement::{self, Parsed};
-use super::requirement_line::{self, Statement};
+use crate::files;
+use crate::format::requirement::{self, Parsed};
+use crate::format::requirements_file::{self, Statement};
+use crate::package::{Ecosystem, Package};
 
 /// A file is at most this many bytes, and all of them together at most [`TOTAL_LENGTH`].
 const FILE_LENGTH: u64 = 10 << 20;
@@ -93,7 +92,7 @@ impl<'a> Reader<'a> {
         }
         let path = folder.join(name);
         if let Err(why) = self.include(&path, role) {
-            self.collector.unread(&path.to_string_lossy(), &why);
+            self.collector.skip(&path.to_string_lossy(), &why);
         }
     }
 
@@ -138,7 +137,7 @@ impl<'a> Reader<'a> {
             return Err(format!("is one of files that are longer than {} MiB together", TOTAL_LENGTH >> 20));
         }
         self.open.push(visit);
-        self.statements(path, &decode(&bytes), role);
+        self.statements(path, &requirements_file::decode(&bytes), role);
         self.open.pop();
         Ok(())
     }
@@ -154,7 +153,7 @@ impl<'a> Reader<'a> {
             spent.set(spent.get().saturating_add(value.len()));
             (spent.get() <= TOTAL_LENGTH).then_some(value)
         };
-        for (number, statement) in requirement_line::statements(text, &bounded) {
+        for (number, statement) in requirements_file::statements(text, &bounded) {
             match statement {
                 Statement::Requirement(requirement) => {
                     self.requirement(&requirement, role, || place(number));
@@ -162,7 +161,7 @@ impl<'a> Reader<'a> {
                 // As in pip, what a constraints file includes with `-r` is installed.
                 Statement::Requirements(name) => self.file(folder, &name, Role::Requirements),
                 Statement::Constraints(name) => self.file(folder, &name, Role::Constraints),
-                Statement::Invalid(why) => self.collector.unread(&place(number), &why),
+                Statement::Invalid(why) => self.collector.skip(&place(number), &why),
             }
         }
     }
@@ -170,7 +169,7 @@ impl<'a> Reader<'a> {
     fn requirement(&mut self, text: &str, role: Role, place: impl FnOnce() -> String) {
         self.requirements += 1;
         if self.requirements > REQUIREMENTS {
-            self.collector.unread(&place(), &format!("is one of more than {REQUIREMENTS} requirements"));
+            self.collector.skip(&place(), &format!("is one of more than {REQUIREMENTS} requirements"));
             return;
         }
         match requirement::parse(text) {
@@ -184,7 +183,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Parsed::LeftOut => {}
-            Parsed::Invalid(why) => self.collector.unread(&place(), &why),
+            Parsed::Invalid(why) => self.collector.skip(&place(), &why),
         }
     }
 
@@ -206,26 +205,4 @@ impl<'a> Reader<'a> {
 fn is_url(name: &str) -> bool {
     let scheme = name.split_once(':').map_or("", |(scheme, _)| scheme);
     ["http", "https", "file"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-}
-
-/// The text of a file: by its byte order mark, or else UTF-8, with replacement characters where it is neither.
-fn decode(bytes: &[u8]) -> String {
-    match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
-        [0xff, 0xfe, 0, 0, rest @ ..] => decode_utf32(rest, u32::from_le_bytes),
-        [0, 0, 0xfe, 0xff, rest @ ..] => decode_utf32(rest, u32::from_be_bytes),
-        [0xff, 0xfe, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
-        _ => String::from_utf8_lossy(bytes).into_owned(),
-    }
-}
-
-fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let units = bytes.as_chunks().0.iter().map(|&bytes| unit(bytes));
-    char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
-fn decode_utf32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> String {
-    let units = bytes.as_chunks().0.iter().map(|&bytes| unit(bytes));
-    units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }

@@ -3,6 +3,7 @@
 
 mod agent;
 mod attributes;
+mod context;
 mod event;
 mod fields;
 pub mod file;
@@ -10,18 +11,17 @@ mod http;
 mod intake;
 mod otlp;
 mod reference;
-mod scene;
 mod sink;
 
 #[cfg(test)]
 mod tests;
 
 pub use attributes::AttributeError;
+pub use context::RecordContext;
 pub use event::{Command, Event, ExemptionChange};
 pub use fields::Record;
 pub use intake::check_key;
 pub use reference::reference;
-pub use scene::Scene;
 pub use sink::{Outcome, Sink, wanted_by};
 
 /// The name of the user who runs this.

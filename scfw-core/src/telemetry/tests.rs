@@ -83,7 +83,7 @@ fn command(arguments: &[String]) -> Command<'_> {
 }
 
 fn json_of(event: &Event<'_>) -> Value {
-    serde_json::to_value(Scene::here(&settings(&[])).record(event)).unwrap()
+    serde_json::to_value(RecordContext::here(&settings(&[])).record(event)).unwrap()
 }
 
 /// One record of each kind, with what differs from machine to machine made the same.
@@ -252,8 +252,8 @@ fn the_sentence_says_what_was_typed_what_became_of_it_and_why() {
 #[test]
 fn an_attribute_stands_beside_the_fields_and_never_for_one() {
     let variables = [(crate::env::SCFW_DD_LOG_ATTRIBUTES, r#"{"team": "a", "event": "x", "sink": "y"}"#)];
-    let scene = Scene::here(&settings(&variables));
-    let record = serde_json::to_value(scene.record(&Event::Bypass { command: command(&[]) })).unwrap();
+    let context = RecordContext::here(&settings(&variables));
+    let record = serde_json::to_value(context.record(&Event::Bypass { command: command(&[]) })).unwrap();
     assert_eq!((&record["team"], &record["event"]), (&json!("a"), &json!("bypass")));
     assert!(record.get("sink").is_none());
 }
@@ -313,7 +313,7 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
     };
     let count = |level, event: &Event<'_>| {
         let settings = variables(level);
-        wanted_by(&Scene::here(&settings).record(event), &settings).len()
+        wanted_by(&RecordContext::here(&settings).record(event), &settings).len()
     };
     for (level, counts) in [
         (None, [1, 1, 3]),
@@ -335,7 +335,7 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
         assert_eq!(count(Some("BLOCK"), &event), 3);
     }
     let none = settings(&[]);
-    assert!(wanted_by(&Scene::here(&none).record(&run(Block)), &none).is_empty());
+    assert!(wanted_by(&RecordContext::here(&none).record(&run(Block)), &none).is_empty());
 }
 
 #[test]

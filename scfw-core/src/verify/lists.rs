@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::{AtOnce, Local, Outcome, Verifier};
-use crate::advisory::Version;
+use crate::ecosystem::Version;
 use crate::files::{FileError, Kept, Untrusted, check_directory, read_text};
 use crate::finding::{Finding, FindingSeverity, LISTS};
 use crate::package::{Ecosystem, Package, Target};

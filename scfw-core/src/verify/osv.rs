@@ -9,8 +9,9 @@ use regex::Regex;
 
 use super::local::{Known, Local};
 use super::{AtOnce, Outcome, Verifier, VerifierError, Verifying};
-use crate::advisory::{Advisory, Severity, Version, is_malicious_id};
+use crate::advisory::{Advisory, Severity, is_malicious_id};
 use crate::config::{IgnoreFile, Settings};
+use crate::ecosystem::Version;
 use crate::feed::{Client, osv};
 use crate::files::{FileError, Kept, read_text};
 use crate::finding::{ADVISORY_URL, Disclosure, Finding, FindingSeverity, OSV};

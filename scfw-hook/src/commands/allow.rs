@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use scfw_core::advisory::is_same_version;
 use scfw_core::config::{Exemptible, Policy, Settings};
+use scfw_core::ecosystem::is_same_version;
 use scfw_core::exemption::permitted;
 use scfw_core::package::{Package, shown_query};
 use scfw_core::store::{Exemption, NewExemption, Store, StoreError, now};

@@ -223,11 +223,11 @@ fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, i32> {
 
 /// Says what could not be read.
 fn name_unread(inventory: &Inventory) {
-    for unread in inventory.unread.iter().take(SHOWN_UNREAD) {
+    for unread in inventory.skipped.iter().take(SHOWN_UNREAD) {
         let what = output::redacted(&unread.what);
         output::say(&format!("{} could not be verified: it {}", sanitise(&what), sanitise(&unread.why)));
     }
-    let rest = inventory.unread.len().saturating_sub(SHOWN_UNREAD);
+    let rest = inventory.skipped.len().saturating_sub(SHOWN_UNREAD);
     if rest > 0 {
         output::say(&format!("{rest} more could not be verified; --format json names them"));
     }

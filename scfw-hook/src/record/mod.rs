@@ -15,7 +15,7 @@ use scfw_core::config::Settings;
 use scfw_core::finding::Verification;
 use scfw_core::package::Target;
 use scfw_core::store::{Alert, NewRun, Purpose, SinkKind, Store, StoreError, now};
-use scfw_core::telemetry::{Command, Event, Scene, file, wanted_by};
+use scfw_core::telemetry::{Command, Event, RecordContext, file, wanted_by};
 use scfw_core::text::{arguments_without_credentials, sanitise};
 
 use crate::gate::run_notes;
@@ -57,7 +57,7 @@ struct Decision<'a> {
 
 /// Records `event`, sees to it that somebody delivers the record, and tells what is waiting in the store.
 pub fn record(event: &Event<'_>, settings: &Settings) {
-    let Some(written) = make(&scene(settings), event, settings) else { return };
+    let Some(written) = make(&context(settings), event, settings) else { return };
     written.append_to_log(settings);
     let decision = Decision::of(event);
     if decision.is_none() && written.sinks.is_empty() {
@@ -76,10 +76,10 @@ pub fn record_alerts(store: &mut Store, settings: &Settings) -> Result<(), Store
     if alerts.is_empty() {
         return Ok(());
     }
-    let scene = scene(settings);
+    let context = context(settings);
     let written: Vec<(&Alert, Written)> = alerts
         .iter()
-        .filter_map(|alert| Some((alert, make(&scene, &Event::Alert { alert }, settings)?)))
+        .filter_map(|alert| Some((alert, make(&context, &Event::Alert { alert }, settings)?)))
         .collect();
     let queued: Vec<_> = written
         .iter()
@@ -100,17 +100,17 @@ pub fn record_alerts(store: &mut Store, settings: &Settings) -> Result<(), Store
 }
 
 /// Here and now, with what is wrong with the user's attributes said.
-fn scene(settings: &Settings) -> Scene {
-    let scene = Scene::here(settings);
-    for error in &scene.errors {
+fn context(settings: &Settings) -> RecordContext {
+    let context = RecordContext::here(settings);
+    for error in &context.errors {
         output::say(&sanitise(&error.to_string()));
     }
-    scene
+    context
 }
 
 /// Makes the record of `event`, unless that fails, which is said.
-fn make(scene: &Scene, event: &Event<'_>, settings: &Settings) -> Option<Written> {
-    let record = scene.record(event);
+fn make(context: &RecordContext, event: &Event<'_>, settings: &Settings) -> Option<Written> {
+    let record = context.record(event);
     let text = match serde_json::to_string(&record) {
         Ok(text) => text,
         Err(error) => {

@@ -69,7 +69,7 @@ fn read(request: &Request, directory: &Path) -> Screened {
 /// Looks up what `install` already names.
 pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
     let start = Instant::now();
-    let Some(Screened { targets, unread }) = collect(&install.request) else {
+    let Some(Screened { targets, skipped: unread }) = collect(&install.request) else {
         let unread = format!("what is named was not read within {} seconds", PATIENCE.as_secs());
         return Ok(Outcome { blocked: None, unread: vec![unread] });
     };

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::metadata::Metadata;
 use super::source::is_source;
-use super::{Identity, PATH_FILE_LENGTH, is_name};
+use super::{Identity, PATH_FILE_LENGTH};
+use crate::ecosystem::pypi::is_name;
 use crate::files;
 use crate::inventory::Licence;
 use crate::package::{Ecosystem, Source};

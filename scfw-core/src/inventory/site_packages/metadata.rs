@@ -1,7 +1,7 @@
 //! Core metadata (PEP 314 to PEP 639): the headers of `METADATA` and `PKG-INFO`, as far as an inventory needs them.
 
+use crate::ecosystem::pypi::split_name;
 use crate::inventory::Licence;
-use crate::screen::requirement::split_name;
 
 /// Longest licence that is taken for a name and not for a text, in bytes.
 const LONGEST_LICENCE: usize = 100;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::unread::Unread;
+use crate::skipped::Skipped;
 
 struct Site {
     root: tempfile::TempDir,
@@ -48,7 +48,7 @@ impl Site {
     /// Each package with its source.
     fn packages(&self) -> Vec<String> {
         let inventory = self.read();
-        assert_eq!(inventory.unread, []);
+        assert_eq!(inventory.skipped, []);
         lines(&inventory)
     }
 }
@@ -193,9 +193,10 @@ fn chains_lead_from_what_was_requested() {
 }
 
 fn reasons(inventory: &Inventory) -> Vec<(String, &str)> {
-    let name = |unread: &Unread| unread.what.rsplit("site-packages/").next().unwrap_or_default().to_owned();
+    let name =
+        |skipped: &Skipped| skipped.what.rsplit("site-packages/").next().unwrap_or_default().to_owned();
     let mut reasons: Vec<_> =
-        inventory.unread.iter().map(|unread| (name(unread), unread.why.as_str())).collect();
+        inventory.skipped.iter().map(|skipped| (name(skipped), skipped.why.as_str())).collect();
     reasons.sort_unstable();
     reasons
 }
@@ -246,15 +247,15 @@ fn a_directory_that_cannot_be_listed_is_said() {
         fs::remove_dir(site.path("site-packages")).unwrap();
         symlink("site-packages", site.path("site-packages")).unwrap();
         let inventory = site.read();
-        assert_eq!(inventory.unread.len(), 1, "{:?}", inventory.unread);
+        assert_eq!(inventory.skipped.len(), 1, "{:?}", inventory.skipped);
         return;
     }
     let site = Site::new();
     fs::set_permissions(site.path("site-packages"), fs::Permissions::from_mode(0o0)).unwrap();
     let inventory = site.read();
     fs::set_permissions(site.path("site-packages"), fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(inventory.unread.len(), 1);
-    assert!(inventory.unread[0].why.contains("ermission"), "{:?}", inventory.unread);
+    assert_eq!(inventory.skipped.len(), 1);
+    assert!(inventory.skipped[0].why.contains("ermission"), "{:?}", inventory.skipped);
 }
 
 fn identity(name: &str, version: &str) -> Identity {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use scfw_core::config::Settings;
 use scfw_core::store::{SinkState, Store, StoreError, Taken, Waiting, now};
-use scfw_core::telemetry::{Event, Outcome, Scene, Sink, file};
+use scfw_core::telemetry::{Event, Outcome, RecordContext, Sink, file};
 use scfw_core::text::sanitise;
 use tokio::runtime::Runtime;
 
@@ -271,7 +271,7 @@ impl<'a> Delivery<'a> {
             return Ok(());
         }
         let event = Event::Loss { sink: kind, dropped: u64::try_from(count).unwrap_or_default() };
-        let Ok(record) = serde_json::to_string(&Scene::here(self.settings).record(&event)) else {
+        let Ok(record) = serde_json::to_string(&RecordContext::here(self.settings).record(&event)) else {
             return Ok(());
         };
         store.tell_of_dropped(kind, count, &record)?;

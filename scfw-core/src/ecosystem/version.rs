@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use crate::package::Ecosystem;
+use super::{Ecosystem, npm};
 
 /// A version that can be compared with others of its ecosystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,9 @@ impl Version {
             Ecosystem::PyPi => pep440_rs::Version::from_str(version).ok().map(Self::Pep440),
             Ecosystem::Npm => {
                 let bare = version.trim_start_matches(['v', '=']).trim_start();
-                is_semver(bare).then(|| nodejs_semver::Version::parse(bare).ok().map(Self::Semver)).flatten()
+                npm::is_version(bare)
+                    .then(|| nodejs_semver::Version::parse(bare).ok().map(Self::Semver))
+                    .flatten()
             }
         }
     }
@@ -40,7 +42,7 @@ impl Version {
 
     /// The version without its PEP 440 local part, which marks a rebuild of the public version.
     #[must_use]
-    pub(super) fn public(&self) -> Self {
+    pub(crate) fn public(&self) -> Self {
         match self {
             Self::Pep440(version) => Self::Pep440(version.clone().without_local()),
             Self::Semver(version) => Self::Semver(version.clone()),
@@ -48,34 +50,9 @@ impl Version {
     }
 
     /// Whether this is the version `listed`; a local part counts only where `listed` has one (PEP 440, `==`).
-    pub(super) fn is(&self, listed: &Self) -> bool {
+    pub(crate) fn is(&self, listed: &Self) -> bool {
         self == listed || self.public() == *listed
     }
-}
-
-/// Whether npm would take `version` for one: the parser takes more, and orders what npm does not take as it likes. As
-/// npm does, a hyphen may be missing before the first letter of a pre-release.
-fn is_semver(version: &str) -> bool {
-    /// JavaScript's largest whole number that it can tell from the next.
-    const LARGEST: u64 = (1 << 53) - 1;
-
-    let (version, build) =
-        version.split_once('+').map_or((version, None), |(version, build)| (version, Some(build)));
-    let is_identifier = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let is_number = |text: &str| text.parse().is_ok_and(|number: u64| number < LARGEST);
-    let core_end = version.find(|character: char| !character.is_ascii_digit() && character != '.');
-    let (core, rest) = version.split_at(core_end.unwrap_or(version.len()));
-    let pre_release = rest.strip_prefix('-').unwrap_or(rest);
-    build.is_none_or(|build| build.split('.').all(is_identifier))
-        && core.split('.').count() == 3
-        && core.split('.').all(is_number)
-        && (rest.is_empty()
-            || pre_release.split('.').all(|identifier| {
-                let is_numeric = identifier.bytes().all(|byte| byte.is_ascii_digit());
-                is_identifier(identifier) && (!is_numeric || is_number(identifier))
-            }))
 }
 
 /// Whether two spellings are one version by their ecosystem's rules; what does not parse is compared as it is.

@@ -30,7 +30,7 @@ const MOST_EXEMPTIONS: usize = 64 * 1024;
 
 /// Where records are made: this machine, this user, this directory, with the user's own attributes.
 #[derive(Debug)]
-pub struct Scene {
+pub struct RecordContext {
     redactor: Redactor,
     environment: Text,
     hostname: Text,
@@ -43,7 +43,7 @@ pub struct Scene {
     pub errors: Vec<AttributeError>,
 }
 
-impl Scene {
+impl RecordContext {
     /// Here and now.
     #[must_use]
     pub fn here(settings: &Settings) -> Self {

@@ -8,34 +8,59 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::ENTRIES_SCREENED;
-use super::entry::{Locked, Scalar, Text, Truth};
-use crate::screen::manifest::Dependencies;
-use crate::screen::npm_spec;
+use super::entry::{is_registry, other_archive};
+use crate::ecosystem::npm::exact;
+use crate::format::lenient::{Scalar, Text, Truth};
+use crate::format::npm_spec;
+use crate::format::package_json::Dependencies;
+use crate::lockfile::{LockedPackage, Origin, Project};
 
 /// What is in a lockfile of version 1.
 #[derive(Debug, Default)]
-pub(in crate::screen) struct Old<'a> {
+pub(super) struct Old<'a> {
     /// The packages that are certain to be installed by whoever installs the whole lockfile.
-    pub(in crate::screen) locked: Vec<Locked<'a>>,
-    /// What lies at the top, certain or not, with what it says of its version.
-    top: Vec<(Cow<'a, str>, Scalar<'a>)>,
-    /// The names that some package in it requires.
-    required: HashSet<String>,
+    locked: Vec<LockedPackage<'a>>,
+    top: Top<'a>,
     entries: usize,
 }
 
-impl Old<'_> {
+/// What tells for which project it can have been written.
+#[derive(Debug, Default)]
+pub(super) struct Top<'a> {
+    /// What lies at the top, certain or not, with what it says of its version.
+    packages: Vec<(Cow<'a, str>, Scalar<'a>)>,
+    /// The names that some package in it requires.
+    required: HashSet<String>,
+}
+
+impl<'a> Old<'a> {
+    /// The packages that are certain to be installed, and what lies at the top.
+    pub(super) fn into_parts(self) -> (Vec<LockedPackage<'a>>, Top<'a>) {
+        (self.locked, self.top)
+    }
+}
+
+impl Origin for Top<'_> {
+    fn is_in_step(&self, project: &Project<'_>) -> bool {
+        // Neither overrides nor workspaces are recorded, so with them it cannot be known.
+        project.manifest.is_some_and(|manifest| {
+            !manifest.has_overrides && manifest.workspaces.is_empty() && self.is_for(&manifest.dependencies)
+        })
+    }
+}
+
+impl Top<'_> {
     /// Whether the lockfile can have been written for these dependencies: each of them is at the top, in a version
     /// that it accepts, and nothing is at the top that neither they nor another package require. Version 1 does not
     /// record the ranges, so this is as close as it gets.
-    pub(in crate::screen) fn is_in_step(&self, dependencies: &Dependencies) -> bool {
+    fn is_for(&self, dependencies: &Dependencies) -> bool {
         let declared = [&dependencies.production, &dependencies.development, &dependencies.optional];
         let is_declared = |name: &str| declared.iter().any(|group| group.contains_key(name));
-        if !self.top.iter().all(|(name, _)| is_declared(name) || self.required.contains(name.as_ref())) {
+        if !self.packages.iter().all(|(name, _)| is_declared(name) || self.required.contains(name.as_ref())) {
             return false;
         }
         let top: HashMap<&str, &Scalar<'_>> =
-            self.top.iter().map(|(name, version)| (name.as_ref(), version)).collect();
+            self.packages.iter().map(|(name, version)| (name.as_ref(), version)).collect();
         declared.iter().flat_map(|group| group.iter()).all(|(name, range)| {
             top.get(name.as_str()).is_some_and(|version| match version {
                 Scalar::Text(version) => accepts(range, version),
@@ -48,8 +73,7 @@ impl Old<'_> {
 /// Whether `version` is one that `range` accepts. What is not a version and a range cannot be told apart from here
 /// and is taken for accepted when both come from elsewhere.
 fn accepts(range: &str, version: &str) -> bool {
-    let parsed =
-        (nodejs_semver::Range::parse(range), npm_spec::exact(version).map(nodejs_semver::Version::parse));
+    let parsed = (nodejs_semver::Range::parse(range), exact(version).map(nodejs_semver::Version::parse));
     match parsed {
         (Ok(range), Some(Ok(version))) => version.satisfies(&range),
         (Err(_), Some(_)) => npm_spec::named("name", range).is_some_and(|spec| spec.name == "name"),
@@ -135,13 +159,13 @@ impl<'de> Visitor<'de> for Dependency<'_, 'de> {
                 }
             }
         }
-        if !dev.0 && !optional.0 && resolved.is_registry() {
+        if !dev.0 && !optional.0 && is_registry(&resolved) {
             let locked = locked(&self.name, &version);
-            let archive = locked.as_ref().and_then(|locked| resolved.other_archive(locked));
+            let archive = locked.as_ref().and_then(|locked| other_archive(&resolved, locked));
             self.old.locked.extend(locked.into_iter().chain(archive));
         }
         if self.is_top {
-            self.old.top.push((self.name, version));
+            self.old.top.packages.push((self.name, version));
         }
         Ok(())
     }
@@ -149,15 +173,18 @@ impl<'de> Visitor<'de> for Dependency<'_, 'de> {
 
 /// The package that an entry's version stands for: a version, or `npm:name@version` for an alias. URLs, repositories
 /// and files are left out.
-fn locked<'a>(name: &Cow<'a, str>, version: &Scalar<'a>) -> Option<Locked<'a>> {
+fn locked<'a>(name: &Cow<'a, str>, version: &Scalar<'a>) -> Option<LockedPackage<'a>> {
     let Scalar::Text(version) = version else {
         return None;
     };
-    if let Some(exact) = npm_spec::exact(version) {
-        return Some(Locked { name: name.clone(), version: Cow::Owned(exact.to_owned()) });
+    if let Some(exact) = exact(version) {
+        return Some(LockedPackage { name: name.clone(), version: Cow::Owned(exact.to_owned()) });
     }
     let spec = npm_spec::named("name", version).filter(|_| version.contains(':'))?;
-    Some(Locked { name: Cow::Owned(spec.name.to_owned()), version: Cow::Owned(spec.version?.to_owned()) })
+    Some(LockedPackage {
+        name: Cow::Owned(spec.name.to_owned()),
+        version: Cow::Owned(spec.version?.to_owned()),
+    })
 }
 
 /// The `requires` of an entry: an object, or `true` in the oldest ones.
@@ -190,11 +217,11 @@ impl<'de> Visitor<'de> for Requires<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((name, _)) = map.next_entry::<Text<'de>, IgnoredAny>()? {
-            if !self.old.required.contains(name.as_str()) {
-                if self.old.required.len() == ENTRIES_SCREENED {
+            if !self.old.top.required.contains(name.as_str()) {
+                if self.old.top.required.len() == ENTRIES_SCREENED {
                     return Err(A::Error::custom(format!("more than {ENTRIES_SCREENED} requirements")));
                 }
-                self.old.required.insert(name.0.into_owned());
+                self.old.top.required.insert(name.0.into_owned());
             }
         }
         Ok(())
@@ -262,12 +289,12 @@ mod tests {
             }
             dependencies
         };
-        assert!(old.is_in_step(&dependencies("^1.1.0", &[])));
-        assert!(old.is_in_step(&dependencies("^1.1.0", &["b"])));
-        assert!(!old.is_in_step(&dependencies("^2.0.0", &[])));
-        assert!(!old.is_in_step(&dependencies("^1.1.0", &["new"])));
+        assert!(old.top.is_for(&dependencies("^1.1.0", &[])));
+        assert!(old.top.is_for(&dependencies("^1.1.0", &["b"])));
+        assert!(!old.top.is_for(&dependencies("^2.0.0", &[])));
+        assert!(!old.top.is_for(&dependencies("^1.1.0", &["new"])));
         let mut gone = dependencies("^1.1.0", &[]);
         gone.optional.remove("git");
-        assert!(!old.is_in_step(&gone));
+        assert!(!old.top.is_for(&gone));
     }
 }

@@ -1,10 +1,7 @@
 //! Package specs as npm writes them on a command line, in package.json and in old lockfiles (npm-package-arg's
 //! grammar): which package of a registry one stands for, if any.
 
-use nodejs_semver::Version;
-
-/// Names are at most 214 characters long; this leaves room for four bytes each.
-const NAME_LENGTH: usize = 214 * 4;
+use crate::ecosystem::npm::{exact, is_name};
 
 /// A package of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,35 +34,6 @@ pub(crate) fn named<'a>(name: &'a str, range: &'a str) -> Option<Spec<'a>> {
         None if is_elsewhere(range) => None,
         None => Some(Spec { name, version: exact(range) }),
     }
-}
-
-/// Whether a registry can hold a package of this name, by the rules for old packages too: old names may have upper
-/// case and `!'()*~`.
-pub(crate) fn is_name(name: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .chars()
-                .all(|character| character.is_ascii_alphanumeric() || "-_.!~*'()".contains(character))
-    };
-    let characters = match name.strip_prefix('@') {
-        Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| part(scope) && part(name)),
-        None => part(name) && !name.starts_with(['-', '_']),
-    };
-    characters
-        && name.len() <= NAME_LENGTH
-        && !["node_modules", "favicon.ico"].iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
-}
-
-/// The version that `range` is, when it is a full one, without its prefix and build metadata: `=1.2.3` and `v1.2.3`
-/// are 1.2.3, as in npm.
-pub(crate) fn exact(range: &str) -> Option<&str> {
-    let version = range.trim().trim_start_matches(['=', 'v', ' ']);
-    // The parser accepts more than a version and ignores what follows one; it is one if nothing was lost.
-    let is_version =
-        version.is_ascii() && Version::parse(version).is_ok_and(|parsed| parsed.to_string() == version);
-    is_version.then(|| version.split('+').next().unwrap_or(version))
 }
 
 /// A spec of name and range, where neither another alias nor another source is allowed.

@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::files;
-
-use super::lockfile::Scalar;
+use super::lenient::Scalar;
 use super::npm_spec::{self, Spec};
+use crate::files;
 
 /// A package.json is at most this many bytes.
 const LENGTH: u64 = 2 << 20;
@@ -20,19 +19,19 @@ const LENGTH: u64 = 2 << 20;
 const GROUP: usize = 100_000;
 
 /// Names with their ranges.
-pub(super) type Group = BTreeMap<String, String>;
+pub(crate) type Group = BTreeMap<String, String>;
 
 /// The groups of dependencies of a package.json, or of the entry that a lockfile keeps for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Dependencies {
+pub(crate) struct Dependencies {
     /// `dependencies`, without those that are optional as well: as in npm, they are optional.
-    pub(super) production: Group,
+    pub(crate) production: Group,
     /// `devDependencies`.
-    pub(super) development: Group,
+    pub(crate) development: Group,
     /// `optionalDependencies`.
-    pub(super) optional: Group,
+    pub(crate) optional: Group,
     /// `peerDependencies`.
-    pub(super) peer: Group,
+    pub(crate) peer: Group,
 }
 
 impl Dependencies {
@@ -42,7 +41,7 @@ impl Dependencies {
     }
 
     /// Whether some of them are local folders.
-    pub(super) fn include_folders(&self) -> bool {
+    pub(crate) fn include_folders(&self) -> bool {
         let groups = [&self.production, &self.development, &self.optional, &self.peer];
         let mut ranges = groups.into_iter().flat_map(Group::values);
         ranges.any(|range| {
@@ -55,7 +54,7 @@ impl Dependencies {
 
     /// The packages of a registry that are installed whatever is omitted, each under the name that it is installed as.
     /// A name that is a development dependency too counts as that alone.
-    pub(super) fn certain(&self) -> impl Iterator<Item = (&str, Spec<'_>)> {
+    pub(crate) fn certain(&self) -> impl Iterator<Item = (&str, Spec<'_>)> {
         self.production
             .iter()
             .filter(|(name, _)| !self.development.contains_key(*name))
@@ -65,22 +64,22 @@ impl Dependencies {
 
 /// What a package.json says, as far as it matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Manifest {
+pub struct Manifest {
     /// `name`.
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What it depends on.
-    pub(super) dependencies: Dependencies,
+    pub(crate) dependencies: Dependencies,
     /// The patterns of `workspaces`, in either form.
-    pub(super) workspaces: Vec<String>,
+    pub(crate) workspaces: Vec<String>,
     /// There are `overrides`, which can replace what the dependencies say.
-    pub(super) has_overrides: bool,
+    pub(crate) has_overrides: bool,
     /// The commands of `bin`.
-    pub(super) commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
 }
 
 impl Manifest {
     /// Reads the package.json in `folder`, if there is one. The error is a sentence.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, String> {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, String> {
         let Some(bytes) = files::read_if_present(&folder.join("package.json"), LENGTH)? else {
             return Ok(None);
         };
@@ -88,7 +87,7 @@ impl Manifest {
     }
 
     /// Parses a package.json.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value =
             serde_json::from_str(text).map_err(|error| format!("is not a package.json: {error}"))?;

@@ -15,7 +15,7 @@ const DEPTH: usize = 32;
 
 /// The patterns of one package.json.
 #[derive(Debug)]
-pub(super) struct Workspaces {
+pub(crate) struct Workspaces {
     positive: Vec<Pattern>,
     negative: Vec<Pattern>,
     /// There were patterns that could not be understood, so it is not known which folders they name.
@@ -30,7 +30,7 @@ struct Pattern {
 
 impl Workspaces {
     /// Takes `workspaces` as it stands in a package.json.
-    pub(super) fn new(patterns: &[String]) -> Self {
+    pub(crate) fn new(patterns: &[String]) -> Self {
         let mut workspaces =
             Self { positive: Vec::new(), negative: Vec::new(), is_incomplete: patterns.len() > PATTERNS };
         for text in patterns.iter().take(PATTERNS) {
@@ -52,7 +52,7 @@ impl Workspaces {
     }
 
     /// Whether the folder at `path`, relative to the package.json and with slashes, is or could be one of them.
-    pub(super) fn may_match(&self, path: &str) -> bool {
+    pub(crate) fn may_match(&self, path: &str) -> bool {
         self.is_incomplete || self.matches(path)
     }
 
@@ -64,7 +64,7 @@ impl Workspaces {
 
     /// The folders below `root` that have a package.json and are workspaces, in order of their paths, and whether
     /// these are all of them.
-    pub(super) fn folders(&self, root: &Path) -> (Vec<PathBuf>, bool) {
+    pub(crate) fn folders(&self, root: &Path) -> (Vec<PathBuf>, bool) {
         let mut found = Vec::new();
         let mut left = FOLDERS;
         let mut is_complete = !self.is_incomplete;

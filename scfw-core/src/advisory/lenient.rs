@@ -14,12 +14,12 @@ pub(super) fn advisory(document: Value) -> Option<Advisory> {
     keep_if(&mut document, "database_specific", Value::is_object);
     keep_scores(&mut document);
     for affected in document.get_mut("affected")?.as_array_mut()? {
-        mend_affected(affected)?;
+        read_affected(affected)?;
     }
     serde_json::from_value(Value::Object(document)).ok()
 }
 
-fn mend_affected(affected: &mut Value) -> Option<()> {
+fn read_affected(affected: &mut Value) -> Option<()> {
     let fields = affected.as_object_mut()?;
     // One that names no package, such as a repository's commits, is about none, and takes nothing from the others.
     fields.get("package").is_none_or(is_a::<Option<AffectedPackage>>).then_some(())?;

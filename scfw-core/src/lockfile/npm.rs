@@ -1,5 +1,4 @@
-//! npm's lockfiles, package-lock.json and npm-shrinkwrap.json, versions 1 to 3: the packages in them that are certain
-//! to be installed. Parsed in one pass that borrows from the text and keeps no more than is asked for.
+//! npm's lockfiles, package-lock.json and npm-shrinkwrap.json, versions 1 to 3. Parsed in one pass that borrows from the text and keeps no more than is asked for.
 
 mod entry;
 mod old;
@@ -9,11 +8,23 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::manifest::Dependencies;
+use super::{Format, Locked, LockedPackage, Origin, Project};
+use crate::ecosystem::Ecosystem;
+use crate::format::lenient::Text;
+use crate::format::package_json::{Dependencies, Manifest};
+use crate::format::workspaces::Workspaces;
 
-use entry::Entry;
-pub(crate) use entry::{Locked, Scalar, Text, Truth};
-pub(super) use old::Old;
+pub(crate) use entry::other_archive;
+use entry::{Entry, after_last_node_modules};
+use old::Old;
+
+/// The lockfiles of npm.
+pub static FORMAT: Format = Format {
+    names: &["npm-shrinkwrap.json", "package-lock.json"],
+    ecosystem: Ecosystem::Npm,
+    largest: 64 << 20,
+    read,
+};
 
 /// A lockfile has at most this many entries, of whatever kind.
 pub(crate) const ENTRIES: usize = 1_000_000;
@@ -26,7 +37,7 @@ const OWN_ENTRIES: usize = 1_000;
 
 /// A lockfile.
 #[derive(Debug)]
-pub(super) enum Lockfile<'a> {
+enum Lockfile<'a> {
     /// Versions 2 and 3, with a `packages` map.
     Current(Current<'a>),
     /// Version 1, with nested `dependencies`.
@@ -35,16 +46,55 @@ pub(super) enum Lockfile<'a> {
 
 /// What is in a lockfile with a `packages` map.
 #[derive(Debug, Default)]
-pub(super) struct Current<'a> {
+struct Current<'a> {
     /// The packages that are certain to be installed by whoever installs the whole lockfile.
-    pub(super) locked: Vec<Locked<'a>>,
+    locked: Vec<LockedPackage<'a>>,
     /// The project, under the empty path, its workspaces and its other local folders, with what they depended on when
     /// the lockfile was written.
-    pub(super) own: Vec<(String, Dependencies)>,
+    own: Vec<(String, Dependencies)>,
+}
+
+fn read(text: &str) -> Result<Locked<'_>, String> {
+    Ok(match parse(text)? {
+        Lockfile::Current(Current { locked, own }) => {
+            Locked { packages: locked, origin: Box::new(Importers(own)) }
+        }
+        Lockfile::Old(old) => {
+            let (packages, top) = old.into_parts();
+            Locked { packages, origin: Box::new(top) }
+        }
+    })
+}
+
+/// The project, under the empty path, its workspaces and its other local folders, with what they depended on when the
+/// lockfile was written.
+#[derive(Debug)]
+struct Importers(Vec<(String, Dependencies)>);
+
+impl Origin for Importers {
+    fn is_in_step(&self, project: &Project<'_>) -> bool {
+        // Overrides are not recorded, so with them it cannot be known.
+        let Some(manifest) = project.manifest.filter(|manifest| !manifest.has_overrides) else {
+            return false;
+        };
+        let workspaces = Workspaces::new(&manifest.workspaces);
+        let has_folders = manifest.dependencies.include_folders();
+        let mut has_root = false;
+        self.0.iter().all(|(path, dependencies)| {
+            if path.is_empty() {
+                has_root = true;
+                return *dependencies == manifest.dependencies;
+            }
+            // A folder that is no workspace any more takes what it depends on with it.
+            let belongs = has_folders || workspaces.may_match(path);
+            let there = belongs.then(|| Manifest::read(&project.root.join(path)));
+            matches!(there, Some(Ok(Some(there))) if *dependencies == there.dependencies)
+        }) && has_root
+    }
 }
 
 /// Parses a lockfile. The error is a sentence.
-pub(super) fn parse(text: &str) -> Result<Lockfile<'_>, String> {
+fn parse(text: &str) -> Result<Lockfile<'_>, String> {
     serde_json::from_str(text).map_err(|error| format!("cannot be read as a lockfile: {error}"))
 }
 
@@ -105,7 +155,7 @@ impl<'de> Visitor<'de> for CurrentVisitor {
             if entries > ENTRIES_SCREENED {
                 return Err(A::Error::custom(format!("more than {ENTRIES_SCREENED} entries")));
             }
-            if let Some(folder) = path.after_last_node_modules() {
+            if let Some(folder) = after_last_node_modules(&path) {
                 let entry: Entry<'de> = map.next_value()?;
                 current.locked.extend(entry.locked(folder));
             } else {

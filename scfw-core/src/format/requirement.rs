@@ -4,18 +4,17 @@ use std::str::FromStr;
 
 use pep440_rs::{Operator, VersionSpecifier};
 
+use crate::ecosystem::pypi::split_name;
+
 /// File name endings under which pip takes an argument for an archive instead of a name.
 const ARCHIVE_ENDINGS: [&str; 13] = [
     ".zip", ".whl", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar", ".tar.xz", ".txz", ".tlz", ".tar.lz",
     ".tar.lzma", ".tar.zst",
 ];
 
-/// No name on an index comes near this many bytes.
-const NAME_LENGTH: usize = 856;
-
 /// What a requirement says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Parsed<'a> {
+pub(crate) enum Parsed<'a> {
     /// This package from an index, in the version that the requirement pins, if it pins one.
     Package { name: &'a str, version: Option<String> },
     /// Something that is not from an index, or that is not certain to be installed.
@@ -25,7 +24,7 @@ pub(super) enum Parsed<'a> {
 }
 
 /// Reads one requirement, without the options that may follow it on a line of a file.
-pub(super) fn parse(text: &str) -> Parsed<'_> {
+pub(crate) fn parse(text: &str) -> Parsed<'_> {
     let (text, marker) = text.split_once(';').unwrap_or((text, ""));
     let text = text.trim();
     if text.is_empty() || !marker.trim().is_empty() || has_location(text) {
@@ -76,16 +75,6 @@ fn has_location(text: &str) -> bool {
     };
     let lower = without_extras.to_ascii_lowercase();
     ARCHIVE_ENDINGS.iter().any(|ending| lower.ends_with(ending))
-}
-
-/// The name at the front, and what follows it.
-pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
-    let in_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
-    let (name, rest) = text.split_at(text.find(|character| !in_name(character)).unwrap_or(text.len()));
-    let sound = name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name.ends_with(|last: char| last.is_ascii_alphanumeric())
-        && name.len() <= NAME_LENGTH;
-    sound.then_some((name, rest))
 }
 
 /// What follows `[extra,…]`. Extras do not change which package it is.

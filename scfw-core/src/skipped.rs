@@ -1,4 +1,4 @@
-//! What could not be read of somebody else's files: listed up to a number, and counted beyond it.
+//! What was skipped of somebody else's files because it could not be read: listed up to a number, and counted beyond it.
 
 use crate::text::without_credentials;
 
@@ -8,22 +8,22 @@ const TEXT_LENGTH: usize = 200;
 /// Something that could not be read. Both texts may hold anything that stood in a file, control characters included,
 /// so whoever shows them sanitises them first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct Skipped {
     /// The file, the place in it, or the argument; shortened when it is long.
     pub what: String,
     /// Why, as a sentence in lower case without a full stop.
     pub why: String,
 }
 
-/// Gathers [`Unread`]s; a hostile file could bring millions.
+/// Gathers [`Skipped`]; a hostile file could bring millions.
 #[derive(Debug)]
-pub(crate) struct UnreadList {
-    listed: Vec<Unread>,
+pub(crate) struct SkippedList {
+    listed: Vec<Skipped>,
     unlisted: usize,
     limit: usize,
 }
 
-impl UnreadList {
+impl SkippedList {
     /// A list that names at most `limit`.
     pub(crate) const fn new(limit: usize) -> Self {
         Self { listed: Vec::new(), unlisted: 0, limit }
@@ -34,17 +34,17 @@ impl UnreadList {
         if self.listed.len() < self.limit {
             // Before they are cut, for without its end a name before a host is not known for one.
             let (what, why) = (without_credentials(what), without_credentials(why));
-            self.listed.push(Unread { what: shorten(&what), why: shorten(&why) });
+            self.listed.push(Skipped { what: shorten(&what), why: shorten(&why) });
         } else {
             self.unlisted += 1;
         }
     }
 
     /// All of them, the last one being how many more there are where that is so.
-    pub(crate) fn finish(mut self) -> Vec<Unread> {
+    pub(crate) fn finish(mut self) -> Vec<Skipped> {
         if self.unlisted > 0 {
             let why = format!("and {} more that could not be read", self.unlisted);
-            self.listed.push(Unread { what: "…".to_owned(), why });
+            self.listed.push(Skipped { what: "…".to_owned(), why });
         }
         self.listed
     }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn credentials_are_taken_out_even_where_the_text_is_cut() {
-        let mut list = UnreadList::new(10);
+        let mut list = SkippedList::new(10);
         let url = format!("https://user:s3cret@{}.example/", "h".repeat(300));
         list.add(&url, &format!("names {url}"));
         assert!(!format!("{:?}", list.finish()).contains("s3cret"));
@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn texts_are_shortened_and_counted() {
-        let mut list = UnreadList::new(10);
+        let mut list = SkippedList::new(10);
         for _ in 0..25 {
             list.add(&"é".repeat(1_000_000), "because");
         }
-        let unread = list.finish();
-        assert_eq!(unread.len(), 11);
-        assert_eq!(unread[0].what.chars().count(), 201);
-        assert_eq!(unread[10].why, "and 15 more that could not be read");
+        let skipped = list.finish();
+        assert_eq!(skipped.len(), 11);
+        assert_eq!(skipped[0].what.chars().count(), 201);
+        assert_eq!(skipped[10].why, "and 15 more that could not be read");
     }
 }

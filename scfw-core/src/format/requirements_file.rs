@@ -1,4 +1,4 @@
-//! The lines of a requirements file, taken apart the way pip does it: line breaks, continuations, comments,
+//! A requirements file: its text, and its lines taken apart the way pip does it: line breaks, continuations, comments,
 //! environment references and options.
 
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ const FLAG_OPTIONS: [&str; 5] = ["no-index", "no-require-hashes", "pre", "prefer
 
 /// What one line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Statement {
+pub(crate) enum Statement {
     /// A requirement, without its options.
     Requirement(String),
     /// Another requirements file.
@@ -31,7 +31,7 @@ pub(super) enum Statement {
 }
 
 /// The statements of a file's text, each with the number of its first line. Lines that only set options are left out.
-pub(super) fn statements(
+pub(crate) fn statements(
     text: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> impl Iterator<Item = (usize, Statement)> {
@@ -274,6 +274,28 @@ fn shell_words(text: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     Some(words)
+}
+
+/// The text of a file: by its byte order mark, or else UTF-8, with replacement characters where it is neither.
+pub(crate) fn decode(bytes: &[u8]) -> String {
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        [0xff, 0xfe, 0, 0, rest @ ..] => decode_utf32(rest, u32::from_le_bytes),
+        [0, 0, 0xfe, 0xff, rest @ ..] => decode_utf32(rest, u32::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let units = bytes.as_chunks().0.iter().map(|&bytes| unit(bytes));
+    char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+fn decode_utf32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> String {
+    let units = bytes.as_chunks().0.iter().map(|&bytes| unit(bytes));
+    units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 #[cfg(test)]
