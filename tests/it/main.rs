@@ -37,6 +37,7 @@ mod history;
 mod hostile_arguments;
 mod hostile_projects;
 mod installed_gates;
+mod layers;
 mod listed_files;
 mod lockfile_claims;
 mod lookups_npm;

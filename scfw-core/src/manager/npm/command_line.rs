@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use super::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
 
-use scfw_programs::ManagerId;
 use crate::format::npm_spec;
 use crate::manager::{Install, Invocation, Refusal, Request};
 use crate::screen::NpmRequest;
+use scfw_programs::ManagerId;
 
 /// npm is told that it is no dry run.
 const NO_DRY_RUN: Refusal = Refusal("--no-dry-run would make an installation of this dry run; leave it out");
