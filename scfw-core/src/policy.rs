@@ -67,10 +67,10 @@ pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bo
         Verdict::Warn if missing(verification, settings).next().is_some() => {
             return Decision::BlockUnverified;
         }
-        Verdict::Warn => match settings.on_warning_always {
+        Verdict::Warn => match settings.run.on_warning_always {
             Some(always) => always,
             None if has_terminal => return Decision::Ask,
-            None => settings.on_warning_unasked,
+            None => settings.run.on_warning_unasked,
         },
     };
     match on_warning {

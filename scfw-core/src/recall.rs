@@ -97,8 +97,11 @@ fn find(
         }
         let keys = || of_ecosystem.keys().copied();
         let osv = (FeedName::Osv(ecosystem), false, OSV);
-        let extra =
-            settings.feeds.iter().map(|feed| (FeedName::Extra(feed.name.clone()), feed.malicious, FEEDS));
+        let extra = settings
+            .feeds
+            .extra
+            .iter()
+            .map(|feed| (FeedName::Extra(feed.name.clone()), feed.malicious, FEEDS));
         for (name, is_malicious, verifier) in std::iter::once(osv).chain(extra) {
             let Some(feed) = snapshot.feed(&name)? else { continue };
             for (key, advisories) in snapshot.advisories(&feed, ecosystem, keys())? {

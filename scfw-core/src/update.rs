@@ -14,7 +14,7 @@ pub fn update(
     request: &Request<'_>,
     progress: &dyn Progress,
 ) -> Result<Report, UpdateError> {
-    bulk::update(settings, request, progress, |store| {
+    bulk::update(&settings.feeds, request, progress, |store| {
         recall::look(store, settings)?;
         // Records for sinks that are no longer set up have no sender that would do it.
         for kind in SinkKind::ALL {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{ConfigError, File, text};
+use crate::env::{self, Variables};
 use crate::package::{Package, Pattern};
 
 /// Hours that a version has to be old, unless something else is said.
-pub(super) const MINIMUM_AGE: u32 = 24;
+const MINIMUM_AGE: u32 = 24;
 /// More than this, in hours, is a mistake and not a wish: ten years.
 pub(super) const LONGEST_AGE: u32 = 10 * 365 * 24;
 
@@ -23,6 +25,41 @@ pub enum UnknownAge {
     Warn,
     /// It blocks.
     Block,
+}
+
+/// How old a version has to be, and what follows where that is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AgeSettings {
+    /// How old it has to be, as the user has it; [`minimum_of`](Self::minimum_of) knows the policy too.
+    pub minimum: MinimumAge,
+    /// How old it has to be at least, as the policy has it.
+    pub(super) least: MinimumAge,
+    /// What follows where nobody knows how old it is.
+    pub unknown: UnknownAge,
+}
+
+impl AgeSettings {
+    pub(super) fn resolve(file: &mut File, variable: Variables<'_>) -> Result<Self, ConfigError> {
+        let hours = match text(variable, env::SCFW_PACKAGE_MINIMUM_AGE)? {
+            Some(value) => Some(parse_minimum_age(value)?),
+            None => file.minimum_age,
+        };
+        Ok(Self {
+            minimum: MinimumAge {
+                hours: hours.unwrap_or(MINIMUM_AGE),
+                is_chosen: hours.is_some(),
+                exceptions: file.minimum_age_exceptions.take().unwrap_or_default(),
+            },
+            least: MinimumAge::default(),
+            unknown: file.unknown_age.unwrap_or_default(),
+        })
+    }
+
+    /// How old a version of `package` has to be: as the user has it, or as the policy does if that is longer.
+    #[must_use]
+    pub fn minimum_of(&self, package: &Package) -> Duration {
+        self.minimum.of(package).max(self.least.of(package))
+    }
 }
 
 /// A minimum age with its exceptions.
@@ -45,6 +82,14 @@ impl MinimumAge {
         let closest = fitting.max_by_key(|(pattern, hours)| (pattern.precision(), **hours));
         Duration::from_hours(u64::from(closest.map_or(self.hours, |(_, hours)| *hours)))
     }
+}
+
+fn parse_minimum_age(value: String) -> Result<u32, ConfigError> {
+    value.trim().parse().ok().filter(|hours| *hours <= LONGEST_AGE).ok_or(ConfigError::Variable {
+        variable: env::SCFW_PACKAGE_MINIMUM_AGE,
+        value,
+        expected: "a whole number of hours, of ten years at most",
+    })
 }
 
 #[cfg(test)]

@@ -173,13 +173,13 @@ mod tests {
 
     #[test]
     fn the_table_is_read_and_the_variables_go_before_it() {
-        let none = load("", &[]).unwrap().datadog;
+        let none = load("", &[]).unwrap().telemetry.datadog;
         assert_eq!((none.agent_port, none.api_logger, none.site.as_str()), (None, false, "datadoghq.com"));
         let file = format!(
             "[datadog]\nagent_port = 10365\napi_logger = true\napi_key = \"{KEY}\"\nsite = \"eu.example\"\n\
              log_level = \"BLOCK\"\n"
         );
-        let settings = load(&file, &[]).unwrap().datadog;
+        let settings = load(&file, &[]).unwrap().telemetry.datadog;
         assert_eq!((settings.agent_port, settings.api_logger), (NonZeroU16::new(10365), true));
         assert_eq!(settings.api_key.unwrap().reveal(), KEY);
         assert_eq!((settings.site.as_str(), settings.log_level), ("eu.example", Some(Action::Block)));
@@ -190,7 +190,7 @@ mod tests {
             (env::DD_SITE, "us.example"),
             (env::SCFW_DD_LOG_LEVEL, "abort"),
         ];
-        let settings = load(&file, &variables).unwrap().datadog;
+        let settings = load(&file, &variables).unwrap().telemetry.datadog;
         assert_eq!((settings.agent_port, settings.api_logger), (NonZeroU16::new(1), false));
         assert_eq!(settings.api_key.unwrap().reveal(), "other");
         assert_eq!((settings.site.as_str(), settings.log_level), ("us.example", Some(Action::Abort)));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_intake_is_a_host_of_the_site_and_of_nobody_else() {
-        let intake = |variables: &[(&str, &str)]| load("", variables).unwrap().datadog.intake_url();
+        let intake = |variables: &[(&str, &str)]| load("", variables).unwrap().telemetry.datadog.intake_url();
         assert_eq!(intake(&[]).as_deref(), Some("https://http-intake.logs.datadoghq.com"));
         let europe = Some("https://http-intake.logs.datadoghq.eu");
         assert_eq!(intake(&[(env::DD_SITE, "datadoghq.eu")]).as_deref(), europe);
@@ -226,11 +226,11 @@ mod tests {
         let file = "[datadog]\nagent_port = 10365\nlog_level = \"ALLOW\"\n";
         for wrong in ["0", "65536", "abc", " 1"] {
             let settings = load(file, &[(env::SCFW_DD_AGENT_LOG_PORT, wrong)]).unwrap();
-            assert_eq!(settings.datadog.agent_port, None, "{wrong}");
+            assert_eq!(settings.telemetry.datadog.agent_port, None, "{wrong}");
             assert!(settings.mistakes[0].contains(&format!("{wrong:?}")), "{:?}", settings.mistakes);
         }
         let settings = load(file, &[(env::SCFW_DD_LOG_LEVEL, "loud")]).unwrap();
-        assert_eq!(settings.datadog.log_level, Some(Action::Block));
+        assert_eq!(settings.telemetry.datadog.log_level, Some(Action::Block));
         assert_eq!(settings.mistakes.len(), 1);
         let settings = load("", &[(env::SCFW_DD_LOG_LEVEL, "loud")]).unwrap();
         assert!(settings.mistakes.is_empty(), "there is no sink that it would be about");

@@ -1,11 +1,107 @@
-//! `[[feeds]]` of `config.toml`: further advisories in the OSV schema, beside those of OSV itself.
+//! Where data comes from: OSV, Datadog, and `[[feeds]]` of `config.toml` with further advisories in the OSV schema.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{ConfigError, Directories, File, is_true, text};
+use crate::env::{self, Variables};
+
+/// Base of the public OSV API.
+const OSV_API_URL: &str = "https://api.osv.dev";
+/// Base of the published Datadog data set.
+const DATADOG_DATASET_URL: &str =
+    "https://raw.githubusercontent.com/DataDog/malicious-software-packages-dataset/main";
+/// Base of OSV's public bulk export.
+const OSV_BULK_URL: &str = "https://osv-vulnerabilities.storage.googleapis.com";
+/// Hours after which the store is brought up to date in the background, and after which it is not believed alone.
+const STORE_AGES: (f64, f64) = (6.0, 72.0);
+/// More hours than this are a mistake and not a wish.
+const MOST_HOURS: f64 = 24.0 * 366.0;
 /// Longest name of a feed, in bytes.
 const LONGEST_NAME: usize = 64;
+
+/// Where data comes from, and how old it may be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedSettings {
+    /// Nothing is asked over the network.
+    pub offline: bool,
+    /// Base of the OSV API.
+    pub osv_api_url: String,
+    /// Base of OSV's bulk export.
+    pub osv_bulk_url: String,
+    /// Base of the Datadog data set.
+    pub datadog_dataset_url: String,
+    /// Feeds beside those two.
+    pub extra: Vec<ExtraFeed>,
+    /// A store older than this is brought up to date in the background.
+    pub refresh_after: Duration,
+    /// A store older than this is not believed alone: the network is asked too.
+    pub max_age: Duration,
+    /// The data directory, in which the store is and downloads are kept.
+    pub directory: PathBuf,
+    /// Where of these only the administrator has a say.
+    pub locks: FeedLocks,
+}
+
+/// Of which feeds only the system's file says where they come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FeedLocks {
+    /// Of OSV's bulk export.
+    pub osv: bool,
+    /// Of the Datadog data set.
+    pub datadog: bool,
+    /// Of those beside the two.
+    pub extra: bool,
+    /// The policy that says so, for messages.
+    pub file: String,
+}
+
+impl FeedSettings {
+    pub(super) fn resolve(
+        file: &mut File,
+        directories: &Directories,
+        invalid: impl Fn(String) -> ConfigError,
+        variable: Variables<'_>,
+    ) -> Result<Self, ConfigError> {
+        let offline = text(variable, env::SCFW_OFFLINE)?.map(|value| is_true(&value)).or(file.offline);
+        let max_age = file.max_age.unwrap_or(STORE_AGES.1);
+        let refresh_after = file.refresh_after.unwrap_or(STORE_AGES.0.min(max_age));
+        if !(0.0..=max_age).contains(&refresh_after) || max_age > MOST_HOURS {
+            let message =
+                "refresh_after and max_age are not hours, from 0 to 8784, the former within the latter";
+            return Err(invalid(message.to_owned()));
+        }
+        let url = |name, own: &mut Option<String>, default: &str| -> Result<String, ConfigError> {
+            let url = text(variable, name)?.or(own.take());
+            Ok(url.unwrap_or_else(|| default.to_owned()))
+        };
+        Ok(Self {
+            offline: offline.unwrap_or(false),
+            osv_api_url: url(env::SCFW_OSV_API_URL, &mut file.osv_api_url, OSV_API_URL)?,
+            osv_bulk_url: url(env::SCFW_OSV_BULK_URL, &mut file.osv_bulk_url, OSV_BULK_URL)?,
+            datadog_dataset_url: url(
+                env::SCFW_DD_DATASET_URL,
+                &mut file.datadog_dataset_url,
+                DATADOG_DATASET_URL,
+            )?,
+            extra: resolve(std::mem::take(&mut file.feeds)).map_err(invalid)?,
+            refresh_after: Duration::from_secs_f64(refresh_after * 3600.0),
+            max_age: Duration::from_secs_f64(max_age * 3600.0),
+            directory: directories.data.clone(),
+            locks: FeedLocks::default(),
+        })
+    }
+}
+
+impl FeedLocks {
+    /// Whether only the system's file says where some of what is in the store comes from.
+    #[must_use]
+    pub const fn any(&self) -> bool {
+        self.osv || self.datadog || self.extra
+    }
+}
 
 /// A feed that the user has added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +135,7 @@ pub(super) struct Table {
 }
 
 /// The feeds of the tables, or what is wrong with one.
-pub(super) fn resolve(tables: Vec<Table>) -> Result<Vec<ExtraFeed>, String> {
+fn resolve(tables: Vec<Table>) -> Result<Vec<ExtraFeed>, String> {
     let mut feeds: Vec<ExtraFeed> = Vec::with_capacity(tables.len());
     for Table { name, url, path, malicious } in tables {
         let is_name = (1..=LONGEST_NAME).contains(&name.len())
@@ -76,9 +172,15 @@ mod tests {
             [[feeds]]\nname = \"local\"\npath = \"advisories\"\n";
         let settings = load(file, &[]).unwrap();
         let url = FeedPlace::Url("https://feeds.example/ours.zip".to_owned());
-        assert_eq!(settings.feeds[0], ExtraFeed { name: "ours".to_owned(), place: url, malicious: true });
+        assert_eq!(
+            settings.feeds.extra[0],
+            ExtraFeed { name: "ours".to_owned(), place: url, malicious: true }
+        );
         let path = FeedPlace::Path(settings.directories.config.join("advisories"));
-        assert_eq!(settings.feeds[1], ExtraFeed { name: "local".to_owned(), place: path, malicious: false });
+        assert_eq!(
+            settings.feeds.extra[1],
+            ExtraFeed { name: "local".to_owned(), place: path, malicious: false }
+        );
         for wrong in [
             "[[feeds]]\nname = \"a\"\n",
             "[[feeds]]\nname = \"a\"\nurl = \"http://x\"\npath = \"y\"\n",

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::age::LONGEST_AGE;
-use super::{ConfigError, File, is_sensible_deadline};
+use super::run::is_sensible_deadline;
+use super::{ConfigError, File};
 use crate::files::{Kept, is_absence, read_text};
 
 /// Where an administrator keeps what counts for everybody on a machine. It is no variable, or whoever is to be

@@ -85,7 +85,7 @@ mod tests {
         "[otlp]\nendpoint = \"https://file.example/otlp/\"\nheaders = { authorization = \"Bearer 1\" }\n";
 
     fn resolved(file: &str, variables: &[(&str, &str)]) -> (String, Vec<(String, String)>) {
-        let otlp = load(file, variables).unwrap().otlp;
+        let otlp = load(file, variables).unwrap().telemetry.otlp;
         let headers =
             otlp.headers.into_iter().map(|(name, value)| (name, value.reveal().to_owned())).collect();
         (otlp.logs_url.unwrap_or_default(), headers)
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_endpoint_of_logs_is_taken_as_it_is_and_any_other_is_a_base() {
-        assert_eq!(load("", &[]).unwrap().otlp, Otlp::default());
+        assert_eq!(load("", &[]).unwrap().telemetry.otlp, Otlp::default());
         let base = (env::OTEL_EXPORTER_OTLP_ENDPOINT, "http://c.example:4318");
         assert_eq!(resolved("", &[base]).0, "http://c.example:4318/v1/logs");
         let logs = (env::OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, "http://l.example/x");

@@ -11,7 +11,7 @@ use toml::Table;
 use super::age::{LONGEST_AGE, MinimumAge, UnknownAge};
 use super::keys::Key;
 use super::layers::{parse, read_trusted};
-use super::{Bypass, ConfigError, IgnoreFile, OnWarning, Settings, System};
+use super::{AdvisorySettings, Bypass, ConfigError, FeedLocks, IgnoreFile, OnWarning, Settings, System};
 use crate::advisory::Severity;
 use crate::env::{self, Variables};
 use crate::manager::ManagerId;
@@ -171,13 +171,18 @@ impl Policy {
     }
 
     /// Whether only the system's file says what that key of config.toml is.
-    pub(crate) fn locks(&self, key: &str) -> bool {
+    pub(super) fn locks(&self, key: &str) -> bool {
         self.locked.iter().any(|locked| locked.name == key)
     }
 
-    /// Whether only the system's file says where what is in the store comes from.
-    pub(crate) fn locks_store(&self) -> bool {
-        ["osv_bulk_url", "datadog_dataset_url", "feeds"].iter().any(|key| self.locks(key))
+    /// Of which feeds only the system's file says where they come from.
+    pub(super) fn feed_locks(&self) -> FeedLocks {
+        FeedLocks {
+            osv: self.locks("osv_bulk_url"),
+            datadog: self.locks("datadog_dataset_url"),
+            extra: self.locks("feeds"),
+            file: self.file.clone(),
+        }
     }
 
     /// Whether only the system's file says where a feed is.
@@ -220,8 +225,8 @@ impl Policy {
     pub(super) fn tighten(&self, settings: &mut Settings) {
         let mut overruled = Vec::new();
         if let Some(policy) = self.on_warning {
-            if settings.on_warning_always == Some(OnWarning::Allow)
-                || settings.on_warning_unasked == OnWarning::Allow
+            if settings.run.on_warning_always == Some(OnWarning::Allow)
+                || settings.run.on_warning_unasked == OnWarning::Allow
             {
                 overruled.push(
                     "warnings cannot be allowed beforehand (--allow-on-warning, SCFW_ON_WARNING or \
@@ -229,44 +234,44 @@ impl Policy {
                         .to_owned(),
                 );
             }
-            let is_blocked = settings.on_warning_always == Some(OnWarning::Block);
-            settings.on_warning_always =
+            let is_blocked = settings.run.on_warning_always == Some(OnWarning::Block);
+            settings.run.on_warning_always =
                 (is_blocked || policy == WarningPolicy::Block).then_some(OnWarning::Block);
-            settings.on_warning_unasked = OnWarning::Block;
+            settings.run.on_warning_unasked = OnWarning::Block;
         }
-        if let (Some(floor), Some(chosen)) = (self.minimum_severity, settings.minimum_severity)
+        if let (Some(floor), Some(chosen)) = (self.minimum_severity, settings.advisories.minimum_severity)
             && chosen > floor
         {
             overruled
                 .push(format!("minimum_severity cannot be above \"{}\"", floor.to_string().to_lowercase()));
-            settings.minimum_severity = Some(floor);
+            settings.advisories.minimum_severity = Some(floor);
         }
         overruled.extend(self.tighten_ignoring(settings));
         overruled.extend(self.tighten_managers(settings));
         overruled.extend(self.tighten_age(settings));
-        if let Some(floor) = self.unknown_age.filter(|floor| settings.unknown_age < *floor) {
-            if settings.unknown_age == UnknownAge::Allow {
+        if let Some(floor) = self.unknown_age.filter(|floor| settings.age.unknown < *floor) {
+            if settings.age.unknown == UnknownAge::Allow {
                 overruled.push("an unknown age cannot be allowed (unknown_age)".to_owned());
             }
-            settings.unknown_age = floor;
+            settings.age.unknown = floor;
         }
-        if settings.bypass == Bypass::On && self.allow_bypass == Some(false) {
+        if settings.run.bypass == Bypass::On && self.allow_bypass == Some(false) {
             // Said where it is refused.
-            settings.bypass = Bypass::Refused;
+            settings.run.bypass = Bypass::Refused;
         }
-        if settings.allow_unsupported && self.allow_unsupported == Some(false) {
+        if settings.run.allow_unsupported && self.allow_unsupported == Some(false) {
             overruled.push(format!(
                 "managers without a gate cannot be allowed (--allow-unsupported or {})",
                 env::SCFW_ALLOW_UNSUPPORTED
             ));
-            settings.allow_unsupported = false;
+            settings.run.allow_unsupported = false;
         }
         settings.overruled.extend(overruled.iter().map(|what| self.over(what)));
     }
 
     /// Says which list of advisories to ignore counts for less than its owner may think.
     fn tighten_ignoring(&self, settings: &Settings) -> Option<String> {
-        let (own, administrators) = settings.ignore_files();
+        let AdvisorySettings { ignore: own, administered_ignore: administrators, .. } = &settings.advisories;
         let default = IgnoreFile::new(None, &settings.directories.config);
         if self.locks("osv_ignore") {
             let is_unread = default.path != own.path && default.path.exists();
@@ -283,7 +288,7 @@ impl Policy {
         let is_binding = self.allow_bypass == Some(false)
             || !self.required_verifiers.is_empty()
             || !self.required_routes.is_empty();
-        let watched = settings.administered.managers.iter().copied();
+        let watched = settings.administered_managers.iter().copied();
         let left_out: Vec<_> =
             watched.filter(|manager| is_binding && !settings.managers.contains(manager)).collect();
         settings.managers.extend(&left_out);
@@ -298,7 +303,7 @@ impl Policy {
             is_chosen: self.minimum_age.is_some(),
             exceptions: self.minimum_age_exceptions.clone(),
         };
-        let own = &settings.minimum_age;
+        let own = &settings.age.minimum;
         let mut overruled = Vec::new();
         if own.is_chosen && own.hours < floor.hours {
             overruled.push(format!("minimum_age cannot be below {} hours", floor.hours));
@@ -311,7 +316,7 @@ impl Policy {
                 ));
             }
         }
-        settings.least_age = floor;
+        settings.age.least = floor;
         overruled
     }
 

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::layers::read_trusted;
 use super::*;
-use crate::package::Ecosystem;
+use crate::package::{Ecosystem, Package};
 
 /// The settings under `policy`, with the system's and the user's file and these variables.
 fn load_in(
@@ -46,10 +47,10 @@ fn the_user_goes_before_the_system_key_by_key() {
                   [minimum_age_exceptions]\n\"npm:a\" = 1\n\"npm:b\" = 1\n";
     let user = "deadline = 4\n[datadog]\nsite = \"b.example\"\n[minimum_age_exceptions]\n\"npm:a\" = 2\n";
     let settings = load(["", system, user], &[]).unwrap();
-    assert_eq!((settings.deadline, settings.offline), (Duration::from_secs(4), true));
-    assert_eq!(settings.datadog.site, "b.example");
-    assert_eq!(settings.datadog.agent_port.map(std::num::NonZeroU16::get), Some(1));
-    let hours = |name| settings.minimum_age_of(&Package::new(Ecosystem::Npm, name, None)).as_secs() / 3600;
+    assert_eq!((settings.run.deadline, settings.feeds.offline), (Duration::from_secs(4), true));
+    assert_eq!(settings.telemetry.datadog.site, "b.example");
+    assert_eq!(settings.telemetry.datadog.agent_port.map(std::num::NonZeroU16::get), Some(1));
+    let hours = |name| settings.age.minimum_of(&Package::new(Ecosystem::Npm, name, None)).as_secs() / 3600;
     assert_eq!(["a", "b", "c"].map(hours), [2, 1, 24]);
     assert!(settings.overruled.is_empty());
 }
@@ -59,9 +60,9 @@ fn of_two_ages_the_longer_counts_for_each_package() {
     let policy = "minimum_age = 48\nminimum_age_exceptions = {\"npm:@corp/*\" = 0, \"npm:risky\" = 100}\n";
     let user = "minimum_age = 72\nminimum_age_exceptions = {\"npm:@corp/*\" = 5, \"npm:*\" = 0}\n";
     let settings = load([policy, "", user], &[]).unwrap();
-    let hours = |name| settings.minimum_age_of(&Package::new(Ecosystem::Npm, name, None)).as_secs() / 3600;
+    let hours = |name| settings.age.minimum_of(&Package::new(Ecosystem::Npm, name, None)).as_secs() / 3600;
     assert_eq!(["@corp/a", "risky", "other"].map(hours), [5, 100, 48]);
-    assert_eq!(settings.minimum_age_of(&Package::new(Ecosystem::PyPi, "x", None)), Duration::from_hours(72));
+    assert_eq!(settings.age.minimum_of(&Package::new(Ecosystem::PyPi, "x", None)), Duration::from_hours(72));
     assert_eq!(settings.overruled.len(), 1, "{:?}", settings.overruled);
     assert!(settings.overruled[0].contains("\"npm:*\""), "{:?}", settings.overruled);
 }
@@ -75,19 +76,22 @@ fn settings_are_never_looser_than_the_policy_and_stay_stricter_than_it() {
     let on = [(env::SCFW_BYPASS, "1"), (env::SCFW_ALLOW_UNSUPPORTED, "yes"), (env::SCFW_ON_WARNING, "allow")];
     let any = Package::new(Ecosystem::Npm, "any", None);
     for settings in [load([policy, "", loose], &on).unwrap(), load([policy, loose, ""], &on).unwrap()] {
-        assert_eq!((settings.on_warning_always, settings.on_warning_unasked), (None, OnWarning::Block));
-        assert_eq!(settings.minimum_severity, Some(Severity::Medium));
-        assert_eq!(settings.minimum_age_of(&any), Duration::from_hours(10));
-        assert_eq!(settings.unknown_age, UnknownAge::Warn);
-        assert_eq!((settings.bypass, settings.allow_unsupported), (Bypass::Refused, false));
+        assert_eq!(
+            (settings.run.on_warning_always, settings.run.on_warning_unasked),
+            (None, OnWarning::Block)
+        );
+        assert_eq!(settings.advisories.minimum_severity, Some(Severity::Medium));
+        assert_eq!(settings.age.minimum_of(&any), Duration::from_hours(10));
+        assert_eq!(settings.age.unknown, UnknownAge::Warn);
+        assert_eq!((settings.run.bypass, settings.run.allow_unsupported), (Bypass::Refused, false));
         assert_eq!(settings.overruled.len(), 5, "{:#?}", settings.overruled);
     }
     let strict = "minimum_severity = \"low\"\nminimum_age = 100\nunknown_age = \"block\"\n";
     let settings = load([policy, "", strict], &[(env::SCFW_ON_WARNING, "BLOCK")]).unwrap();
-    assert_eq!(settings.on_warning_always, Some(OnWarning::Block));
-    assert_eq!(settings.minimum_severity, Some(Severity::Low));
-    assert_eq!(settings.minimum_age_of(&any), Duration::from_hours(100));
-    assert_eq!((settings.unknown_age, settings.bypass), (UnknownAge::Block, Bypass::Off));
+    assert_eq!(settings.run.on_warning_always, Some(OnWarning::Block));
+    assert_eq!(settings.advisories.minimum_severity, Some(Severity::Low));
+    assert_eq!(settings.age.minimum_of(&any), Duration::from_hours(100));
+    assert_eq!((settings.age.unknown, settings.run.bypass), (UnknownAge::Block, Bypass::Off));
     assert!(settings.overruled.is_empty(), "{:?}", settings.overruled);
 }
 
@@ -97,8 +101,11 @@ fn a_locked_key_is_the_systems_and_its_variables_are_not_even_read() {
     let variables =
         [(env::SCFW_DEADLINE, "nonsense"), (env::SCFW_DD_AGENT_LOG_PORT, "7"), (env::DD_ENV, "ci")];
     let settings = load(files, &variables).unwrap();
-    assert_eq!(settings.deadline, Duration::from_secs(3));
-    assert_eq!((settings.datadog.agent_port, settings.environment.as_str()), (None, "ci"));
+    assert_eq!(settings.run.deadline, Duration::from_secs(3));
+    assert_eq!(
+        (settings.telemetry.datadog.agent_port, settings.telemetry.environment.as_str()),
+        (None, "ci")
+    );
     assert_eq!(settings.overruled.len(), 3, "{:?}", settings.overruled);
     assert!(load(["", "", ""], &variables).is_err(), "without the lock the variable counts");
 }
@@ -152,13 +159,16 @@ fn a_relative_path_is_one_beside_the_file_that_names_it() {
     let system = format!("osv_ignore = \"reviewed.txt\"\nlog_file = \"log\"\n{feed}");
     let settings = load_in(home.path(), ["", &system, ""], &[]).unwrap();
     let etc = home.path().join("etc");
-    assert_eq!(settings.feeds[0].place, FeedPlace::Path(etc.join("advisories")));
-    assert_eq!((settings.osv_ignore.path, settings.log_file), (etc.join("reviewed.txt"), etc.join("log")));
+    assert_eq!(settings.feeds.extra[0].place, FeedPlace::Path(etc.join("advisories")));
+    assert_eq!(
+        (settings.advisories.ignore.path, settings.telemetry.log_file),
+        (etc.join("reviewed.txt"), etc.join("log"))
+    );
     let user = format!("log_file = \"/var/log/own\"\n{feed}");
     let settings = load_in(home.path(), ["", &system, &user], &[]).unwrap();
-    assert_eq!(settings.feeds[0].place, FeedPlace::Path(home.path().join("advisories")));
-    assert_eq!(settings.osv_ignore.path, etc.join("reviewed.txt"));
-    assert_eq!(settings.log_file, Path::new("/var/log/own"));
+    assert_eq!(settings.feeds.extra[0].place, FeedPlace::Path(home.path().join("advisories")));
+    assert_eq!(settings.advisories.ignore.path, etc.join("reviewed.txt"));
+    assert_eq!(settings.telemetry.log_file, Path::new("/var/log/own"));
 }
 
 #[test]
@@ -187,9 +197,24 @@ fn what_is_private_by_the_system_is_not_so_by_the_users_word_alone() {
     let system = "private = [\"npm:@corp/*\"]\n";
     let settings = load(["", system, "private = [\"*\"]\n"], &[]).unwrap();
     let package = |name| Package::new(Ecosystem::Npm, name, None);
-    assert!(settings.is_private(&package("@corp/a")) && !settings.is_private_by_user(&package("@corp/a")));
-    assert!(settings.is_private(&package("a")) && settings.is_private_by_user(&package("a")));
+    assert!(
+        settings.private.contains(&package("@corp/a"))
+            && !settings.private.contains_by_user(&package("@corp/a"))
+    );
+    assert!(settings.private.contains(&package("a")) && settings.private.contains_by_user(&package("a")));
     let settings = load(["", system, ""], &[]).unwrap();
-    assert!(settings.is_private(&package("@corp/a")) && !settings.is_private_by_user(&package("@corp/a")));
-    assert!(!settings.is_private_by_user(&package("a")));
+    assert!(
+        settings.private.contains(&package("@corp/a"))
+            && !settings.private.contains_by_user(&package("@corp/a"))
+    );
+    assert!(!settings.private.contains_by_user(&package("a")));
+}
+
+#[test]
+fn what_a_feed_needs_to_know_of_the_policy_is_which_places_are_locked() {
+    let settings = load(["locked = [\"osv_bulk_url\", \"feeds\"]\n", "", ""], &[]).unwrap();
+    let FeedLocks { osv, datadog, extra, file } = &settings.feeds.locks;
+    assert_eq!((*osv, *datadog, *extra), (true, false, true));
+    assert!(file.ends_with(POLICY_NAME) && settings.feeds.locks.any());
+    assert!(!load(["locked = [\"deadline\"]\n", "", ""], &[]).unwrap().feeds.locks.any());
 }

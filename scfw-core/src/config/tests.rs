@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::time::Duration;
 
 use super::*;
 
@@ -22,16 +23,16 @@ pub(in crate::config) fn load(file: &str, variables: &[(&str, &str)]) -> Result<
 #[test]
 fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
     let defaults = load("", &[]).unwrap();
-    assert_eq!(defaults.deadline, Duration::from_secs(10));
-    assert_eq!(defaults.on_warning_unasked, OnWarning::Block);
-    assert_eq!(defaults.on_warning_always, None);
-    assert!(defaults.log_file.ends_with("scfw.log"));
+    assert_eq!(defaults.run.deadline, Duration::from_secs(10));
+    assert_eq!(defaults.run.on_warning_unasked, OnWarning::Block);
+    assert_eq!(defaults.run.on_warning_always, None);
+    assert!(defaults.telemetry.log_file.ends_with("scfw.log"));
     let file = "deadline = 3\non_warning = \"allow\"\nminimum_severity = \"high\"\noffline = true\n";
     let settings = load(file, &[]).unwrap();
-    assert_eq!(settings.deadline, Duration::from_secs(3));
-    assert_eq!(settings.on_warning_unasked, OnWarning::Allow);
-    assert_eq!(settings.minimum_severity, Some(Severity::High));
-    assert!(settings.offline);
+    assert_eq!(settings.run.deadline, Duration::from_secs(3));
+    assert_eq!(settings.run.on_warning_unasked, OnWarning::Allow);
+    assert_eq!(settings.advisories.minimum_severity, Some(Severity::High));
+    assert!(settings.feeds.offline);
     let variables = [
         (env::SCFW_DEADLINE, "0.5"),
         (env::SCFW_OFFLINE, "0"),
@@ -39,11 +40,11 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
         (env::DD_ENV, "ci"),
     ];
     let settings = load(file, &variables).unwrap();
-    assert_eq!(settings.deadline, Duration::from_millis(500));
-    assert_eq!(settings.on_warning_always, Some(OnWarning::Block));
-    assert_eq!(settings.environment, "ci");
+    assert_eq!(settings.run.deadline, Duration::from_millis(500));
+    assert_eq!(settings.run.on_warning_always, Some(OnWarning::Block));
+    assert_eq!(settings.telemetry.environment, "ci");
     assert_eq!(load("managers = [\"npm\"]\n", &[]).unwrap().managers, [ManagerId::Npm]);
-    assert!(!settings.offline);
+    assert!(!settings.feeds.offline);
 }
 
 #[test]

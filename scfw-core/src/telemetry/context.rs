@@ -48,11 +48,11 @@ impl RecordContext {
     #[must_use]
     pub fn here(settings: &Settings) -> Self {
         let redactor = Redactor::for_this_user(&|name| std::env::var_os(name));
-        let (attributes, errors) = attributes::read(&settings.log_attributes, &redactor);
+        let (attributes, errors) = attributes::read(&settings.telemetry.attributes, &redactor);
         let directory = std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
         let hostname = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
         Self {
-            environment: redactor.text(&settings.environment),
+            environment: redactor.text(&settings.telemetry.environment),
             hostname: redactor.text(&hostname.unwrap_or_default()),
             username: redactor.text(&username()),
             directory: redactor.text(&directory),

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Record, agent, intake, otlp};
 use crate::action::Action;
-use crate::config::{ApiKey, Datadog, Otlp, Settings};
+use crate::config::{ApiKey, Datadog, Otlp, TelemetrySettings};
 use crate::store::SinkKind;
 
 /// A sink that the settings ask for.
@@ -49,7 +49,7 @@ pub enum Outcome {
 impl<'a> Sink<'a> {
     /// The sinks that `settings` ask for.
     #[must_use]
-    pub fn all(settings: &'a Settings) -> Vec<Self> {
+    pub fn all(settings: &'a TelemetrySettings) -> Vec<Self> {
         let datadog = &settings.datadog;
         let sinks = [
             datadog.agent_port.map(Self::Agent),
@@ -108,7 +108,7 @@ impl<'a> Sink<'a> {
 /// The sinks that are to get `record`. Datadog's log level is about decisions alone, and not about those that an
 /// exemption turned or the policy: whoever overrides something, or tries to, is always heard.
 #[must_use]
-pub fn wanted_by(record: &Record, settings: &Settings) -> Vec<SinkKind> {
+pub fn wanted_by(record: &Record, settings: &TelemetrySettings) -> Vec<SinkKind> {
     let level = settings.datadog.log_level.unwrap_or(Action::Block);
     let reaches_level = record.event != "run"
         || record.exemptions.is_some()

@@ -313,7 +313,7 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
     };
     let count = |level, event: &Event<'_>| {
         let settings = variables(level);
-        wanted_by(&RecordContext::here(&settings).record(event), &settings).len()
+        wanted_by(&RecordContext::here(&settings).record(event), &settings.telemetry).len()
     };
     for (level, counts) in [
         (None, [1, 1, 3]),
@@ -335,7 +335,7 @@ fn the_log_level_is_about_decisions_and_about_datadog() {
         assert_eq!(count(Some("BLOCK"), &event), 3);
     }
     let none = settings(&[]);
-    assert!(wanted_by(&RecordContext::here(&none).record(&run(Block)), &none).is_empty());
+    assert!(wanted_by(&RecordContext::here(&none).record(&run(Block)), &none.telemetry).is_empty());
 }
 
 #[test]

@@ -8,13 +8,14 @@ mod wording;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
 use self::memory::Memory;
 use self::wording::{Instead, Young, young};
 use super::{AtOnce, Local, Outcome, Verifier, Verifying, artifact_of};
-use crate::config::{Settings, UnknownAge};
+use crate::config::{AgeSettings, PrivatePackages, Settings, UnknownAge};
 use crate::feed::Client;
 use crate::feed::registry::{Histories, History, Project, Question, histories, version_of_file};
 use crate::finding::{AGE, Finding, FindingSeverity};
@@ -26,14 +27,25 @@ const SAID_SINGLY: usize = 5;
 
 /// Says which targets are too young.
 pub(super) struct Age {
-    settings: Settings,
+    settings: AgeSettings,
+    private: PrivatePackages,
+    /// The data directory, where the store is.
+    data: PathBuf,
+    /// How old versions are is not left to the user.
+    is_administered: bool,
     /// The manager that runs, where one does.
     manager: Option<ManagerId>,
 }
 
 impl Age {
     pub(super) fn new(settings: &Settings, manager: Option<ManagerId>) -> Self {
-        Self { settings: settings.clone(), manager }
+        Self {
+            settings: settings.age.clone(),
+            private: settings.private.clone(),
+            data: settings.directories.data.clone(),
+            is_administered: settings.policy.asks_for_ages(),
+            manager,
+        }
     }
 }
 
@@ -82,7 +94,7 @@ impl Age {
     /// What can be said without asking anybody, and the indices of the targets for which that is too little.
     fn settle(&self, targets: &[Target], now: Timestamp) -> (Outcome, Vec<usize>) {
         let mut outcome = Outcome::default();
-        let memory = Memory::new(&self.settings.directories.data);
+        let memory = Memory::new(&self.data);
         self.remember(targets, &memory, now, &mut outcome);
         let mut cases = self.cases(targets, now);
         if cases.is_empty() {
@@ -97,7 +109,7 @@ impl Age {
     /// Asks the registries about `targets`, which are those that cannot be settled otherwise.
     async fn look_up(&self, targets: &[Target], client: &Client, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
-        let memory = Memory::new(&self.settings.directories.data);
+        let memory = Memory::new(&self.data);
         let mut cases = self.cases(targets, now);
         memory.recall(&mut cases);
         let answers = histories(client, self.questions(&cases)).await;
@@ -173,7 +185,7 @@ impl Age {
 
     /// How old `target` has to be, and by when it had to be published for that; nothing where it need not be.
     fn minimum(&self, target: &Target, now: Timestamp) -> Option<(SignedDuration, Timestamp)> {
-        let minimum = SignedDuration::try_from(self.settings.minimum_age_of(&target.package)).ok()?;
+        let minimum = SignedDuration::try_from(self.settings.minimum_of(&target.package)).ok()?;
         (!minimum.is_zero()).then(|| (minimum, now.checked_sub(minimum).unwrap_or(Timestamp::MIN)))
     }
 
@@ -181,7 +193,7 @@ impl Age {
     fn questions(&self, cases: &[Case<'_>]) -> Vec<Question> {
         let mut questions: HashMap<Project, Question> = HashMap::new();
         for case in cases.iter().filter(|case| !case.is_settled()) {
-            let Some(project) = case.project().filter(|_| !self.settings.is_private(&case.target.package))
+            let Some(project) = case.project().filter(|_| !self.private.contains(&case.target.package))
             else {
                 continue;
             };
@@ -205,18 +217,17 @@ impl Age {
         let history = match case.project().and_then(|project| answers.get(&project)) {
             Some(Ok(history)) => history,
             Some(Err(error)) => return case.unanswered(&error.to_string()),
-            None if self.settings.is_private(&case.target.package) => {
+            None if self.private.contains(&case.target.package) => {
                 // Whoever calls a package private answers for it, unless nothing of unknown age is to be installed or
                 // the age is the administrator's business.
                 let package = &case.target.package;
-                let by_user =
-                    self.settings.is_private_by_user(package) && self.settings.policy.asks_for_ages();
+                let by_user = self.private.contains_by_user(package) && self.is_administered;
                 let unanswered = case.unanswered(if by_user {
                     "it is private by your configuration, so nobody was asked"
                 } else {
                     "it is private, so nobody was asked"
                 });
-                let is_strict = by_user || self.settings.unknown_age == UnknownAge::Block;
+                let is_strict = by_user || self.settings.unknown == UnknownAge::Block;
                 return match unanswered {
                     (Answer::Unknown(_), _) if !is_strict => (Answer::Fine, None),
                     unanswered => unanswered,
@@ -249,7 +260,7 @@ impl Age {
     }
 
     fn say_unknown(&self, reason: &str, cases: &[&Case<'_>], outcome: &mut Outcome) {
-        let severity = match self.settings.unknown_age {
+        let severity = match self.settings.unknown {
             UnknownAge::Allow => return,
             UnknownAge::Warn => FindingSeverity::Warning,
             UnknownAge::Block => FindingSeverity::Critical,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::local::{Known, Local};
 use super::{AtOnce, Outcome, Verifier, Verifying};
-use crate::config::Settings;
+use crate::config::FeedSettings;
 use crate::feed::Client;
 use crate::feed::datadog::{Listed, Manifest, manifest};
 use crate::finding::{DATADOG, Finding, FindingSeverity};
@@ -19,11 +19,8 @@ pub(super) struct Datadog {
 }
 
 impl Datadog {
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self {
-            base: settings.datadog_dataset_url.clone(),
-            directory: settings.directories.data.join("feeds"),
-        }
+    pub(super) fn new(settings: &FeedSettings) -> Self {
+        Self { base: settings.datadog_dataset_url.clone(), directory: settings.directory.join("feeds") }
     }
 }
 

@@ -56,7 +56,7 @@ impl External {
                 (name.clone(), Err(reason))
             })
             .collect();
-        let private: Arc<[Pattern]> = settings.private.clone().into();
+        let private: Arc<[Pattern]> = settings.private.patterns.clone().into();
         let of = |owner| {
             let private = Arc::clone(&private);
             move |(name, program)| Self { name, program, owner, private: Arc::clone(&private) }

@@ -7,7 +7,7 @@ use super::local::{Known, Local, old};
 use super::osv::{describe, disclosure, incomparable};
 use super::{AtOnce, Verifier};
 use crate::advisory::Advisory;
-use crate::config::{ExtraFeed, Settings};
+use crate::config::{ExtraFeed, FeedSettings};
 use crate::finding::{FEEDS, Finding, FindingSeverity};
 use crate::package::{Ecosystem, Package, Target};
 use crate::store::FeedName;
@@ -18,8 +18,8 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self { feeds: settings.feeds.clone() }
+    pub(super) fn new(settings: &FeedSettings) -> Self {
+        Self { feeds: settings.extra.clone() }
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 
 use super::{AtOnce, Local, Outcome, Verifier, Verifying, artifact_of};
-use crate::config::Settings;
+use crate::config::PrivatePackages;
 use crate::feed::Client;
 use crate::feed::registry::{Histories, ListedFile, Project, Question, histories};
 use crate::finding::{Finding, SOURCE};
@@ -20,12 +20,12 @@ const STRONG: [&str; 3] = ["sha256", "sha384", "sha512"];
 
 /// Says which claimed targets no registry in use lists.
 pub(super) struct Listing {
-    settings: Settings,
+    private: PrivatePackages,
 }
 
 impl Listing {
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self { settings: settings.clone() }
+    pub(super) fn new(private: &PrivatePackages) -> Self {
+        Self { private: private.clone() }
     }
 }
 
@@ -37,7 +37,7 @@ impl Verifier for Listing {
     fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {
         let mut at_once = AtOnce::default();
         for (index, target) in targets.iter().enumerate().filter(|(_, target)| target.is_claimed()) {
-            if self.settings.is_private(&target.package) {
+            if self.private.contains(&target.package) {
                 let finding =
                     elsewhere(target, "it is private, so no registry was asked whether it lists it");
                 at_once.outcome.findings.push((index, finding));

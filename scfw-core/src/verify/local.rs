@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::config::Settings;
+use crate::config::FeedSettings;
 use crate::feed::bulk::counts;
 use crate::finding::LocalNotes;
 use crate::store::{Feed, FeedName, Snapshot, Store, StoreError, now};
@@ -36,7 +36,7 @@ pub(super) enum Known {
 
 impl<'a> Local<'a> {
     /// The present state of `store`, which was opened for this.
-    pub(super) fn new(settings: &Settings, store: &'a Result<Option<Store>, StoreError>) -> Self {
+    pub(super) fn new(settings: &FeedSettings, store: &'a Result<Option<Store>, StoreError>) -> Self {
         let mut local = Self {
             snapshot: None,
             feeds: HashMap::new(),

@@ -84,11 +84,11 @@ pub fn verifiers(
     manager: Option<ManagerId>,
 ) -> Result<Vec<Box<dyn Verifier>>, VerifierError> {
     let mut verifiers: Vec<Box<dyn Verifier>> = vec![
-        Box::new(datadog::Datadog::new(settings)),
+        Box::new(datadog::Datadog::new(&settings.feeds)),
         Box::new(osv::Osv::new(settings)?),
-        Box::new(feeds::Feeds::new(settings)),
+        Box::new(feeds::Feeds::new(&settings.feeds)),
         Box::new(age::Age::new(settings, manager)),
-        Box::new(listing::Listing::new(settings)),
+        Box::new(listing::Listing::new(&settings.private)),
         Box::new(lists::Lists::load(&settings.shared_directories("lists"))?),
     ];
     let present: Vec<_> = verifiers.iter().map(|verifier| verifier.name()).collect();
@@ -208,7 +208,7 @@ fn look_up(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Ta
     let mut remaining = Vec::new();
     let notes = {
         let store = Store::open_existing(&Store::path_in(&settings.directories.data));
-        let local = Local::new(settings, &store);
+        let local = Local::new(&settings.feeds, &store);
         for (number, verifier) in verifiers.iter().enumerate() {
             let AtOnce { outcome, remaining: indices, why } = verifier.verify_at_once(&targets, &local);
             outcomes.push(outcome);
@@ -261,11 +261,11 @@ fn look_up_online(settings: &Settings, remaining: &[Remaining<'_>]) -> Vec<Outco
         }
     };
     let mut outcomes = runtime.block_on(async {
-        let feeds = [settings.osv_api_url.as_str(), settings.datadog_dataset_url.as_str()];
+        let feeds = [settings.feeds.osv_api_url.as_str(), settings.feeds.datadog_dataset_url.as_str()];
         let targets = remaining.iter().flat_map(|remaining| &remaining.targets);
         let registries = targets.flat_map(|target| target.publication.registries());
         let base_urls: Vec<&str> = feeds.into_iter().chain(registries).collect();
-        let client = Client::new(settings.offline, Instant::now() + settings.deadline, &base_urls);
+        let client = Client::new(settings.feeds.offline, Instant::now() + settings.run.deadline, &base_urls);
         let mut running: Vec<(Cow<'static, str>, Verifying<'_>)> = remaining
             .iter()
             .map(|remaining| {

@@ -10,7 +10,7 @@ use regex::Regex;
 use super::local::{Known, Local};
 use super::{AtOnce, Outcome, Verifier, VerifierError, Verifying};
 use crate::advisory::{Advisory, Severity, is_malicious_id};
-use crate::config::{IgnoreFile, Settings};
+use crate::config::{AdvisorySettings, IgnoreFile, PrivatePackages, Settings};
 use crate::ecosystem::Version;
 use crate::feed::{Client, osv};
 use crate::files::{FileError, Kept, read_text};
@@ -29,13 +29,24 @@ const MOST_FINDINGS: usize = 1000;
 
 /// Says which advisories are about each target.
 pub(super) struct Osv {
-    settings: Settings,
+    /// Base of the API.
+    api_url: String,
+    private: PrivatePackages,
+    minimum_severity: Option<Severity>,
     ignoring: Ignoring,
+    /// Nothing is installed without an answer.
+    is_required: bool,
 }
 
 impl Osv {
     pub(super) fn new(settings: &Settings) -> Result<Self, VerifierError> {
-        Ok(Self { settings: settings.clone(), ignoring: Ignoring::load(settings)? })
+        Ok(Self {
+            api_url: settings.feeds.osv_api_url.clone(),
+            private: settings.private.clone(),
+            minimum_severity: settings.advisories.minimum_severity,
+            ignoring: Ignoring::load(&settings.advisories, settings.policy.minimum_severity())?,
+            is_required: settings.policy.requires(OSV),
+        })
     }
 }
 
@@ -80,11 +91,11 @@ impl Verifier for Osv {
             // One package may stand in the tree many times; it is asked about once, and a private one never.
             let mut packages: Vec<Package> = Vec::new();
             let mut index_of: HashMap<&Package, usize> = HashMap::new();
-            let base = &self.settings.osv_api_url;
+            let base = &self.api_url;
             let asked: Vec<(usize, usize)> = targets
                 .iter()
                 .enumerate()
-                .filter(|(_, target)| !self.settings.is_private(&target.package))
+                .filter(|(_, target)| !self.private.contains(&target.package))
                 .map(|(index, target)| {
                     let package = *index_of.entry(&target.package).or_insert_with(|| {
                         packages.push(target.package.clone());
@@ -126,11 +137,11 @@ impl Verifier for Osv {
 impl Osv {
     /// Where the policy wants an answer, the user's word is none: what is private by that alone is not verified.
     fn unasked(&self, targets: &[Target]) -> Vec<(usize, Finding)> {
-        if !self.settings.policy.requires(OSV) {
+        if !self.is_required {
             return Vec::new();
         }
         let private = targets.iter().map(|target| &target.package).enumerate();
-        let private = private.filter(|(_, package)| self.settings.is_private_by_user(package));
+        let private = private.filter(|(_, package)| self.private.contains_by_user(package));
         private
             .map(|(index, package)| {
                 let message = format!("{package} is private by your configuration, so OSV.dev was not asked");
@@ -175,8 +186,7 @@ impl Osv {
             }
         } else {
             let is_below = |minimum| severity.is_some_and(|severity| severity < minimum);
-            if self.settings.minimum_severity.is_some_and(is_below) || self.ignoring.leaves_out(id, severity)
-            {
+            if self.minimum_severity.is_some_and(is_below) || self.ignoring.leaves_out(id, severity) {
                 return None;
             }
             (FindingSeverity::Warning, format!("An OSV.dev disclosure exists for package {package}"))
@@ -263,9 +273,10 @@ struct Ignoring {
 }
 
 impl Ignoring {
-    fn load(settings: &Settings) -> Result<Self, VerifierError> {
-        let (own, administrators) = settings.ignore_files();
-        match settings.policy.minimum_severity().filter(|_| own != administrators) {
+    /// `floor` is from where on vulnerabilities are shown whatever the user does.
+    fn load(settings: &AdvisorySettings, floor: Option<Severity>) -> Result<Self, VerifierError> {
+        let AdvisorySettings { ignore: own, administered_ignore: administrators, .. } = settings;
+        match floor.filter(|_| own != administrators) {
             None => Ok(Self { always: Ignored::load(own)?, below: None }),
             Some(floor) => {
                 Ok(Self { always: Ignored::load(administrators)?, below: Some((floor, Ignored::load(own)?)) })

@@ -57,9 +57,9 @@ impl StoreAge {
                 age.feeds = feeds.len();
                 age.updated = feeds.iter().map(|feed| feed.updated).min();
                 let oldest = feeds.iter().map(|feed| feed.age(now())).max().unwrap_or_default();
-                age.is_too_old = Duration::from_secs(oldest) > settings.max_age;
+                age.is_too_old = Duration::from_secs(oldest) > settings.feeds.max_age;
                 age.standing_still =
-                    feeds.iter().filter_map(|feed| standing_still(feed, settings.max_age)).collect();
+                    feeds.iter().filter_map(|feed| standing_still(feed, settings.feeds.max_age)).collect();
             }
             Err(error) => age.error = Some(describe(&error)),
         }

@@ -123,7 +123,7 @@ fn answer(manager: &Manager) -> i32 {
 /// Decides about a manager that its gate cannot hold, and records that.
 fn answer_unsupported(document: &Document, settings: &Settings) -> i32 {
     let reason = sanitise(&document.reason).into_owned();
-    let (action, status, sentence) = match (settings.allow_unsupported, is_dry_run()) {
+    let (action, status, sentence) = match (settings.run.allow_unsupported, is_dry_run()) {
         (true, false) => (Action::Allow, status::OK, format!("{reason}; going on unverified, as asked")),
         (true, true) => {
             let sentence = format!("{reason}; nothing is verified without a gate, so there is no dry run");

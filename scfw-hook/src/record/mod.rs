@@ -40,8 +40,8 @@ impl Written {
         if self.is_private {
             return;
         }
-        if let Err(error) = file::append(&settings.log_file, &self.text) {
-            let path = settings.log_file.to_string_lossy();
+        if let Err(error) = file::append(&settings.telemetry.log_file, &self.text) {
+            let path = settings.telemetry.log_file.to_string_lossy();
             output::say(&format!("{} could not be written ({error})", sanitise(&path)));
         }
     }
@@ -130,7 +130,7 @@ fn make(context: &RecordContext, event: &Event<'_>, settings: &Settings) -> Opti
         }
         _ => false,
     };
-    let sinks = if is_private { Vec::new() } else { wanted_by(&record, settings) };
+    let sinks = if is_private { Vec::new() } else { wanted_by(&record, &settings.telemetry) };
     Some(Written { id: record.id, text, is_private, sinks })
 }
 

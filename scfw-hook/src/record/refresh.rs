@@ -17,7 +17,7 @@ pub(crate) fn start_in_background(settings: &Settings) {
 
     let data = &settings.directories.data;
     let is_recent = LastUpdate::read(data).is_some_and(|last| (0..PAUSE).contains(&(now() - last.time)));
-    if settings.offline || is_recent || bulk::is_running(data) {
+    if settings.feeds.offline || is_recent || bulk::is_running(data) {
         return;
     }
     let Some(program) = scfw_program() else { return };

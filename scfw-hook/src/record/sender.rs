@@ -39,7 +39,7 @@ const SELDOM: Duration = Duration::from_secs(2);
 
 /// Starts a sender that accompanies this process, whatever it becomes; none where there is no sink.
 pub fn start(settings: &Settings) {
-    if Sink::all(settings).is_empty() {
+    if Sink::all(&settings.telemetry).is_empty() {
         return;
     }
     let process = std::process::id().to_string();
@@ -144,7 +144,7 @@ fn ready(settings: &Settings) -> Vec<Sink<'_>> {
             !is_missing(env::OTEL_EXPORTER_OTLP_HEADERS) && !is_missing(env::OTEL_EXPORTER_OTLP_LOGS_HEADERS)
         }
     };
-    Sink::all(settings).into_iter().filter(is_ready).collect()
+    Sink::all(&settings.telemetry).into_iter().filter(is_ready).collect()
 }
 
 /// The lock of the one that delivers to a sink.

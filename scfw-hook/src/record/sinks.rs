@@ -34,14 +34,14 @@ pub struct Delivery {
 pub fn all() -> Vec<Delivery> {
     let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return Vec::new() };
     let configured: Vec<SinkKind> =
-        telemetry::Sink::all(&settings).iter().map(telemetry::Sink::kind).collect();
+        telemetry::Sink::all(&settings.telemetry).iter().map(telemetry::Sink::kind).collect();
     let store = Store::open_existing(&Store::path_in(&settings.directories.data));
     let state = |kind| match &store {
         Ok(Some(store)) => store.sink_state(kind).map_err(|error| describe(&error)),
         Ok(None) => Ok(SinkState::default()),
         Err(error) => Err(describe(error)),
     };
-    let lacks_key = |kind| kind == SinkKind::Api && settings.datadog.api_key.is_none();
+    let lacks_key = |kind| kind == SinkKind::Api && settings.telemetry.datadog.api_key.is_none();
     SinkKind::ALL
         .into_iter()
         .filter_map(|kind| {

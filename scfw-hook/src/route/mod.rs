@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use scfw_core::action::Action;
-use scfw_core::config::{Bypass, Settings};
+use scfw_core::config::{Bypass, Settings, TelemetrySettings};
 use scfw_core::env;
 use scfw_core::finding::Verification;
 use scfw_core::manager::{Install, Invocation, Launch, ManagerId, Runtime, classify, manager};
@@ -108,7 +108,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         ));
     }
     sender::start(&settings);
-    match settings.bypass {
+    match settings.run.bypass {
         Bypass::Off => {}
         Bypass::On if is_dry_run() => {
             return run.refuse(&format!(
@@ -247,7 +247,7 @@ impl Run<'_> {
     /// The variables that the manager does not get: where it is scfw that logs to Datadog's API or to a collector, the key and
     /// the headers are scfw's and no package's.
     fn withheld(&self) -> Vec<&'static str> {
-        let Settings { datadog, otlp, .. } = self.settings;
+        let TelemetrySettings { datadog, otlp, .. } = &self.settings.telemetry;
         let is_ours =
             |name| if name == env::DD_API_KEY { datadog.api_logger } else { otlp.logs_url.is_some() };
         env::SECRETS.into_iter().filter(|name| is_ours(*name)).collect()

@@ -78,7 +78,7 @@ pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, Verifie
         return Ok(Outcome { blocked: None, unread });
     }
     let mut settings = settings.clone();
-    settings.deadline = settings.deadline.min(PATIENCE.saturating_sub(start.elapsed()));
+    settings.run.deadline = settings.run.deadline.min(PATIENCE.saturating_sub(start.elapsed()));
     let mut verification = verify(&settings, &verifiers(&settings, Some(install.manager))?, targets);
     for (_, findings) in &mut verification.targets {
         findings.retain(|finding| finding.severity == FindingSeverity::Critical);

@@ -16,7 +16,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{FeedError, datadog};
-use crate::config::Settings;
+use crate::config::FeedSettings;
 use crate::files::create_private;
 use crate::package::Ecosystem;
 use crate::store::{self, Feed, FeedName, FeedState, Rebuilt, Store, StoreError};
@@ -190,18 +190,18 @@ impl Report {
 /// Brings the feeds of `settings` into the store. What fails for one feed does not keep the others from coming. No other
 /// update begins before `afterwards` is done with the store.
 pub(crate) fn update(
-    settings: &Settings,
+    settings: &FeedSettings,
     request: &Request<'_>,
     progress: &dyn Progress,
     afterwards: impl FnOnce(&mut Store) -> Result<(), StoreError>,
 ) -> Result<Report, UpdateError> {
     if let Some(from) = request.from
-        && settings.policy.locks_store()
+        && settings.locks.any()
     {
         let location = Place::parse(from).to_string();
-        return Err(UpdateError::Locked { location, file: settings.policy.file().to_owned() });
+        return Err(UpdateError::Locked { location, file: settings.locks.file.clone() });
     }
-    let data = &settings.directories.data;
+    let data = &settings.directory;
     let _held_until_the_end = lock(data)?;
     let outcome = update_locked(settings, request, progress, afterwards);
     state::LastUpdate::of(&outcome).write(data);
@@ -210,17 +210,17 @@ pub(crate) fn update(
 
 /// Whether `feed` of the store counts: where the policy locks its place, only what came from there does. An earlier
 /// update may have taken it from elsewhere.
-pub(crate) fn counts(settings: &Settings, feed: &Feed) -> bool {
-    let is_below = |key, base: &str| {
+pub(crate) fn counts(settings: &FeedSettings, feed: &Feed) -> bool {
+    let is_below = |is_locked: bool, base: &str| {
         let base = Place::parse(base).to_string();
         let below = feed.location.strip_prefix(base.trim_end_matches('/'));
-        !settings.policy.locks(key) || below.is_some_and(|rest| rest.starts_with('/'))
+        !is_locked || below.is_some_and(|rest| rest.starts_with('/'))
     };
     match &feed.name {
-        FeedName::Osv(_) => is_below("osv_bulk_url", &settings.osv_bulk_url),
-        FeedName::Datadog(_) => is_below("datadog_dataset_url", &settings.datadog_dataset_url),
-        FeedName::Extra(name) if settings.policy.locks("feeds") => {
-            let configured = settings.feeds.iter().find(|feed| feed.name == *name);
+        FeedName::Osv(_) => is_below(settings.locks.osv, &settings.osv_bulk_url),
+        FeedName::Datadog(_) => is_below(settings.locks.datadog, &settings.datadog_dataset_url),
+        FeedName::Extra(name) if settings.locks.extra => {
+            let configured = settings.extra.iter().find(|feed| feed.name == *name);
             configured.is_some_and(|configured| Place::from(&configured.place).to_string() == feed.location)
         }
         FeedName::Extra(_) => true,
@@ -253,7 +253,7 @@ fn lock(data: &Path) -> Result<File, UpdateError> {
 }
 
 fn update_locked(
-    settings: &Settings,
+    settings: &FeedSettings,
     request: &Request<'_>,
     progress: &dyn Progress,
     afterwards: impl FnOnce(&mut Store) -> Result<(), StoreError>,
@@ -283,7 +283,7 @@ fn update_locked(
     {
         return Err(UpdateError::Nothing { location: without_credentials(from).into_owned() });
     }
-    for feed in &settings.feeds {
+    for feed in &settings.extra {
         let name = FeedName::Extra(feed.name.clone());
         let outcome = updater.extra(&name, feed, request.from);
         report.feeds.push((name, outcome));
@@ -294,8 +294,8 @@ fn update_locked(
 }
 
 /// Opens the store, or builds it anew where it is damaged.
-fn open(settings: &Settings, report: &mut Report) -> Result<Store, UpdateError> {
-    let path = Store::path_in(&settings.directories.data);
+fn open(settings: &FeedSettings, report: &mut Report) -> Result<Store, UpdateError> {
+    let path = Store::path_in(&settings.directory);
     let opened = Store::open(&path).and_then(|store| store.check().map(|()| store));
     match opened {
         Err(error) if error.is_damage() => {
@@ -308,7 +308,7 @@ fn open(settings: &Settings, report: &mut Report) -> Result<Store, UpdateError> 
 
 /// An update under way.
 struct Updater<'a> {
-    settings: &'a Settings,
+    settings: &'a FeedSettings,
     store: &'a mut Store,
     reader: &'a Reader<'a>,
     force: bool,
@@ -374,10 +374,10 @@ impl Updater<'_> {
         Ok(snapshot.count(&feed)?)
     }
 
-    fn forget_what_is_not_configured(&mut self, settings: &Settings) -> Result<(), UpdateError> {
+    fn forget_what_is_not_configured(&mut self, settings: &FeedSettings) -> Result<(), UpdateError> {
         let feeds = self.store.snapshot()?.feeds()?;
         for feed in feeds {
-            let is_configured = |name: &str| settings.feeds.iter().any(|feed| feed.name == name);
+            let is_configured = |name: &str| settings.extra.iter().any(|feed| feed.name == name);
             if matches!(&feed.name, FeedName::Extra(name) if !is_configured(name)) {
                 self.store.forget(&feed.name)?;
             }

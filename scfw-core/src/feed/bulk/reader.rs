@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::{Place, Progress, UpdateError};
-use crate::config::{FeedPlace, Settings};
+use crate::config::{FeedPlace, FeedSettings};
 use crate::feed::{Client, FeedError};
 use crate::files::{FileError, Kept, create_private, is_absence, open_regular, read_kept};
 use crate::net::{host_of, innermost};
@@ -78,7 +78,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(
-        settings: &Settings,
+        settings: &FeedSettings,
         bases: &[Vec<Place>],
         progress: &'a dyn Progress,
     ) -> Result<Self, UpdateError> {
@@ -90,13 +90,13 @@ impl<'a> Reader<'a> {
             Place::Url(url) => Some(url.as_str()),
             Place::Local(_) => None,
         });
-        let extra = settings.feeds.iter().filter_map(|feed| match &feed.place {
+        let extra = settings.extra.iter().filter_map(|feed| match &feed.place {
             FeedPlace::Url(url) => Some(url.as_str()),
             FeedPlace::Path(_) => None,
         });
         let urls: Vec<&str> = urls.chain(extra).collect();
         let client = runtime.block_on(async { Client::patient(settings.offline, &urls) });
-        Ok(Self { progress, client, runtime, downloads: settings.directories.data.join("downloads") })
+        Ok(Self { progress, client, runtime, downloads: settings.directory.join("downloads") })
     }
 
     /// The file at `place`, unless it is still the one that `etag` stands for; no more than `limit` bytes.

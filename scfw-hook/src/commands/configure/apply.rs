@@ -119,8 +119,8 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
     )?;
     let changes = setup.home.plan(&wishes.shells, &wishes.dropped, &integration)?;
     let predecessors = Inheritance::of(&changes);
-    if !wishes.offline && !known.offline {
-        datadog::check_key(&known.datadog, &predecessors.settings, &wishes.settings)?;
+    if !wishes.offline && !known.feeds.offline {
+        datadog::check_key(&known.telemetry.datadog, &predecessors.settings, &wishes.settings)?;
     }
     let mut settings = predecessors.settings;
     settings.extend(wishes.settings);
@@ -214,7 +214,7 @@ pub(super) fn remove(setup: &Setup) -> Result<i32> {
 /// Whether Datadog's API would be logged to without a key.
 fn lacks_key(setup: &Setup, scfw_home: Option<&Path>) -> bool {
     let has_variable = std::env::var_os(env::DD_API_KEY).is_some_and(|key| !key.is_empty());
-    let datadog = setup.settings(scfw_home).map(|settings| settings.datadog);
+    let datadog = setup.settings(scfw_home).map(|settings| settings.telemetry.datadog);
     !has_variable && datadog.is_ok_and(|datadog| datadog.api_logger && datadog.api_key.is_none())
 }
 

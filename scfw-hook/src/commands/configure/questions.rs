@@ -56,7 +56,7 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
         scfw_home: None,
         offline: false,
     };
-    wishes.settings.extend(ask_about_datadog(&settings.datadog)?);
+    wishes.settings.extend(ask_about_datadog(&settings.telemetry.datadog)?);
     Ok(wishes)
 }
 

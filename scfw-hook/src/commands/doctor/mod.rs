@@ -179,7 +179,7 @@ fn configuration(settings: &Result<Settings, scfw_core::config::ConfigError>) ->
 }
 
 fn feeds(settings: &Settings, offline: bool) -> Check {
-    if offline || settings.offline {
+    if offline || settings.feeds.offline {
         return Check::new("feeds", "OSV, Datadog", Outcome::Absent, "not asked: offline");
     }
     let Ok(verifiers) = verifiers(settings, None) else {
