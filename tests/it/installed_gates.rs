@@ -29,6 +29,7 @@ fn installation(name: &str) -> (Sandbox, PathBuf) {
     sandbox.world.add_sdist(Sdist::new("top", "1.0").build_requires("tool"));
     sandbox.world.add_sdist(Sdist::new("evil", "1.0").canary(sandbox.canary("evil")));
     sandbox.world.add_sdist(Sdist::new("bad-top", "1.0").build_requires("evil"));
+    sandbox.world.add_wheel(Wheel::new("bad-wheel", "1.0").requires("evil"));
     sandbox.world.malicious(Ecosystem::PyPi, "evil", None);
     sandbox.world.add_npm(NpmPackage::new("good", "1.0.0"));
     sandbox.world.add_npm(NpmPackage::new("evil", "1.0.0").canary(sandbox.canary("npm")));
@@ -101,7 +102,10 @@ fn a_home_that_cannot_be_written_is_no_reason_to_refuse() {
         read_only(&[&PIP[..], &["--upgrade", package]].concat()).ended_with(0);
         assert!(sandbox.list("out").contains(&format!("{package}.py")), "{:?}", sandbox.list("out"));
     }
-    read_only(&[&PIP[..], &["bad-top"]].concat()).ended_with(77);
+    read_only(&[&PIP[..], &["bad-wheel"]].concat()).ended_with(77).says("evil-1.0 is malicious");
+    // What was stopped in an inner pip is stopped; without a note the outer one ends with a status of its own.
+    let inner = read_only(&[&PIP[..], &["bad-top"]].concat()).says("evil-1.0");
+    assert_ne!(inner.status, 0);
     read_only(&["npm", "install", "good"]).ended_with(0).says("this run could not be noted");
     assert!(!sandbox.list("node_modules/good").is_empty());
     read_only(&["npm", "install", "bad-top"]).ended_with(77).says("malicious");
