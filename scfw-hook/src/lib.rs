@@ -5,6 +5,7 @@
 pub mod commands;
 pub mod files;
 pub mod gate;
+pub mod process;
 pub mod record;
 pub mod route;
 pub mod shells;

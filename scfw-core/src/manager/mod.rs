@@ -8,6 +8,7 @@
 mod npm;
 mod pip;
 mod python;
+mod request;
 mod switch;
 
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use scfw_programs::{Words, node_script, program};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::package::{Ecosystem, Package};
-use crate::screen::{NpmRequest, PipRequest};
+pub use request::{NodeRequest, PythonRequest};
 pub use switch::{Switch, switches};
 
 /// A program that installs packages.
@@ -177,9 +178,9 @@ impl From<Install> for Invocation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Python requirements.
-    Python(PipRequest),
+    Python(PythonRequest),
     /// Package specs of npm's kind, or the project.
-    Node(NpmRequest),
+    Node(NodeRequest),
     /// Nothing is certain enough to be looked at beforehand.
     Unknown,
 }

@@ -19,6 +19,7 @@ mod property_tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::manager::{NodeRequest, PythonRequest};
 use crate::package::Target;
 use crate::skipped::Skipped;
 use collector::Collector;
@@ -33,43 +34,15 @@ pub struct Screened {
     pub skipped: Vec<Skipped>,
 }
 
-/// What a pip command names, from its arguments and from the configuration behind them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PipRequest {
-    /// The positional arguments.
-    pub requirements: Vec<String>,
-    /// The values of `-r`/`--requirement`.
-    pub requirement_files: Vec<String>,
-    /// The values of `-c`/`--constraint`.
-    pub constraint_files: Vec<String>,
-}
-
-/// What an npm command names, from its arguments and from the configuration behind them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one switch of npm's, independent of the others")]
-pub struct NpmRequest {
-    /// The positional package specs; without any, the command is about the project itself.
-    pub specs: Vec<String>,
-    /// `npm ci` and its aliases: exactly the lockfile is installed, and specs are ignored.
-    pub clean: bool,
-    /// `--global`.
-    pub global: bool,
-    /// `--prefix`, which stands in for looking for the project.
-    pub prefix: Option<String>,
-    /// `npm exec` and `npx`: the specs are packages to fetch where they are not there already, and there is no
-    /// install of the project.
-    pub executes: bool,
-    /// `--workspace`, `--workspaces` or `--no-workspaces`: a part of the project is installed.
-    pub partial: bool,
-    /// `--no-package-lock`: the lockfile is not consulted, except by `npm ci`.
-    pub lock_ignored: bool,
-}
-
 /// The packages that a pip command is certain to install: its positional requirements and those of its requirements
 /// files, in pip's documented format. Relative files are taken from `directory`; `environment` looks up the `${NAME}`
 /// references that requirements files may hold.
 #[must_use]
-pub fn pip(request: &PipRequest, directory: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Screened {
+pub fn python(
+    request: &PythonRequest,
+    directory: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Screened {
     let mut reader = Reader::new(environment);
     for requirement in &request.requirements {
         reader.argument(requirement);
@@ -93,7 +66,7 @@ pub fn pip(request: &PipRequest, directory: &Path, environment: &dyn Fn(&str) ->
 /// The packages that an npm command run in `directory` is certain to install: its specs, or else the lockfile where it
 /// is in step with package.json, or else the project's own production dependencies.
 #[must_use]
-pub fn npm(request: &NpmRequest, directory: &Path) -> Screened {
+pub fn node(request: &NodeRequest, directory: &Path) -> Screened {
     let mut collector = Collector::default();
     project::screen(request, directory, &mut collector);
     collector.finish()
@@ -101,6 +74,6 @@ pub fn npm(request: &NpmRequest, directory: &Path) -> Screened {
 
 /// The project that npm works on in `directory`: the folder that holds its `node_modules`.
 #[must_use]
-pub fn npm_root(directory: &Path) -> PathBuf {
+pub fn node_root(directory: &Path) -> PathBuf {
     project::root(directory)
 }

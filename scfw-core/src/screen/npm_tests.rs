@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{NpmRequest, Screened, npm};
+use super::{NodeRequest, Screened, node};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -24,17 +24,17 @@ fn packages(screened: &Screened) -> Vec<String> {
 
 /// The packages that `npm install` in the folder brings, without complaint.
 fn install(folder: &Path) -> Vec<String> {
-    let screened = npm(&NpmRequest::default(), folder);
+    let screened = node(&NodeRequest::default(), folder);
     assert_eq!(screened.skipped, []);
     packages(&screened)
 }
 
 fn clean(folder: &Path) -> Vec<String> {
-    packages(&npm(&NpmRequest { clean: true, ..NpmRequest::default() }, folder))
+    packages(&node(&NodeRequest { clean: true, ..NodeRequest::default() }, folder))
 }
 
-fn specs(specs: &[&str]) -> NpmRequest {
-    NpmRequest { specs: specs.iter().map(|&spec| spec.to_owned()).collect(), ..NpmRequest::default() }
+fn specs(specs: &[&str]) -> NodeRequest {
+    NodeRequest { specs: specs.iter().map(|&spec| spec.to_owned()).collect(), ..NodeRequest::default() }
 }
 
 const MANIFEST: &str =
@@ -52,15 +52,15 @@ fn specs_are_screened_and_the_project_is_not() {
     let project =
         folder(&[("package.json", MANIFEST), ("package-lock.json", LOCK), ("foo/package.json", "{}")]);
     let request = specs(&["foo", "foo@1.0.0", "x@npm:real@1.0.0", "u/r", "./foo", "foo"]);
-    for request in [NpmRequest { global: true, ..request.clone() }, request] {
-        assert_eq!(packages(&npm(&request, project.path())), ["foo", "foo@1.0.0", "real@1.0.0"]);
+    for request in [NodeRequest { global: true, ..request.clone() }, request] {
+        assert_eq!(packages(&node(&request, project.path())), ["foo", "foo@1.0.0", "real@1.0.0"]);
     }
     assert_eq!(
-        npm(&NpmRequest { global: true, ..NpmRequest::default() }, project.path()),
+        node(&NodeRequest { global: true, ..NodeRequest::default() }, project.path()),
         Screened::default()
     );
-    assert_eq!(packages(&npm(&specs(&["."]), project.path())).len(), 3);
-    assert_eq!(packages(&npm(&NpmRequest { clean: true, ..specs(&["foo"]) }, project.path())).len(), 3);
+    assert_eq!(packages(&node(&specs(&["."]), project.path())).len(), 3);
+    assert_eq!(packages(&node(&NodeRequest { clean: true, ..specs(&["foo"]) }, project.path())).len(), 3);
 }
 
 #[test]
@@ -70,13 +70,13 @@ fn a_lockfile_in_step_is_screened() {
     assert_eq!(install(project.path()), expected);
     assert_eq!(install(&project.path().join("deep/er")), expected);
     assert_eq!(clean(project.path()), expected);
-    let prefix = NpmRequest { prefix: Some("..".to_owned()), ..NpmRequest::default() };
-    assert_eq!(packages(&npm(&prefix, &project.path().join("deep"))), expected);
-    let ignored = NpmRequest { lock_ignored: true, ..NpmRequest::default() };
-    assert_eq!(packages(&npm(&ignored, project.path())), ["a", "b@2.0.0"]);
-    assert_eq!(packages(&npm(&NpmRequest { clean: true, ..ignored }, project.path())), expected);
-    let partial = NpmRequest { partial: true, ..NpmRequest::default() };
-    assert_eq!(npm(&partial, project.path()), Screened::default());
+    let prefix = NodeRequest { prefix: Some("..".to_owned()), ..NodeRequest::default() };
+    assert_eq!(packages(&node(&prefix, &project.path().join("deep"))), expected);
+    let ignored = NodeRequest { lock_ignored: true, ..NodeRequest::default() };
+    assert_eq!(packages(&node(&ignored, project.path())), ["a", "b@2.0.0"]);
+    assert_eq!(packages(&node(&NodeRequest { clean: true, ..ignored }, project.path())), expected);
+    let partial = NodeRequest { partial: true, ..NodeRequest::default() };
+    assert_eq!(node(&partial, project.path()), Screened::default());
 }
 
 #[test]
@@ -162,25 +162,25 @@ fn npx_fetches_what_is_not_at_hand() {
         ("sub/x", ""),
     ]);
     let request =
-        NpmRequest { executes: true, ..specs(&["tool", "tool@1.0.0", "mine", "other", "@s/x", "./y"]) };
+        NodeRequest { executes: true, ..specs(&["tool", "tool@1.0.0", "mine", "other", "@s/x", "./y"]) };
     for path in [project.path(), &project.path().join("sub")] {
-        assert_eq!(packages(&npm(&request, path)), ["tool@1.0.0", "other", "@s/x"]);
+        assert_eq!(packages(&node(&request, path)), ["tool@1.0.0", "other", "@s/x"]);
     }
-    assert_eq!(npm(&NpmRequest { executes: true, ..specs(&[]) }, project.path()), Screened::default());
+    assert_eq!(node(&NodeRequest { executes: true, ..specs(&[]) }, project.path()), Screened::default());
 }
 
 #[test]
 fn what_cannot_be_read_is_named() {
     let project = folder(&[("package.json", MANIFEST), ("package-lock.json", "{")]);
-    let screened = npm(&NpmRequest::default(), project.path());
+    let screened = node(&NodeRequest::default(), project.path());
     assert_eq!(packages(&screened), ["a", "b@2.0.0"]);
     assert!(screened.skipped[0].what.ends_with("package-lock.json"));
     fs::write(project.path().join("package.json"), "{").unwrap();
-    assert_eq!(npm(&NpmRequest::default(), project.path()).skipped.len(), 2);
+    assert_eq!(node(&NodeRequest::default(), project.path()).skipped.len(), 2);
     fs::remove_file(project.path().join("package-lock.json")).unwrap();
     let pipe = project.path().join("package-lock.json");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let screened = npm(&NpmRequest { clean: true, ..NpmRequest::default() }, project.path());
+    let screened = node(&NodeRequest { clean: true, ..NodeRequest::default() }, project.path());
     assert_eq!(screened.targets, []);
     assert_eq!(screened.skipped.len(), 2);
 }
@@ -193,7 +193,7 @@ fn names_that_cannot_be_packages_are_counted() {
     }
     let lock = format!(r#"{{"packages": {{{entries}, "node_modules/ok": {{"version": "1.0.0"}}}}}}"#);
     let project = folder(&[("package-lock.json", &lock)]);
-    let screened = npm(&NpmRequest { clean: true, ..NpmRequest::default() }, project.path());
+    let screened = node(&NodeRequest { clean: true, ..NodeRequest::default() }, project.path());
     assert_eq!(packages(&screened), ["ok@1.0.0"]);
     assert_eq!(screened.skipped.len(), 11);
     assert_eq!(screened.skipped[10].why, "and 11 more that could not be read");

@@ -3,19 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use super::{PipRequest, Screened, pip};
+use super::{PythonRequest, Screened, python};
 
 fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
 
 fn screen(folder: &Path, requirements: &[&str], files: &[&str], constraints: &[&str]) -> Screened {
-    let request = PipRequest {
+    let request = PythonRequest {
         requirements: strings(requirements),
         requirement_files: strings(files),
         constraint_files: strings(constraints),
     };
-    pip(&request, folder, &|name| (name == "NAME").then(|| "from-environment".to_owned()))
+    python(&request, folder, &|name| (name == "NAME").then(|| "from-environment".to_owned()))
 }
 
 fn packages(screened: &Screened) -> Vec<String> {

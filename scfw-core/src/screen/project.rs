@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::NpmRequest;
 use super::collector::Collector;
 use crate::format::npm_spec::{self, Spec};
 use crate::format::package_json::Manifest;
 use crate::format::workspaces::Workspaces;
 use crate::lockfile::npm::FORMAT;
 use crate::lockfile::{self, LockedPackage};
+use crate::manager::NodeRequest;
 use crate::package::{Ecosystem, Package};
 
 /// A project, as npm finds it.
@@ -23,7 +23,7 @@ struct Project {
 }
 
 /// Collects what the command installs for certain.
-pub(super) fn screen(request: &NpmRequest, directory: &Path, collector: &mut Collector) {
+pub(super) fn screen(request: &NodeRequest, directory: &Path, collector: &mut Collector) {
     // npm asks the system where it is, so symbolic links on the way here are resolved.
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     if request.executes {
@@ -49,11 +49,11 @@ pub(super) fn screen(request: &NpmRequest, directory: &Path, collector: &mut Col
 /// The root of the project that a command in `directory` is about.
 pub(super) fn root(directory: &Path) -> PathBuf {
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    Project::find(&NpmRequest::default(), &directory).root
+    Project::find(&NodeRequest::default(), &directory).root
 }
 
 impl Project {
-    fn find(request: &NpmRequest, directory: &Path) -> Self {
+    fn find(request: &NodeRequest, directory: &Path) -> Self {
         if let Some(prefix) = &request.prefix {
             return Self { root: directory.join(prefix), workspace: None };
         }
@@ -74,7 +74,7 @@ impl Project {
         Self { root: nearest.to_owned(), workspace: None }
     }
 
-    fn screen(&self, request: &NpmRequest, collector: &mut Collector) {
+    fn screen(&self, request: &NodeRequest, collector: &mut Collector) {
         let manifest = read_manifest(&self.root, collector);
         // A workspace gets its own dependencies and theirs, not everything that is locked.
         if self.workspace.is_none() && (request.clean || !request.lock_ignored) {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::package::Ecosystem;
 
-use super::{NpmRequest, PipRequest, Screened, npm, pip};
+use super::{NodeRequest, PythonRequest, Screened, node, python};
 use crate::ecosystem::npm::is_name;
 use crate::format::npm_spec;
 
@@ -34,15 +34,15 @@ pub(super) fn large_lockfile(entries: usize) -> String {
 fn screen_requirements(content: &[u8]) -> Screened {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("r.txt"), content).unwrap();
-    let request = PipRequest { requirement_files: vec!["r.txt".to_owned()], ..PipRequest::default() };
-    pip(&request, folder.path(), &|name| Some(name.repeat(3)))
+    let request = PythonRequest { requirement_files: vec!["r.txt".to_owned()], ..PythonRequest::default() };
+    python(&request, folder.path(), &|name| Some(name.repeat(3)))
 }
 
 fn screen_project(manifest: &[u8], lockfile: &[u8]) -> [Screened; 2] {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("package.json"), manifest).unwrap();
     fs::write(folder.path().join("package-lock.json"), lockfile).unwrap();
-    [true, false].map(|clean| npm(&NpmRequest { clean, ..NpmRequest::default() }, folder.path()))
+    [true, false].map(|clean| node(&NodeRequest { clean, ..NodeRequest::default() }, folder.path()))
 }
 
 /// Text that is close to a requirements file.
@@ -137,8 +137,8 @@ proptest! {
     #[test]
     fn no_requirement_is_too_much(text in requirement_soup()) {
         screen_requirements(text.as_bytes());
-        let request = PipRequest { requirements: vec![text], ..PipRequest::default() };
-        let _ = pip(&request, std::path::Path::new("/"), &|_| None);
+        let request = PythonRequest { requirements: vec![text], ..PythonRequest::default() };
+        let _ = python(&request, std::path::Path::new("/"), &|_| None);
     }
 
     #[test]

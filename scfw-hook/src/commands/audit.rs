@@ -15,16 +15,16 @@ use scfw_core::config::Settings;
 use scfw_core::inventory::{self, Inventory};
 use scfw_core::manager::{ALL, Audit, Layout, ManagerId, manager};
 use scfw_core::report;
-use scfw_core::screen::npm_root;
+use scfw_core::screen::node_root;
 use scfw_core::telemetry::Event;
 use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{concluded, fail, misuse};
+use crate::process::answer::ask;
+use crate::process::locate::locate;
 use crate::record::record;
-use crate::route::locate::locate;
 use crate::status;
-use crate::terminal::answer::ask;
 use crate::terminal::output;
 use crate::terminal::spinner::Spinner;
 
@@ -189,7 +189,7 @@ fn node_modules(options: &Options, audit: &Audit) -> Result<Inventory, i32> {
         )?)
     } else {
         let directory = std::env::current_dir().map_err(|error| fail(&error, status::UNVERIFIED))?;
-        inventory::node_modules::Place::Project(npm_root(&directory))
+        inventory::node_modules::Place::Project(node_root(&directory))
     };
     let modules = match &place {
         inventory::node_modules::Place::Project(root) => root.join("node_modules"),

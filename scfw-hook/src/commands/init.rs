@@ -8,8 +8,9 @@ use scfw_core::config::Directories;
 use scfw_core::files::create_private;
 
 use super::{Init, fail};
-use crate::route::locate::own_program;
-use crate::shells::shell::{scfw_program, session_shims};
+use crate::process::locate::own_program;
+use crate::process::locate::scfw_program;
+use crate::shells::shell::session_shims;
 use crate::shells::shims;
 use crate::terminal::output;
 

@@ -5,7 +5,7 @@ use anyhow::Context;
 
 use super::fail;
 use crate::gate::files::Gates;
-use crate::route::locate::own_program;
+use crate::process::locate::own_program;
 use crate::status;
 
 pub(super) fn run() -> i32 {

@@ -24,8 +24,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use scfw_core::config::{ConfigError, Directories};
 use scfw_core::policy::Verdict;
 
-use crate::gate::run_notes;
 use crate::record::alerts;
+use crate::record::run_notes;
 use crate::shells::shell::Shell;
 use crate::status as exit_status;
 use crate::terminal::output;

@@ -9,8 +9,8 @@ use scfw_core::text::sanitise;
 use scfw_programs::uncovered;
 
 use super::{Run, misuse};
+use crate::process::exec::c_string;
 use crate::route::call::Call;
-use crate::route::exec::c_string;
 use crate::route::route;
 use crate::shells::names;
 use crate::status;

@@ -7,8 +7,9 @@ use scfw_core::config::Policy;
 use scfw_core::text::sanitise;
 
 use super::{Session, configure};
+use crate::process::locate::scfw_program;
 use crate::shells::required_routes::{Removal, refuse_removal};
-use crate::shells::shell::{Shell, scfw_program};
+use crate::shells::shell::Shell;
 use crate::status;
 use crate::terminal::output::{self, describe};
 

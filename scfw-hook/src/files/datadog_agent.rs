@@ -16,7 +16,7 @@ use scfw_core::env;
 use scfw_core::files::{Kept, read_text};
 
 use crate::files::transaction::Transaction;
-use crate::route::locate::locate;
+use crate::process::locate::locate;
 
 /// Where the Agent keeps it, for one that is installed and does not answer.
 const USUAL: [&str; 2] = ["/etc/datadog-agent/conf.d", "/opt/datadog-agent/etc/conf.d"];

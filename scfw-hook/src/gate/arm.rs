@@ -11,7 +11,7 @@ use scfw_core::env;
 use scfw_core::manager::switches;
 
 use crate::gate::files::Gates;
-use crate::route::exec::c_string;
+use crate::process::exec::c_string;
 
 /// A Python program that runs `module` as `-m` would, in an interpreter that would not load the gate by itself. Python
 /// itself runs `-m` by the same function, which ends with a sentence where there is no such module.

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::route::locate::own_library;
+use crate::process::locate::own_library;
 use crate::shells::shims::link_one;
 
 /// The directory of the gates below the data directory, and below that of what is installed.

@@ -4,5 +4,4 @@ pub mod arm;
 pub mod constants;
 pub mod files;
 pub mod prompt;
-pub mod run_notes;
 pub mod verify;

@@ -15,9 +15,9 @@ use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
 use crate::gate::prompt::Terminal;
-use crate::gate::run_notes;
 use crate::record::record;
 use crate::record::refresh::start_in_background;
+use crate::record::run_notes;
 use crate::status;
 use crate::terminal::output::{self, describe};
 

@@ -3,8 +3,8 @@
 //! fails here changes it, and each failure is said in a sentence.
 
 pub mod alerts;
-pub mod detached;
 pub mod refresh;
+pub mod run_notes;
 pub mod sender;
 pub mod sinks;
 
@@ -18,7 +18,6 @@ use scfw_core::store::{Alert, NewRun, Purpose, SinkKind, Store, StoreError, now}
 use scfw_core::telemetry::{Command, Event, RecordContext, file, wanted_by};
 use scfw_core::text::{arguments_without_credentials, sanitise};
 
-use crate::gate::run_notes;
 use crate::terminal::output::{self, describe};
 
 /// How long an installation waits for others that write the ledger. A write takes a millisecond, so that is many.

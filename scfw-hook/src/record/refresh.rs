@@ -6,8 +6,8 @@ use scfw_core::config::Settings;
 use scfw_core::feed::bulk::{self, LastUpdate};
 use scfw_core::store::now;
 
-use crate::record::detached;
-use crate::shells::shell::scfw_program;
+use crate::process::detached;
+use crate::process::locate::scfw_program;
 
 /// Starts an update that goes on by itself, unless one is running or one has failed a short while ago. Nothing waits
 /// for it and nothing depends on it: an old store is dealt with where it is used.

@@ -20,8 +20,8 @@ use scfw_core::files::create_private;
 use scfw_core::store::{SinkKind, Store};
 use scfw_core::telemetry::Sink;
 
-use crate::record::detached;
-use crate::route::locate::own_program;
+use crate::process::detached;
+use crate::process::locate::own_program;
 use crate::status;
 use crate::terminal::output;
 use delivery::{Company, Delivery};

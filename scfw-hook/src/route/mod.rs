@@ -2,9 +2,7 @@
 //! over. Nothing here returns but a failure, with its exit status.
 
 pub mod call;
-pub mod exec;
 pub mod executable;
-pub mod locate;
 pub mod preload;
 pub mod screening;
 pub mod subshell;
@@ -25,14 +23,14 @@ use scfw_core::text::sanitise;
 
 use crate::gate::arm::{self, Arming, python_bootstrap};
 use crate::gate::files::Gates;
-use crate::gate::run_notes;
 use crate::gate::verify::{is_dry_run, purpose_of_install};
+use crate::process::exec::{c_string, exec, pass_on_own_path};
+use crate::process::locate::{Located, is_shim, locate, own_program};
 use crate::record::record;
+use crate::record::run_notes;
 use crate::record::sender;
 use crate::route::call::Call;
-use crate::route::exec::{c_string, exec, pass_on_own_path};
 use crate::route::executable::{is_python, isolating_option, other_manager};
-use crate::route::locate::{Located, is_shim, locate, own_program};
 use crate::status;
 use crate::terminal::output::{self, describe};
 

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 
 use scfw_core::env;
 
-use crate::route::exec::c_string;
+use crate::process::exec::c_string;
 
 /// Takes what the library says about this call out of the environment, so that nothing inherits it.
 #[must_use]

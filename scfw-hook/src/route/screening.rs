@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use scfw_core::config::Settings;
 use scfw_core::exemption;
 use scfw_core::finding::{FindingSeverity, Verification};
-use scfw_core::manager::{Install, Request};
-use scfw_core::screen::{self, NpmRequest, Screened};
+use scfw_core::manager::{Install, NodeRequest, Request};
+use scfw_core::screen::{self, Screened};
 use scfw_core::verify::{VerifierError, verifiers, verify};
 
-use crate::route::locate::locate;
+use crate::process::locate::locate;
 
 /// The screen waits no longer than this for disks and feeds; the gate will look at all of it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -54,14 +54,14 @@ fn collect(request: &Request) -> Option<Screened> {
 
 fn read(request: &Request, directory: &Path) -> Screened {
     match request {
-        Request::Python(request) => screen::pip(request, directory, &|name| std::env::var(name).ok()),
+        Request::Python(request) => screen::python(request, directory, &|name| std::env::var(name).ok()),
         // npx runs what is installed globally, which npm alone could say: a program of that name may be it.
         Request::Node(request) if request.executes => {
             let is_fetched = |spec: &&String| locate(OsStr::new(spec)).is_none() && !is_in_prefix(spec);
             let specs = request.specs.iter().filter(is_fetched).cloned().collect();
-            screen::npm(&NpmRequest { specs, ..request.clone() }, directory)
+            screen::node(&NodeRequest { specs, ..request.clone() }, directory)
         }
-        Request::Node(request) => screen::npm(request, directory),
+        Request::Node(request) => screen::node(request, directory),
         Request::Unknown => Screened::default(),
     }
 }

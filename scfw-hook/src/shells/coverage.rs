@@ -10,7 +10,7 @@ use scfw_core::manager::{ManagerId, Runs};
 use scfw_programs::{NAMES, Presence, UNCOVERED};
 use serde::Serialize;
 
-use crate::route::locate::locate;
+use crate::process::locate::locate;
 
 /// A manager on `PATH` that scfw leaves alone.
 #[derive(Debug, Serialize)]

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use scfw_core::config::{Policy, RequiredRoute, Settings};
 use scfw_core::telemetry::Event;
 
+use crate::process::locate::locate;
 use crate::record::record;
-use crate::route::locate::locate;
 use crate::shells::rc_files::{exports_preload, is_configured, puts_on_path};
 use crate::shells::shell::Shell;
 use crate::shells::shims;

@@ -113,12 +113,6 @@ pub fn scripts_directory(data: &Path) -> PathBuf {
     data.join("shell")
 }
 
-/// The `scfw` that a shell should call: this program, or the one beside it.
-#[must_use]
-pub fn scfw_program() -> Option<PathBuf> {
-    std::env::current_exe().ok().map(|own| own.with_file_name("scfw")).filter(|path| path.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
 
-use crate::route::locate::{own_library, own_program};
+use crate::process::locate::{own_library, own_program};
 use crate::shells::shell::Shell;
 
 /// The library's file.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use scfw_core::files::create_private;
 use scfw_programs::{Presence, program};
 
-use crate::route::locate::locate;
-use crate::route::locate::own_program;
+use crate::process::locate::locate;
+use crate::process::locate::own_program;
 
 /// The directory of the shims below the data directory.
 #[must_use]

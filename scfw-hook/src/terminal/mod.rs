@@ -1,5 +1,4 @@
-//! What people see, and programs that are asked a question without their terminal.
+//! What people see.
 
-pub mod answer;
 pub mod output;
 pub mod spinner;

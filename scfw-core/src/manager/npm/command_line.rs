@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use super::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
 
 use crate::format::npm_spec;
-use crate::manager::{Install, Invocation, Refusal, Request};
-use crate::screen::NpmRequest;
+use crate::manager::{Install, Invocation, NodeRequest, Refusal, Request};
 use scfw_programs::ManagerId;
 
 /// npm is told that it is no dry run.
@@ -244,18 +243,18 @@ impl<'a> Parsed<'a> {
             return Invocation::Passthrough;
         }
         let owned = |specs: &[&str]| specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>();
-        let base = NpmRequest {
+        let base = NodeRequest {
             global: self.global,
             prefix: self.prefix.clone(),
             partial: self.workspaces,
             lock_ignored: self.lock_ignored,
-            ..NpmRequest::default()
+            ..NodeRequest::default()
         };
         let request = match command {
             // Nothing is certain to be installed, and a repository is prepared all the same.
             _ if self.dry_run == Some(true) => Request::Unknown,
-            Command::Install => Request::Node(NpmRequest { specs: owned(rest), ..base }),
-            Command::CleanInstall => Request::Node(NpmRequest { clean: true, ..base }),
+            Command::Install => Request::Node(NodeRequest { specs: owned(rest), ..base }),
+            Command::CleanInstall => Request::Node(NodeRequest { clean: true, ..base }),
             Command::Execute => {
                 let named = if self.packages.is_empty() && !self.calls {
                     owned(rest.get(..1).unwrap_or_default())
@@ -266,7 +265,7 @@ impl<'a> Parsed<'a> {
                 if named.is_empty() || self.never_fetches || self.workspaces {
                     Request::Unknown
                 } else {
-                    Request::Node(NpmRequest { specs: named, executes: true, ..base })
+                    Request::Node(NodeRequest { specs: named, executes: true, ..base })
                 }
             }
             _ => Request::Unknown,

@@ -12,7 +12,7 @@ fn install(line: &str) -> Install {
     }
 }
 
-fn request(line: &str) -> NpmRequest {
+fn request(line: &str) -> NodeRequest {
     match install(line).request {
         Request::Node(request) => request,
         Request::Python(_) | Request::Unknown => panic!("npm {line} names something"),

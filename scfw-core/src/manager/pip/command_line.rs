@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use scfw_programs::ManagerId;
 
-use crate::manager::{Install, Invocation, Request};
-use crate::screen::PipRequest;
+use crate::manager::{Install, Invocation, PythonRequest, Request};
 
 /// Commands that install packages or build them to learn what they need.
 const INSTALLING: [&str; 4] = ["install", "download", "wheel", "lock"];
@@ -73,7 +72,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     if !INSTALLING.contains(&command) {
         return Invocation::Passthrough;
     }
-    let mut request = PipRequest::default();
+    let mut request = PythonRequest::default();
     let mut named = Vec::new();
     for piece in reader {
         match piece {
@@ -206,11 +205,11 @@ mod tests {
         classify(&arguments)
     }
 
-    fn request(line: &str) -> PipRequest {
+    fn request(line: &str) -> PythonRequest {
         match classified(line) {
             Invocation::Install(install) => match install.request {
                 Request::Python(request) => request,
-                Request::Node(_) | Request::Unknown => PipRequest::default(),
+                Request::Node(_) | Request::Unknown => PythonRequest::default(),
             },
             Invocation::Passthrough => panic!("{line} is an install"),
         }

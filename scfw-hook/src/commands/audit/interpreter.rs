@@ -9,8 +9,8 @@ use scfw_core::files::read_head;
 use scfw_core::inventory::site_packages::Environment;
 use scfw_programs::{Runs, Suffix, named, program};
 
-use crate::route::locate::locate;
-use crate::terminal::answer::{AskError, ask};
+use crate::process::answer::{AskError, ask};
+use crate::process::locate::locate;
 
 /// What the interpreter is asked.
 const QUESTION: &str = include_str!("environment.py");

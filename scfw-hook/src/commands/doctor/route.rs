@@ -16,8 +16,8 @@ use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
 
 use super::world::{CARRIER, CLEAN, LittleWorld, MALWARE};
-use crate::route::locate::locate;
-use crate::route::locate::own_program;
+use crate::process::locate::locate;
+use crate::process::locate::own_program;
 use crate::shells::shell::Shell;
 use crate::shells::shield::{PRELOAD, Shield};
 use crate::status;

@@ -12,7 +12,7 @@ use scfw_core::text::sanitise;
 use tokio::runtime::Runtime;
 
 use super::{OFTEN, SELDOM, open_lock, outbox_lock, ready};
-use crate::gate::run_notes;
+use crate::record::run_notes;
 
 /// What an attempt has at least, however little time is left.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);

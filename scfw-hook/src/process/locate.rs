@@ -37,6 +37,12 @@ pub(crate) fn own_library(hook: &Path) -> PathBuf {
     hook.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("lib/scfw")
 }
 
+/// The `scfw` that a shell should call: this program, or the one beside it.
+#[must_use]
+pub fn scfw_program() -> Option<PathBuf> {
+    std::env::current_exe().ok().map(|own| own.with_file_name("scfw")).filter(|path| path.is_file())
+}
+
 /// Finds the program that a shell would run for `name` if scfw were not there. A name with a slash is a path
 /// and taken as it is.
 #[must_use]
