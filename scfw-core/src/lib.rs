@@ -4,8 +4,8 @@
 
 pub mod action;
 pub mod advisory;
-pub mod armed;
 pub mod config;
+pub mod disarm;
 pub mod ecosystem;
 pub mod env;
 pub mod exemption;

@@ -11,13 +11,13 @@ const CORE: &[&[&str]] = &[
     &["inventory", "recall", "verify"],
     &["exemption", "policy", "telemetry"],
     &["feed", "finding"],
-    &["config", "gate", "screen", "store"],
+    &["config", "disarm", "gate", "screen", "store"],
     &["manager"],
     &["lockfile"],
     &["advisory", "format"],
     &["package"],
     &["ecosystem"],
-    &["armed", "rc_file", "redact", "skipped"],
+    &["rc_file", "redact", "skipped"],
     &["action", "env", "files", "net", "text", "time"],
 ];
 

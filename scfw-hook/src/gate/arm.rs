@@ -6,7 +6,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use scfw_core::armed::require_option;
+use scfw_core::disarm::require_option;
 use scfw_core::env;
 use scfw_core::manager::switches;
 
@@ -247,11 +247,11 @@ mod tests {
         for kept in 0..=own.len() {
             let own = &own[..kept];
             let armed = arm(own).into_iter().map(|(name, value)| (name.into(), value.into()));
-            let disarmed = scfw_core::armed::disarmed(armed);
+            let disarmed = scfw_core::disarm::disarmed(armed);
             let expected: BTreeMap<OsString, OsString> =
                 own.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
             assert_eq!(disarmed, expected);
-            assert_eq!(scfw_core::armed::disarmed(expected.clone().into_iter()), expected);
+            assert_eq!(scfw_core::disarm::disarmed(expected.clone().into_iter()), expected);
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
             let value = armed.get_mut(OsStr::new(name)).unwrap();
             *value = format!("{first}{}", value.to_str().unwrap()).into();
         }
-        let disarmed = scfw_core::armed::disarmed(armed.into_iter());
+        let disarmed = scfw_core::disarm::disarmed(armed.into_iter());
         assert_eq!(disarmed[OsStr::new("NODE_OPTIONS")], "--require /p.cjs --x \"a b\"");
         assert_eq!(disarmed[OsStr::new("PATH")], "/bin");
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::armed::disarmed;
+use crate::disarm::disarmed;
 use crate::env;
 use crate::text::sanitise;
 
