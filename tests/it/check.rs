@@ -141,9 +141,9 @@ fn what_names_no_package_or_no_single_version_is_a_mistake_and_not_clean() {
     let list = sandbox.scfw_with_input(&["check", "--stdin"], b"npm:innocent\npypi:half-evil>=0\n");
     list.ended_with(2).says("names no package");
     // The example of the help.
-    let example = "pip list --format freeze | sed 's/^/pypi:/' | scfw check --stdin";
+    let example = "sed 's/^/pypi:/' names.txt | scfw check --stdin";
     assert!(sandbox.scfw(&["check", "--help"]).stdout.contains(example));
-    sandbox.world.malicious(Ecosystem::PyPi, "pip", None);
+    sandbox.write("names.txt", "innocent==1.0\nhalf-evil==1.0\n");
     let line = example.replace("scfw", binary("scfw").to_str().unwrap());
     sandbox.bare("sh", &["-c", &line]).ended_with(77);
 }

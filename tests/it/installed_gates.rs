@@ -102,7 +102,7 @@ fn a_home_that_cannot_be_written_is_no_reason_to_refuse() {
         read_only(&[&PIP[..], &["--upgrade", package]].concat()).ended_with(0);
         assert!(sandbox.list("out").contains(&format!("{package}.py")), "{:?}", sandbox.list("out"));
     }
-    read_only(&[&PIP[..], &["bad-wheel"]].concat()).ended_with(77).says("evil-1.0 is malicious");
+    read_only(&[&PIP[..], &["bad-wheel"]].concat()).ended_with(77).says("package evil is malicious");
     // What was stopped in an inner pip is stopped; without a note the outer one ends with a status of its own.
     let inner = read_only(&[&PIP[..], &["bad-top"]].concat()).says("evil-1.0");
     assert_ne!(inner.status, 0);

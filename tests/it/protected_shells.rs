@@ -114,7 +114,10 @@ fn a_manager_that_was_not_chosen_is_left_alone_unless_scfw_is_asked() {
     sandbox.scfw(&["run", "npm", "install", "evil"]).ended_with(77);
     sandbox.hook(&["npm", "install", "evil"]).ended_with(0);
     let status = sandbox.scfw(&["status", "--json"]);
-    assert!(!status.stdout.contains("\"npm\"") && status.stdout.contains("\"pip\""), "{}", status.stdout);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let has =
+        |list: &str, name: &str| status[list].as_array().unwrap().iter().any(|entry| entry["name"] == name);
+    assert!(has("routes", "pip") && !has("routes", "npm") && has("uncovered", "npm"), "{status:#}");
 }
 
 #[test]
