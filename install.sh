@@ -46,7 +46,7 @@ command -v cargo >/dev/null || {
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
-cargo build --release --locked --package scfw-hook
+cargo build --release --locked --package scfw-hook --package scfw-front --features scfw-front/freestanding
 cargo build --profile shim --locked --package scfw-shim
 
 # Beside its target and then renamed, so that one in use is never half written.

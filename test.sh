@@ -12,7 +12,7 @@ fail() {
 # Debian's packages by the programs that they bring. Nothing but .ci/run needs shfmt.
 missing=()
 for need in zsh:zsh fish:fish shellcheck:shellcheck shfmt:shfmt git:git cc:gcc musl-gcc:musl-tools make:make \
-  cmake:cmake /usr/bin/python3:python3; do
+  cmake:cmake strace:strace /usr/bin/python3:python3; do
   command -v "${need%%:*}" >/dev/null || missing+=("${need#*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -35,7 +35,7 @@ python3 -c 'import venv, ensurepip' || fail "python3 has no venv module: install
 # The end-to-end tests run the binaries, which cargo builds only when told to.
 cargo build --workspace --locked
 # The preload library is loaded as it is installed, or not at all; `scfw` finds it where an installation has it.
-cargo build --profile shim --package scfw-shim --locked
+cargo build --profile shim --package scfw-shim --package scfw-front --features scfw-front/freestanding --locked
 mkdir -p target/lib/scfw
 ln -sfn ../../shim/libscfw_shim.so target/lib/scfw/libscfw_shim.so
 if cargo nextest --version >/dev/null 2>&1; then

@@ -1,6 +1,8 @@
 //! The tables. A new manager is a variant of [`ManagerId`], its names in [`NAMES`], and a line in the table of modules
 //! or scripts by which its interpreter finds it.
 
+use crate::commands::{Harmless, NPM_HARMLESS, PIP_INSTALLING};
+
 /// A manager that scfw holds. Its name stands in `config.toml`, records, the ledger and the gates' documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ManagerId {
@@ -44,6 +46,8 @@ pub struct Name {
     /// Whether the program does its work when it is called without a word, and so also with an option that it does not
     /// know.
     pub acts_alone: bool,
+    /// Which of its commands install nothing; what an interpreter runs is told otherwise.
+    pub harmless: Harmless,
 }
 
 /// What may follow the stem of a name.
@@ -86,6 +90,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Manager(ManagerId::Pip),
         presence: Presence::Always,
         acts_alone: false,
+        harmless: Harmless::AllBut(PIP_INSTALLING),
     },
     Name {
         stem: "python",
@@ -93,6 +98,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Python,
         presence: Presence::Always,
         acts_alone: false,
+        harmless: Harmless::Only(&[]),
     },
     Name {
         stem: "pypy",
@@ -100,6 +106,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Python,
         presence: Presence::WhereFound,
         acts_alone: false,
+        harmless: Harmless::Only(&[]),
     },
     Name {
         stem: "npm",
@@ -107,6 +114,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Manager(ManagerId::Npm),
         presence: Presence::Always,
         acts_alone: false,
+        harmless: Harmless::Only(NPM_HARMLESS),
     },
     // It starts a shell, with the packages that its configuration names.
     Name {
@@ -115,6 +123,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Manager(ManagerId::Npm),
         presence: Presence::Always,
         acts_alone: true,
+        harmless: Harmless::Only(&[]),
     },
     Name {
         stem: "node",
@@ -122,6 +131,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Node,
         presence: Presence::Untyped,
         acts_alone: false,
+        harmless: Harmless::Only(&[]),
     },
     Name {
         stem: "nodejs",
@@ -129,6 +139,7 @@ pub const NAMES: &[Name] = &[
         runs: Runs::Node,
         presence: Presence::Untyped,
         acts_alone: false,
+        harmless: Harmless::Only(&[]),
     },
 ];
 

@@ -2,6 +2,7 @@
 //! in full.
 
 use crate::Words;
+use crate::commands::prints_only;
 use crate::names::{Name, Runs};
 use crate::path::{base_name, program};
 use crate::{node, python};
@@ -32,17 +33,6 @@ fn follow<W: Words>(name: &Name, words: &W, index: usize) -> Option<usize> {
         }
     };
     is_ours.then_some(index)
-}
-
-/// Whether the words from `index` on ask for nothing but a version or help. A program that acts without a word does so
-/// too with `-V`, which it may not know.
-fn prints_only<W: Words>(acts_alone: bool, words: &W, index: usize) -> bool {
-    match words.get(index) {
-        None => !acts_alone,
-        Some(b"-V") if acts_alone => false,
-        Some(b"--version" | b"-V" | b"--help" | b"-h") => words.get(index + 1).is_none(),
-        Some(_) => false,
-    }
 }
 
 /// `ld-linux-x86-64.so.2`, `ld-musl-aarch64.so.1`, `ld.so`: the loader, run as a program.

@@ -20,6 +20,7 @@ mod exemptions;
 mod external_verifiers;
 mod feed_answers;
 mod feeds;
+mod front;
 mod gate_files;
 mod gates_npm;
 mod gates_pip;

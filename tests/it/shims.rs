@@ -129,6 +129,7 @@ fn two_installations_do_not_send_a_call_back_and_forth() {
     fs::create_dir_all(sandbox.path("other/shims")).unwrap();
     fs::create_dir(&other).unwrap();
     fs::copy(binary("scfw-hook"), other.join("scfw-hook")).unwrap();
+    symlink(binary("scfw"), other.join("scfw")).unwrap();
     for name in ["pip", "npm", "python3"] {
         symlink(other.join("scfw-hook"), sandbox.path("other/shims").join(name)).unwrap();
     }

@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use scfw_programs::{ManagerId, Name, Runs};
-use scfw_programs::{Words, node_script, program};
+use scfw_programs::{Words, certainly_installs_nothing, node_script, program};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::package::{Ecosystem, Package};
@@ -208,6 +208,9 @@ pub struct Refusal(pub &'static str);
 /// What calling the program of `name` with `arguments` (without `argv[0]`) means.
 #[must_use]
 pub fn classify(name: &Name, arguments: &[Cow<'_, str>]) -> Invocation {
+    if certainly_installs_nothing(name, &Arguments(arguments), 0) {
+        return Invocation::Passthrough;
+    }
     match name.runs {
         Runs::Manager(id) => manager(id).classify(name.stem, arguments),
         Runs::Python => python::classify(arguments),

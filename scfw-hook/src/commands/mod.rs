@@ -17,7 +17,8 @@ mod status;
 mod store_age;
 pub(crate) mod update;
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -28,7 +29,7 @@ use crate::record::alerts;
 use crate::record::run_notes;
 use crate::shells::shell::Shell;
 use crate::status as exit_status;
-use crate::terminal::output;
+use crate::terminal::output::{self, ignore_broken_pipes};
 
 /// Exit status of `check` and `audit` where there are warnings and nothing critical.
 const WARNINGS: i32 = 1;
@@ -297,8 +298,9 @@ enum Format {
 
 /// Reads the command line, runs the command and returns the exit status.
 #[must_use]
-pub fn main() -> u8 {
-    let cli = Cli::parse();
+pub fn main(words: &[&CStr]) -> u8 {
+    ignore_broken_pipes();
+    let cli = Cli::parse_from(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
     let is_silent = matches!(&cli.command, Command::Update(options) if options.background);
     if !is_silent

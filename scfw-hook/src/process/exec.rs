@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use crate::process::locate::{is_same_file, own_program};
 use crate::status;
 
 /// The shell that runs a script without a `#!` line, as `execvp` does.
@@ -39,11 +40,12 @@ fn run(file: &CStr, arguments: &[&CStr], environment: Option<&[CString]>) -> Err
     }
 }
 
-/// Sets the variable `_` to `path` if a shell has set it to the file of this process: bash and zsh tell a program
-/// its own file there, and `path` is the program that takes over.
+/// Sets the variable `_` to `path` if a shell has set it to the file of this process, or of scfw-hook, which may have handed
+/// over: bash and zsh tell a program its own file there, and `path` is the program that takes over.
 pub fn pass_on_own_path(path: &Path) {
     let Some(told) = std::env::var_os("_") else { return };
-    if own_file().is_some_and(|own| own.to_bytes() == told.as_bytes()) {
+    let is_own = own_file().is_some_and(|own| own.to_bytes() == told.as_bytes());
+    if is_own || own_program().is_some_and(|hook| is_same_file(&hook, Path::new(&told))) {
         #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
         unsafe {
             std::env::set_var("_", path);

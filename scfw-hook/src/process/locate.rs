@@ -91,6 +91,12 @@ fn is_of_another_scfw(candidate: &Path) -> bool {
     fs::read_link(candidate).is_ok_and(|target| target.file_name().is_some_and(|name| name == "scfw-hook"))
 }
 
+/// Whether both paths lead to one file.
+#[must_use]
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
 fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }

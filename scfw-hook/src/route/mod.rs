@@ -2,6 +2,7 @@
 //! over. Nothing here returns but a failure, with its exit status.
 
 pub mod call;
+pub mod entry;
 pub mod executable;
 pub mod preload;
 pub mod screening;

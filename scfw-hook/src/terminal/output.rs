@@ -15,6 +15,14 @@ pub fn write(text: &str) {
     let _unheard = stderr().lock().write_all(text.as_bytes());
 }
 
+/// Has writing to a pipe that nobody reads fail, instead of ending this process.
+pub fn ignore_broken_pipes() {
+    #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
 /// Writes a line of ours: `scfw: …`.
 pub fn say(message: &str) {
     write(&format!("scfw: {message}\n"));

@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::tables::{FLAGS, HARMLESS, INSTALLING, SHORTHANDS, VALUED};
+use super::tables::{FLAGS, INSTALLING, SHORTHANDS, VALUED};
 
 use crate::format::npm_spec;
 use crate::manager::{Install, Invocation, NodeRequest, Refusal, Request};
-use scfw_programs::ManagerId;
+use scfw_programs::{ManagerId, NPM_HARMLESS};
 
 /// npm is told that it is no dry run.
 const NO_DRY_RUN: Refusal = Refusal("--no-dry-run would make an installation of this dry run; leave it out");
@@ -366,7 +366,7 @@ fn resolve(typed: &str) -> Command {
         }
         word.push(character.to_ascii_lowercase());
     }
-    if word.is_empty() || HARMLESS.contains(&word.as_str()) {
+    if word.is_empty() || NPM_HARMLESS.contains(&word.as_str()) {
         return Command::Harmless;
     }
     if let Some((_, command)) = INSTALLING.iter().find(|(name, _)| *name == word) {

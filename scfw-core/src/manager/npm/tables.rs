@@ -80,16 +80,6 @@ pub(super) const INSTALLING: &[(&str, Command)] = &[
     ("x", Command::Execute),
 ];
 
-/// Commands and aliases that cannot, of npm 7 to 12.
-pub(super) const HARMLESS: &[&str] = &[
-    "access", "add-user", "adduser", "bin", "c", "completion", "config", "deny-scripts", "deprecate",
-    "dist-tag", "dist-tags", "doctor", "explain", "explore", "find", "get", "help", "help-search", "hlep",
-    "hook", "la", "list", "ll", "login", "logout", "ls", "ogr", "org", "ping", "pkg", "prefix", "profile",
-    "restart", "root", "rum", "run", "run-script", "s", "sbom", "se", "search", "set", "set-script",
-    "shrinkwrap", "star", "stars", "start", "stop", "t", "team", "test", "token", "trust", "tst",
-    "undeprecate", "unpublish", "unstar", "urn", "whoami", "why",
-];
-
 /// Options that take no value.
 pub(super) const FLAGS: &[&str] = &[
     "all", "allow-same-version", "allow-scripts-pending", "allow-scripts-pin", "always-auth", "audit",

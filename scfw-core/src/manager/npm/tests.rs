@@ -191,6 +191,6 @@ proptest! {
         } else {
             word.to_owned()
         };
-        prop_assert!(HARMLESS.contains(&word) || resolve(&typed) != Command::Harmless, "{typed}");
+        prop_assert!(NPM_HARMLESS.contains(&word) || resolve(&typed) != Command::Harmless, "{typed}");
     }
 }

@@ -3,12 +3,9 @@
 
 use std::borrow::Cow;
 
-use scfw_programs::ManagerId;
+use scfw_programs::{ManagerId, PIP_INSTALLING};
 
 use crate::manager::{Install, Invocation, PythonRequest, Request};
-
-/// Commands that install packages or build them to learn what they need.
-const INSTALLING: [&str; 4] = ["install", "download", "wheel", "lock"];
 
 /// Long options that take a value, in any pip from 20.3 on, before or after the command.
 const VALUED: &[&str] = &[
@@ -66,10 +63,10 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
         }
     };
     if in_doubt {
-        let installs = arguments.iter().any(|argument| INSTALLING.contains(&argument.as_ref()));
+        let installs = arguments.iter().any(|argument| PIP_INSTALLING.contains(&argument.as_ref()));
         return if installs { install(Request::Unknown) } else { Invocation::Passthrough };
     }
-    if !INSTALLING.contains(&command) {
+    if !PIP_INSTALLING.contains(&command) {
         return Invocation::Passthrough;
     }
     let mut request = PythonRequest::default();
