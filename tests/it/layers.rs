@@ -30,7 +30,7 @@ const HOOK: &[&[&str]] = &[
     &["record"],
     &["files"],
     &["process", "terminal"],
-    &["status"],
+    &["exit"],
 ];
 
 #[test]

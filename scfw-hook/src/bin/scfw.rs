@@ -5,6 +5,7 @@
 #![no_main]
 
 use std::ffi::{CStr, c_char, c_int};
+use std::io::{Write, stdout};
 
 use scfw_hook::{commands, route};
 use scfw_programs::HANDED_OVER;
@@ -23,8 +24,11 @@ pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> 
         unsafe { CStr::from_ptr(*arguments.add(index)) }
     };
     let words: Vec<&CStr> = (0..count).map(argument).collect();
-    match words.split_first() {
+    let exit = match words.split_first() {
         Some((first, handed_over)) if *first == HANDED_OVER => route::entry::run(handed_over),
-        _ => c_int::from(commands::main(&words)),
-    }
+        _ => commands::main(&words),
+    };
+    // Rust's runtime would write what is left in the buffer; a reader that has left wants none of it.
+    drop(stdout().flush());
+    exit.status().into()
 }

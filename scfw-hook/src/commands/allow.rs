@@ -13,8 +13,8 @@ use scfw_core::time::{self, local, rfc3339};
 use serde_json::{Value, json};
 
 use super::{Allow, fail, misuse};
+use crate::exit::Exit;
 use crate::record::record;
-use crate::status;
 use crate::terminal::output;
 
 /// How long an exemption lasts where nothing is said, in seconds: 30 days.
@@ -35,10 +35,10 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw allow npm:left-pad --reason
     day. Each use is shown and written to the ledger.\n\n\
     Exit status: 0, 1 if there is nothing to remove or the store cannot be used, 2 if the command line is wrong.";
 
-pub(super) fn run(options: &Allow) -> i32 {
+pub(super) fn run(options: &Allow) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     let path = Store::path_in(&settings.directories.data);
     let done = if options.list {
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Allow) -> i32 {
         let refused = |refusal: String| {
             output::say(&refusal);
             record(&Event::Policy { rule: &refusal, command: None }, &settings);
-            status::FAILED
+            Exit::Failed
         };
         // Whatever the terms are: where no exemption is allowed, no date could be right.
         if let Some(refusal) = refusal_of_all(&settings.policy) {
@@ -64,7 +64,7 @@ pub(super) fn run(options: &Allow) -> i32 {
         }
         give(&path, terms, &settings)
     };
-    done.unwrap_or_else(|error| fail(&error, status::FAILED))
+    done.unwrap_or_else(|error| fail(&error, Exit::Failed))
 }
 
 /// What the command line asks for, or what is wrong with it.
@@ -146,15 +146,15 @@ fn refusal(terms: &NewExemption, policy: &Policy) -> Option<String> {
     Some(format!("policy: {what} ({})", policy.file()))
 }
 
-fn give(path: &Path, terms: NewExemption, settings: &Settings) -> Result<i32, StoreError> {
+fn give(path: &Path, terms: NewExemption, settings: &Settings) -> Result<Exit, StoreError> {
     let number = Store::open(path)?.add_exemption(&terms)?;
     let exemption = Exemption { number, terms };
     output::print(&describe(&exemption, &settings.policy, exemption.terms.created));
     record(&Event::Exemption { change: ExemptionChange::Made, exemption: &exemption }, settings);
-    Ok(status::OK)
+    Ok(Exit::Success)
 }
 
-fn list(path: &Path, as_json: bool, policy: &Policy) -> Result<i32, StoreError> {
+fn list(path: &Path, as_json: bool, policy: &Policy) -> Result<Exit, StoreError> {
     let exemptions = match Store::open_existing(path)? {
         Some(store) => store.exemptions()?,
         None => Vec::new(),
@@ -170,15 +170,15 @@ fn list(path: &Path, as_json: bool, policy: &Policy) -> Result<i32, StoreError> 
             &exemptions.iter().map(|exemption| describe(exemption, policy, now)).collect::<String>(),
         );
     }
-    Ok(status::OK)
+    Ok(Exit::Success)
 }
 
-fn remove(path: &Path, which: &str, settings: &Settings) -> Result<i32, StoreError> {
+fn remove(path: &Path, which: &str, settings: &Settings) -> Result<Exit, StoreError> {
     let is_meant: Box<dyn Fn(&Exemption) -> bool> = match which.parse::<i64>() {
         Ok(number) => Box::new(move |exemption| exemption.number == number),
         Err(_) => match Package::from_query(which) {
             Ok(package) => Box::new(move |exemption| is_about(exemption, &package)),
-            Err(error) => return Ok(fail(&error, status::USAGE)),
+            Err(error) => return Ok(fail(&error, Exit::Usage)),
         },
     };
     let mut removed = false;
@@ -192,13 +192,13 @@ fn remove(path: &Path, which: &str, settings: &Settings) -> Result<i32, StoreErr
         }
     }
     if removed {
-        return Ok(status::OK);
+        return Ok(Exit::Success);
     }
     output::say(&format!(
         "there is no exemption {}; \"scfw allow --list\" shows them",
         sanitise(&shown_query(which))
     ));
-    Ok(status::FAILED)
+    Ok(Exit::Failed)
 }
 
 /// Whether it is one of `package`: of that version where one is named.

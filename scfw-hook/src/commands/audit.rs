@@ -21,10 +21,10 @@ use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{concluded, fail, misuse};
+use crate::exit::Exit;
 use crate::process::answer::ask;
 use crate::process::locate::locate;
 use crate::record::record;
-use crate::status;
 use crate::terminal::output;
 use crate::terminal::spinner::Spinner;
 
@@ -98,15 +98,15 @@ enum Format {
     CycloneDx,
 }
 
-pub(super) fn run(options: &Options) -> i32 {
+pub(super) fn run(options: &Options) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     output::say_without_effect(&settings);
     let verifiers = match verifiers(&settings, Some(options.manager)) {
         Ok(verifiers) => verifiers,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     let Some(audit) = manager(options.manager).audit() else {
         return misuse("its packages cannot be audited");
@@ -161,7 +161,7 @@ fn path_of(name: &str) -> Option<PathBuf> {
 }
 
 /// The path of the named executable, or of the first of `names` that is there; an exit status where there is none.
-fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, i32> {
+fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, Exit> {
     let wanted = options.executable.as_deref().map(Path::as_os_str);
     let located = match wanted {
         Some(path) => locate(path).filter(|located| located.path.is_file()),
@@ -170,25 +170,25 @@ fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, i32> {
     located.map(|located| located.path).ok_or_else(|| {
         let what = wanted.unwrap_or(OsStr::new(names[0])).to_string_lossy();
         output::say(&format!("there is no {}; name the program with --executable", sanitise(&what)));
-        status::NOT_FOUND
+        Exit::NotFound
     })
 }
 
-fn site_packages(options: &Options, audit: &Audit) -> Result<Inventory, i32> {
+fn site_packages(options: &Options, audit: &Audit) -> Result<Inventory, Exit> {
     let executable = executable(options, audit.programs)?;
     let environment =
-        interpreter::environment(&executable).map_err(|error| fail(&error, status::UNVERIFIED))?;
+        interpreter::environment(&executable).map_err(|error| fail(&error, Exit::Unverified))?;
     Ok(inventory::site_packages::read(&environment))
 }
 
-fn node_modules(options: &Options, audit: &Audit) -> Result<Inventory, i32> {
+fn node_modules(options: &Options, audit: &Audit) -> Result<Inventory, Exit> {
     let place = if let Some(question) = audit.global.filter(|_| options.global) {
         inventory::node_modules::Place::Global(global_modules(
             &executable(options, audit.programs)?,
             question,
         )?)
     } else {
-        let directory = std::env::current_dir().map_err(|error| fail(&error, status::UNVERIFIED))?;
+        let directory = std::env::current_dir().map_err(|error| fail(&error, Exit::Unverified))?;
         inventory::node_modules::Place::Project(node_root(&directory))
     };
     let modules = match &place {
@@ -202,7 +202,7 @@ fn node_modules(options: &Options, audit: &Audit) -> Result<Inventory, i32> {
 }
 
 /// Where `program` keeps what is installed globally, which it alone knows for sure; `question` are the words that ask it.
-fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, i32> {
+fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, Exit> {
     let mut command = Command::new(program);
     command.args(question);
     let answer = ask(command).map_err(|error| {
@@ -210,7 +210,7 @@ fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, i32> {
             "{} could not be asked for its global folder",
             sanitise(&program.to_string_lossy())
         ));
-        fail(&error, status::UNVERIFIED)
+        fail(&error, Exit::Unverified)
     })?;
     let line = answer.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
     let path = PathBuf::from(OsString::from_vec(line.to_vec()));
@@ -218,7 +218,7 @@ fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, i32> {
         return Ok(path);
     }
     output::say(&format!("{} did not say where its global folder is", sanitise(&program.to_string_lossy())));
-    Err(status::UNVERIFIED)
+    Err(Exit::Unverified)
 }
 
 /// Says what could not be read.

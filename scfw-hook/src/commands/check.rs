@@ -9,13 +9,13 @@ use scfw_core::report;
 use scfw_core::verify::{verifiers, verify};
 
 use super::{Check, Format, concluded, fail, misuse};
-use crate::status;
+use crate::exit::Exit;
 use crate::terminal::output;
 
 /// The largest list of packages that is read from standard input, in bytes.
 const LARGEST_INPUT: u64 = 64 * 1024 * 1024;
 
-pub(super) fn run(options: &Check) -> i32 {
+pub(super) fn run(options: &Check) -> Exit {
     let mut queries = options.packages.clone();
     if options.stdin {
         let mut input = String::new();
@@ -24,7 +24,7 @@ pub(super) fn run(options: &Check) -> i32 {
                 return misuse("standard input is larger than 64 MiB");
             }
             Ok(_) => {}
-            Err(error) => return fail(&error, status::USAGE),
+            Err(error) => return fail(&error, Exit::Usage),
         }
         queries.extend(input.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
     }
@@ -35,17 +35,17 @@ pub(super) fn run(options: &Check) -> i32 {
             Ok(package) => {
                 targets.push(Target { publication: Publication::Remembered, ..Target::registry(package) });
             }
-            Err(error) => return fail(&error, status::USAGE),
+            Err(error) => return fail(&error, Exit::Usage),
         }
     }
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     output::say_without_effect(&settings);
     let verifiers = match verifiers(&settings, None) {
         Ok(verifiers) => verifiers,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     let verification = verify(&settings, &verifiers, targets);
     output::say_trouble(&verification);

@@ -6,13 +6,10 @@ use clap::CommandFactory;
 use clap_complete::generate;
 
 use super::{Cli, fail};
+use crate::exit::Exit;
 use crate::shells::shell::Shell;
-use crate::status;
 
-/// Exit status where there is nothing to print.
-const FAILED: i32 = 1;
-
-pub(super) fn run(shell: Shell) -> i32 {
+pub(super) fn run(shell: Shell) -> Exit {
     let generator = match shell {
         Shell::Bash => clap_complete::Shell::Bash,
         Shell::Zsh => clap_complete::Shell::Zsh,
@@ -21,7 +18,7 @@ pub(super) fn run(shell: Shell) -> i32 {
     let mut script = Vec::new();
     generate(generator, &mut Cli::command(), "scfw", &mut script);
     match stdout().lock().write_all(&script) {
-        Ok(()) => status::OK,
-        Err(error) => fail(&error, FAILED),
+        Ok(()) => Exit::Success,
+        Err(error) => fail(&error, Exit::Failed),
     }
 }

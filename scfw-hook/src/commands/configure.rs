@@ -18,9 +18,9 @@ use scfw_core::manager::ManagerId;
 
 use self::apply::{Setup, remove};
 use super::{fail, misuse};
+use crate::exit::Exit;
 use crate::files::config_file::Setting;
 use crate::shells::shell::Shell;
-use crate::status;
 use crate::terminal::output;
 
 /// What is shown below the options.
@@ -29,11 +29,6 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw configure\n  scfw configure
     Without options it asks, which takes a terminal. Settings go to config.toml; the start-up files of the shells get \
     one block, which --remove takes out again. Where a Datadog Agent is installed, --dd-agent-port has it take logs on that \
     port. A new API key is tried on Datadog before anything is saved.";
-
-/// Exit status where something could not be done; nothing has changed then.
-const FAILED: i32 = 1;
-/// Exit status after Ctrl-C, as a shell shows it.
-const INTERRUPTED: i32 = 130;
 
 /// Options of `scfw configure`.
 #[derive(Debug, Args)]
@@ -179,8 +174,8 @@ struct Wishes {
     offline: bool,
 }
 
-pub(super) fn run(options: Options) -> i32 {
-    let configure = || -> Result<i32> {
+pub(super) fn run(options: Options) -> Exit {
+    let configure = || -> Result<Exit> {
         let setup = Setup::from_environment()?;
         if options.remove {
             return remove(&setup);
@@ -202,31 +197,31 @@ pub(super) fn run(options: Options) -> i32 {
 }
 
 /// `scfw enable --shell`: these shells are protected from now on.
-pub(super) fn enable(shells: &[Shell]) -> i32 {
+pub(super) fn enable(shells: &[Shell]) -> Exit {
     let wishes = Wishes { shells: shells.to_vec(), ..Wishes::default() };
     finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
 }
 
 /// `scfw disable --shell`: these shells are no longer.
-pub(super) fn disable(shells: &[Shell]) -> i32 {
+pub(super) fn disable(shells: &[Shell]) -> Exit {
     let wishes = Wishes { dropped: shells.to_vec(), ..Wishes::default() };
     finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
 }
 
 /// The exit status, after what went wrong has been said.
-fn finish(result: Result<i32>) -> i32 {
+fn finish(result: Result<Exit>) -> Exit {
     let error = match result {
-        Ok(status) => return status,
+        Ok(exit) => return exit,
         Err(error) => error,
     };
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     if causes.any(|cause| cause.kind() == ErrorKind::Interrupted) {
         questions::leave();
-        return INTERRUPTED;
+        return Exit::Interrupted;
     }
     let is_invalid =
         matches!(error.downcast_ref(), Some(ConfigError::Invalid { .. } | ConfigError::Untrusted { .. }));
-    let status = fail(&*error, if is_invalid { status::CONFIGURATION } else { FAILED });
+    let exit = fail(&*error, if is_invalid { Exit::Configuration } else { Exit::Failed });
     output::say("nothing was changed");
-    status
+    exit
 }

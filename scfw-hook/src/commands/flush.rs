@@ -6,27 +6,24 @@ use scfw_core::config::Settings;
 use scfw_core::text::sanitise;
 
 use super::{Flush, fail};
+use crate::exit::Exit;
 use crate::record::sender;
 use crate::record::sinks;
-use crate::status;
 use crate::terminal::output;
-
-/// Exit status where something still waits.
-const WAITING: i32 = 1;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  scfw flush\n  scfw flush --timeout 5\n\n\
     Records go to their sinks by themselves, also after this machine was restarted. Only one that is thrown away, such as \
     a container or the runner of a CI job, has to wait for that: as its last step.\n\n\
     Exit status: 0 if nothing waits any more, 1 if something does, 78 invalid configuration.";
 
-pub(super) fn run(options: &Flush) -> i32 {
+pub(super) fn run(options: &Flush) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     output::say_without_effect(&settings);
     if let Err(error) = sender::flush(&settings, Duration::from_secs(options.timeout)) {
-        return fail(error.as_ref(), WAITING);
+        return fail(error.as_ref(), Exit::Failed);
     }
     let deliveries = sinks::all();
     if deliveries.is_empty() {
@@ -35,5 +32,5 @@ pub(super) fn run(options: &Flush) -> i32 {
     for delivery in &deliveries {
         output::print(&format!("{}\n", sanitise(&delivery.to_string())));
     }
-    if deliveries.iter().any(sinks::Delivery::is_waiting) { WAITING } else { status::OK }
+    if deliveries.iter().any(sinks::Delivery::is_waiting) { Exit::Failed } else { Exit::Success }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Format, History, fail, no_home};
-use crate::status;
+use crate::exit::Exit;
 use crate::terminal::output;
 
 /// Runs that are shown where nothing else is asked for.
@@ -32,14 +32,14 @@ struct Entry {
     alerts: Vec<Alert>,
 }
 
-pub(super) fn run(options: &History) -> i32 {
+pub(super) fn run(options: &History) -> Exit {
     let package = match options.package.as_deref().map(Package::from_query).transpose() {
         Ok(package) => package,
-        Err(error) => return fail(&error, status::USAGE),
+        Err(error) => return fail(&error, Exit::Usage),
     };
     let since = match options.since.as_deref().map(|text| time::since(text, now())).transpose() {
         Ok(since) => since,
-        Err(error) => return fail(&error, status::USAGE),
+        Err(error) => return fail(&error, Exit::Usage),
     };
     let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) else { return no_home() };
     let query = RunQuery {
@@ -51,7 +51,7 @@ pub(super) fn run(options: &History) -> i32 {
     };
     let mut entries = match read(&Store::path_in(&directories.data), &query) {
         Ok(entries) => entries,
-        Err(error) => return fail(&error, status::FAILED),
+        Err(error) => return fail(&error, Exit::Failed),
     };
     let is_cut = entries.len() > options.limit as usize;
     entries.truncate(options.limit as usize);
@@ -67,8 +67,8 @@ pub(super) fn run(options: &History) -> i32 {
         output::say(&format!("these are the latest {}; --limit and --since choose others", options.limit));
     }
     match printed {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(&error, status::FAILED),
-        _ => status::OK,
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(&error, Exit::Failed),
+        _ => Exit::Success,
     }
 }
 

@@ -8,28 +8,26 @@ use scfw_core::config::Directories;
 use scfw_core::files::create_private;
 
 use super::{Init, fail};
+use crate::exit::Exit;
 use crate::process::locate::own_program;
 use crate::process::locate::scfw_program;
 use crate::shells::shell::session_shims;
 use crate::shells::shims;
 use crate::terminal::output;
 
-/// Exit status where there is nothing to print.
-const FAILED: i32 = 1;
-
-pub(super) fn run(options: &Init) -> i32 {
+pub(super) fn run(options: &Init) -> Exit {
     let directories = Directories::resolve(&|name| std::env::var_os(name));
     let data = directories.as_ref().map(|directories| directories.data.as_path());
     if options.shims {
         // The shell looks for the links itself, and defines a function for each that is missing.
         return match data.map(shims::install_for_session) {
-            Some(Ok(())) => crate::status::OK,
-            _ => FAILED,
+            Some(Ok(())) => Exit::Success,
+            _ => Exit::Failed,
         };
     }
     let (Some(hook), Some(scfw)) = (own_program(), scfw_program()) else {
         output::say("scfw-hook is not beside scfw; install scfw again");
-        return FAILED;
+        return Exit::Failed;
     };
     let script = options.shell.init_script(&hook, &scfw, &session_shims(data));
     if let Some(path) = &options.save {
@@ -37,8 +35,8 @@ pub(super) fn run(options: &Init) -> i32 {
         let _asked_again = save(path, &script);
     }
     match stdout().lock().write_all(script.as_bytes()) {
-        Ok(()) => crate::status::OK,
-        Err(error) => fail(&error, FAILED),
+        Ok(()) => Exit::Success,
+        Err(error) => fail(&error, Exit::Failed),
     }
 }
 

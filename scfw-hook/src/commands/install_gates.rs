@@ -4,18 +4,18 @@
 use anyhow::Context;
 
 use super::fail;
+use crate::exit::Exit;
 use crate::gate::files::Gates;
 use crate::process::locate::own_program;
-use crate::status;
 
-pub(super) fn run() -> i32 {
+pub(super) fn run() -> Exit {
     let installed =
         own_program().context("scfw-hook is not beside scfw; install scfw again").and_then(|hook| {
             let directory = Gates::installed_directory(&hook);
             Gates::install(&hook).with_context(|| format!("{} could not be written", directory.display()))
         });
     match installed {
-        Ok(()) => status::OK,
-        Err(error) => fail(AsRef::<dyn std::error::Error>::as_ref(&error), status::FAILED),
+        Ok(()) => Exit::Success,
+        Err(error) => fail(AsRef::<dyn std::error::Error>::as_ref(&error), Exit::Failed),
     }
 }

@@ -25,14 +25,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use scfw_core::config::{ConfigError, Directories};
 use scfw_core::policy::Verdict;
 
+use crate::exit::Exit;
 use crate::record::alerts;
 use crate::record::run_notes;
 use crate::shells::shell::Shell;
-use crate::status as exit_status;
 use crate::terminal::output::{self, ignore_broken_pipes};
-
-/// Exit status of `check` and `audit` where there are warnings and nothing critical.
-const WARNINGS: i32 = 1;
 
 /// Keeps malicious packages out of what package managers install
 #[derive(Debug, Parser)]
@@ -298,7 +295,7 @@ enum Format {
 
 /// Reads the command line, runs the command and returns the exit status.
 #[must_use]
-pub fn main(words: &[&CStr]) -> u8 {
+pub fn main(words: &[&CStr]) -> Exit {
     ignore_broken_pipes();
     let cli = Cli::parse_from(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
@@ -323,7 +320,7 @@ pub fn main(words: &[&CStr]) -> u8 {
     if !is_foreign && !matches!(cli.command, Command::Update(_)) {
         tell_alerts();
     }
-    let status = match cli.command {
+    match cli.command {
         Command::Run(options) => run::run(&options),
         Command::Allow(options) => allow::run(&options),
         Command::Check(options) => check::run(&options),
@@ -340,8 +337,7 @@ pub fn main(words: &[&CStr]) -> u8 {
         Command::Update(options) => update::run(&options),
         Command::Enable(options) => session::enable(&options),
         Command::Disable(options) => session::disable(&options),
-    };
-    u8::try_from(status).unwrap_or(1)
+    }
 }
 
 /// Tells what was installed before it was found to be malicious, once.
@@ -368,34 +364,34 @@ fn name_unreported_runs() {
 
 /// The exit status of a command whose report is its answer. A report that could not be written must not pass for a
 /// milder one; a reader that has seen enough and left is no failure.
-fn concluded(printed: std::io::Result<()>, verdict: Verdict) -> i32 {
+fn concluded(printed: std::io::Result<()>, verdict: Verdict) -> Exit {
     let status = match verdict {
-        Verdict::Allow => exit_status::OK,
-        Verdict::Block => exit_status::BLOCKED,
-        Verdict::Warn => WARNINGS,
+        Verdict::Allow => Exit::Success,
+        Verdict::Block => Exit::Blocked,
+        Verdict::Warn => Exit::Warnings,
     };
     match printed {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             output::say(&format!("the report could not be written ({error})"));
-            if verdict == Verdict::Block { status } else { exit_status::UNVERIFIED }
+            if verdict == Verdict::Block { status } else { Exit::Unverified }
         }
         _ => status,
     }
 }
 
 /// Says what went wrong, with its causes, and returns `status`.
-fn fail(error: &dyn std::error::Error, status: i32) -> i32 {
+fn fail(error: &dyn std::error::Error, status: Exit) -> Exit {
     output::say(&crate::terminal::output::describe(error));
     status
 }
 
 /// Says that there is no place for anything of scfw.
-fn no_home() -> i32 {
-    fail(&ConfigError::NoHome, exit_status::CONFIGURATION)
+fn no_home() -> Exit {
+    fail(&ConfigError::NoHome, Exit::Configuration)
 }
 
 /// Says what is wrong with the command line.
-fn misuse(message: &str) -> i32 {
+fn misuse(message: &str) -> Exit {
     output::say(message);
-    exit_status::USAGE
+    Exit::Usage
 }

@@ -9,11 +9,11 @@ use scfw_core::text::sanitise;
 use scfw_programs::uncovered;
 
 use super::{Run, misuse};
+use crate::exit::Exit;
 use crate::process::exec::c_string;
 use crate::route::call::Call;
 use crate::route::route;
 use crate::shells::names;
-use crate::status;
 use crate::terminal::output;
 
 /// What the help shows below the options.
@@ -25,7 +25,7 @@ pub(super) fn examples() -> String {
            configuration."
 }
 
-pub(super) fn run(options: &Run) -> i32 {
+pub(super) fn run(options: &Run) -> Exit {
     let words: Vec<CString> = options.command.iter().map(|word| c_string(word)).collect();
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     let Some((name, arguments)) = words.split_first() else { return misuse("no command is given") };
@@ -38,7 +38,7 @@ pub(super) fn run(options: &Run) -> i32 {
                 "{name} is not covered by scfw yet, so what it installs could not be verified and it was not started; \
                  without \"scfw run\" it runs unverified"
             ));
-            return status::UNVERIFIED;
+            return Exit::Unverified;
         }
         return misuse(&format!(
             "{} is not a program that scfw knows: it runs {}, by these names and as python -m MODULE",

@@ -7,23 +7,20 @@ use scfw_core::config::Policy;
 use scfw_core::text::sanitise;
 
 use super::{Session, configure};
+use crate::exit::Exit;
 use crate::process::locate::scfw_program;
 use crate::shells::required_routes::{Removal, refuse_removal};
 use crate::shells::shell::Shell;
-use crate::status;
 use crate::terminal::output::{self, describe};
 
-/// Exit status where there is no session to act on.
-const NOT_LOADED: i32 = 1;
-
-pub(super) fn enable(options: &Session) -> i32 {
+pub(super) fn enable(options: &Session) -> Exit {
     if options.shell.is_empty() {
         return not_loaded("enable");
     }
     configure::enable(&options.shell)
 }
 
-pub(super) fn disable(options: &Session) -> i32 {
+pub(super) fn disable(options: &Session) -> Exit {
     if let Some(shell) = options.session {
         return may_disable(shell);
     }
@@ -34,22 +31,22 @@ pub(super) fn disable(options: &Session) -> i32 {
 }
 
 /// Whether a session of `shell` may be switched off; its own function asks.
-fn may_disable(shell: Shell) -> i32 {
+fn may_disable(shell: Shell) -> Exit {
     let refused = match Policy::installed() {
         Ok(policy) => refuse_removal(&policy, Removal { shells: &[shell], ..Removal::default() })
             .map_err(|error| error.to_string()),
         Err(error) => Err(describe(&error)),
     };
     match refused {
-        Ok(()) => status::OK,
+        Ok(()) => Exit::Success,
         Err(reason) => {
             output::say(&sanitise(&reason));
-            status::BLOCKED
+            Exit::Blocked
         }
     }
 }
 
-fn not_loaded(command: &str) -> i32 {
+fn not_loaded(command: &str) -> Exit {
     let shell = user_shell();
     output::say(&format!(
         "this shell has not loaded scfw's integration, so there is nothing to {command} in it; load it with\n  {}\n\
@@ -57,7 +54,7 @@ fn not_loaded(command: &str) -> i32 {
         loading(shell),
         shell.name()
     ));
-    NOT_LOADED
+    Exit::Failed
 }
 
 /// The line that loads the integration into `shell`.

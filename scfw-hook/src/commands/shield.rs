@@ -7,23 +7,23 @@ use std::process::Command;
 use scfw_core::text::sanitise;
 
 use super::{Shield as Options, fail};
+use crate::exit::Exit;
 use crate::shells::shield::Shield;
-use crate::status;
 use crate::terminal::output;
 
-pub(super) fn run(options: &Options) -> i32 {
+pub(super) fn run(options: &Options) -> Exit {
     match Shield::installed().and_then(|shield| shield.enter()) {
         Ok(()) => {}
-        Err(error) => return fail(&*error, status::UNVERIFIED),
+        Err(error) => return fail(&*error, Exit::Unverified),
     }
-    let Some((program, arguments)) = options.command.split_first() else { return status::USAGE };
+    let Some((program, arguments)) = options.command.split_first() else { return Exit::Usage };
     // This restores what Rust's runtime has changed about SIGPIPE.
     let error = Command::new(program).args(arguments).exec();
     let name = sanitise(&program.to_string_lossy()).into_owned();
     if error.kind() == std::io::ErrorKind::NotFound {
         output::write(&format!("{name}: command not found\n"));
-        return status::NOT_FOUND;
+        return Exit::NotFound;
     }
     output::write(&format!("{name}: {error}\n"));
-    status::NOT_EXECUTABLE
+    Exit::NotExecutable
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::session::{loading, user_shell};
 use super::store_age::StoreAge;
 use super::{Status, fail};
+use crate::exit::Exit;
 use crate::process::locate::own_program;
 use crate::process::locate::scfw_program;
 use crate::process::locate::{Located, locate};
@@ -29,8 +30,6 @@ use crate::terminal::output;
 
 /// How many aliases may lead to each other.
 const LONGEST_CHAIN: usize = 8;
-/// Exit status where a manager does not go through scfw.
-const UNROUTED: i32 = 1;
 
 /// What a shell would run for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,17 +131,17 @@ struct Route {
     executable: Option<PathBuf>,
 }
 
-pub(super) fn run(options: &Status) -> i32 {
+pub(super) fn run(options: &Status) -> Exit {
     let report = report(options);
     if options.json {
         match serde_json::to_string_pretty(&report) {
             Ok(json) => output::print(&format!("{}\n", escape_json(&json))),
-            Err(error) => return fail(&error, UNROUTED),
+            Err(error) => return fail(&error, Exit::Failed),
         }
     } else {
         output::print(&text(&report));
     }
-    if report.routed && report.missing_routes.is_empty() { crate::status::OK } else { UNROUTED }
+    if report.routed && report.missing_routes.is_empty() { Exit::Success } else { Exit::Failed }
 }
 
 fn report(options: &Status) -> Report {

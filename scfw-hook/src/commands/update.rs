@@ -14,14 +14,10 @@ use scfw_core::update::update;
 use serde_json::json;
 
 use super::{Update, fail, tell_alerts};
+use crate::exit::Exit;
 use crate::record::{record, record_alerts};
-use crate::status;
 use crate::terminal::output::{self, describe};
 
-/// Exit status where something could not be brought up to date.
-const INCOMPLETE: i32 = 1;
-/// What a shell shows for a program that was interrupted.
-const INTERRUPTED: i32 = 130;
 /// Documents that could not be read and are named.
 const MOST_NAMED: usize = 5;
 
@@ -32,10 +28,10 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw update\n  scfw update --fro
     Exit status: 0 if everything is up to date, 1 if something is not, 77 if the policy refuses \
     --from, 78 invalid configuration.";
 
-pub(super) fn run(options: &Update) -> i32 {
+pub(super) fn run(options: &Update) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
-        Err(error) => return fail(&error, status::CONFIGURATION),
+        Err(error) => return fail(&error, Exit::Configuration),
     };
     let request = Request { from: options.from.as_deref(), force: options.force };
     if options.background {
@@ -43,17 +39,17 @@ pub(super) fn run(options: &Update) -> i32 {
         let outcome = update(&settings, &request, &Silent);
         let is_recorded = record_found(&settings).is_ok();
         return match outcome {
-            Ok(report) if report.is_complete() && is_recorded => status::OK,
-            _ => INCOMPLETE,
+            Ok(report) if report.is_complete() && is_recorded => Exit::Success,
+            _ => Exit::Failed,
         };
     }
     let interrupted = ctrlc::set_handler(|| {
         output::clear_line();
         output::say("interrupted; the store is as it was, and the next update goes on from here");
-        std::process::exit(INTERRUPTED);
+        Exit::Interrupted.now();
     });
     if let Err(error) = interrupted {
-        return fail(&error, INCOMPLETE);
+        return fail(&error, Exit::Failed);
     }
     let bar = Bar::default();
     let progress: &dyn Progress = if output::is_terminal() { &bar } else { &Silent };
@@ -67,10 +63,10 @@ pub(super) fn run(options: &Update) -> i32 {
                 output::print(&format!("{}\n", escape_json(&format!("{json:#}"))));
             }
             if !matches!(error, UpdateError::Locked { .. }) {
-                return fail(&error, INCOMPLETE);
+                return fail(&error, Exit::Failed);
             }
             record(&Event::Policy { rule: &error.to_string(), command: None }, &settings);
-            return fail(&error, status::BLOCKED);
+            return fail(&error, Exit::Blocked);
         }
     };
     let text = if options.json { as_json(&report) } else { as_text(&report) };
@@ -80,7 +76,7 @@ pub(super) fn run(options: &Update) -> i32 {
         output::say(&format!("{}; what was found is recorded by the next update", describe(&error)));
     }
     tell_alerts();
-    if report.is_complete() { status::OK } else { INCOMPLETE }
+    if report.is_complete() { Exit::Success } else { Exit::Failed }
 }
 
 /// Records what was found about what is installed: whoever administers this machine is told at once, the user when

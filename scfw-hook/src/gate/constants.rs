@@ -6,7 +6,7 @@ use scfw_core::env;
 use scfw_core::gate::PROTOCOL;
 use scfw_core::manager::{ALL, Switch};
 
-use crate::status;
+use crate::exit::Exit;
 
 /// The first line of the block, behind the sign of a comment.
 const BEGIN: &str = "--- What follows is written by scfw-hook/src/gate/constants.rs";
@@ -14,10 +14,10 @@ const BEGIN: &str = "--- What follows is written by scfw-hook/src/gate/constants
 const END: &str = "--- Here ends what is written by scfw-hook/src/gate/constants.rs";
 
 /// The exit statuses of the verifier by which a manager is stopped, with what the manager says of it.
-const STATUSES: [(&str, i32, &str); 3] = [
-    ("BLOCKED", status::BLOCKED, "scfw blocked this installation"),
-    ("DECLINED", status::DECLINED, "the installation was declined"),
-    ("UNVERIFIED", status::UNVERIFIED, "scfw could not verify this installation"),
+const STATUSES: [(&str, u8, &str); 3] = [
+    ("BLOCKED", Exit::Blocked.status(), "scfw blocked this installation"),
+    ("DECLINED", Exit::Declined.status(), "the installation was declined"),
+    ("UNVERIFIED", Exit::Unverified.status(), "scfw could not verify this installation"),
 ];
 
 /// The variables that gates read or set, but for the switches.

@@ -14,21 +14,21 @@ use scfw_core::telemetry::{Command, Event};
 use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
+use crate::exit::Exit;
 use crate::gate::prompt::Terminal;
 use crate::record::record;
 use crate::record::refresh::start_in_background;
 use crate::record::run_notes;
-use crate::status;
 use crate::terminal::output::{self, describe};
 
 /// Verifies what a gate sends and returns the exit status.
 #[must_use]
-pub fn run() -> i32 {
-    let status = answer(&Manager::starting_this());
-    if let Err(error) = run_notes::note_stopped(status, std::os::unix::process::parent_id()) {
+pub fn run() -> Exit {
+    let exit = answer(&Manager::starting_this());
+    if let Err(error) = run_notes::note_stopped(exit, std::os::unix::process::parent_id()) {
         output::say(&run_notes::unnoted(&error));
     }
-    status
+    exit
 }
 
 /// The manager that waits for the answer.
@@ -50,28 +50,28 @@ impl Manager {
     }
 }
 
-fn answer(manager: &Manager) -> i32 {
+fn answer(manager: &Manager) -> Exit {
     let mut bytes = Vec::new();
     if let Err(error) = stdin().lock().take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes) {
         output::say(&format!("the gate's document could not be read ({error})"));
-        return status::UNVERIFIED;
+        return Exit::Unverified;
     }
     if bytes.len() as u64 > LARGEST_DOCUMENT {
         output::say("the gate's document is larger than any installation's");
-        return status::UNVERIFIED;
+        return Exit::Unverified;
     }
     let document = match Document::parse(&bytes) {
         Ok(document) => document,
         Err(error) => {
             output::say(&describe(&error));
-            return status::UNVERIFIED;
+            return Exit::Unverified;
         }
     };
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => {
             output::say(&describe(&error));
-            return status::CONFIGURATION;
+            return Exit::Configuration;
         }
     };
     if document.phase == Phase::Unsupported {
@@ -85,7 +85,7 @@ fn answer(manager: &Manager) -> i32 {
         Ok(verifiers) => verifiers,
         Err(error) => {
             output::say(&describe(&error));
-            return status::CONFIGURATION;
+            return Exit::Configuration;
         }
     };
     // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
@@ -103,7 +103,7 @@ fn answer(manager: &Manager) -> i32 {
     let confirm = |report: &str| {
         terminal.as_ref().is_some_and(|terminal| terminal.confirm(report, || manager.is_waiting()))
     };
-    let Conclusion { action, status, refusal } =
+    let Conclusion { action, exit, refusal } =
         conclude(&verification, &settings, (document.phase, decision), confirm);
     let purpose = match document.phase {
         // A dry run builds what has to be built, too.
@@ -117,31 +117,31 @@ fn answer(manager: &Manager) -> i32 {
     if verification.local.is_refresh_due {
         start_in_background(&settings);
     }
-    status
+    exit
 }
 
 /// Decides about a manager that its gate cannot hold, and records that.
-fn answer_unsupported(document: &Document, settings: &Settings) -> i32 {
+fn answer_unsupported(document: &Document, settings: &Settings) -> Exit {
     let reason = sanitise(&document.reason).into_owned();
-    let (action, status, sentence) = match (settings.run.allow_unsupported, is_dry_run()) {
-        (true, false) => (Action::Allow, status::OK, format!("{reason}; going on unverified, as asked")),
+    let (action, exit, sentence) = match (settings.run.allow_unsupported, is_dry_run()) {
+        (true, false) => (Action::Allow, Exit::Success, format!("{reason}; going on unverified, as asked")),
         (true, true) => {
             let sentence = format!("{reason}; nothing is verified without a gate, so there is no dry run");
-            (Action::Block, status::UNVERIFIED, sentence)
+            (Action::Block, Exit::Unverified, sentence)
         }
-        (false, _) => (Action::Block, status::UNVERIFIED, reason),
+        (false, _) => (Action::Block, Exit::Unverified, reason),
     };
     output::say(&sentence);
     record_unverified(document, settings, action, &sentence);
-    status
+    exit
 }
 
 /// Blocks what cannot be verified at all, whoever is asked, and records that.
-fn refuse(document: &Document, settings: &Settings, reason: &str) -> i32 {
+fn refuse(document: &Document, settings: &Settings, reason: &str) -> Exit {
     output::say(reason);
     output::write(&format!("{BLOCKED}\n"));
     record_unverified(document, settings, Action::Block, reason);
-    status::UNVERIFIED
+    Exit::Unverified
 }
 
 fn record_unverified(document: &Document, settings: &Settings, action: Action, reason: &str) {
@@ -178,14 +178,14 @@ pub(crate) fn purpose_of_install() -> Purpose {
 /// What follows from a verification.
 struct Conclusion {
     action: Action,
-    status: i32,
+    exit: Exit,
     /// The rule of the policy that decided, if it was one.
     refusal: Option<String>,
 }
 
 impl Conclusion {
-    const fn new(action: Action, status: i32) -> Self {
-        Self { action, status, refusal: None }
+    const fn new(action: Action, exit: Exit) -> Self {
+        Self { action, exit, refusal: None }
     }
 }
 
@@ -208,11 +208,11 @@ fn conclude(
                 let plural = if count == 1 { "" } else { "s" };
                 output::say(&format!("dry run: {count} package{plural} verified, nothing is installed"));
             }
-            Conclusion::new(Action::Allow, status::OK)
+            Conclusion::new(Action::Allow, Exit::Success)
         }
         Decision::Block => {
             output::write(&format!("{BLOCKED}\n"));
-            Conclusion::new(Action::Block, status::BLOCKED)
+            Conclusion::new(Action::Block, Exit::Blocked)
         }
         Decision::BlockUnverified => {
             let refusal = refusal(verification, settings);
@@ -220,7 +220,7 @@ fn conclude(
                 output::say(&sanitise(refusal));
             }
             output::write(&format!("{BLOCKED}\n"));
-            Conclusion { refusal, ..Conclusion::new(Action::Block, status::UNVERIFIED) }
+            Conclusion { refusal, ..Conclusion::new(Action::Block, Exit::Unverified) }
         }
         Decision::Ask => {
             // Where standard error goes elsewhere, the terminal has not seen what it is asked about.
@@ -230,10 +230,10 @@ fn conclude(
                 output::redacted(&report::text(verification, false))
             };
             if confirm(&unseen) {
-                Conclusion::new(Action::Allow, status::OK)
+                Conclusion::new(Action::Allow, Exit::Success)
             } else {
                 output::write("The installation request was declined. No changes have been made.\n");
-                Conclusion::new(Action::Abort, status::DECLINED)
+                Conclusion::new(Action::Abort, Exit::Declined)
             }
         }
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use crate::exit::Exit;
 use crate::process::locate::{is_same_file, own_program};
-use crate::status;
 
 /// The shell that runs a script without a `#!` line, as `execvp` does.
 const SHELL: &CStr = c"/bin/sh";
@@ -16,9 +16,9 @@ const SHELL: &CStr = c"/bin/sh";
 /// Replaces this process by `path` with `arguments` (the first is `argv[0]`). Without an `environment` the
 /// present one is kept, untouched. Returns the error and the exit status that a shell would give it.
 #[must_use]
-pub fn exec(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> (Errno, i32) {
+pub fn exec(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> (Errno, Exit) {
     let Ok(file) = CString::new(path.as_os_str().as_bytes()) else {
-        return (Errno::ENOENT, status::NOT_FOUND);
+        return (Errno::ENOENT, Exit::NotFound);
     };
     let mut errno = run(&file, arguments, environment);
     if errno == Errno::ENOEXEC {
@@ -26,8 +26,8 @@ pub fn exec(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -
         shell_arguments.extend(arguments.get(1..).unwrap_or_default());
         errno = run(SHELL, &shell_arguments, environment);
     }
-    let status = if errno == Errno::ENOENT { status::NOT_FOUND } else { status::NOT_EXECUTABLE };
-    (errno, status)
+    let exit = if errno == Errno::ENOENT { Exit::NotFound } else { Exit::NotExecutable };
+    (errno, exit)
 }
 
 fn run(file: &CStr, arguments: &[&CStr], environment: Option<&[CString]>) -> Errno {

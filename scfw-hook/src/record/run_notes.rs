@@ -14,7 +14,7 @@ use scfw_core::env;
 use scfw_core::files::{Kept, create_private, read_kept};
 use scfw_core::text::sanitise;
 
-use crate::status;
+use crate::exit::Exit;
 
 /// Notes that nobody asked about for so long are thrown away.
 const FORGOTTEN: Duration = Duration::from_hours(24 * 30);
@@ -107,13 +107,12 @@ pub fn abandon(run: &Path) -> io::Result<()> {
     if process_of_run(run) == Some(std::process::id().cast_signed()) { fs::remove_file(run) } else { Ok(()) }
 }
 
-/// Notes for the run to which `process` belongs that it was stopped with `status`, if that is one of ours and the run
+/// Notes for the run to which `process` belongs that it was stopped by `exit`, if that stops a run and the run
 /// is that of another process: it ends with the same status then.
-pub fn note_stopped(status: i32, process: u32) -> io::Result<()> {
-    let is_ours =
-        [status::BLOCKED, status::DECLINED, status::UNVERIFIED, status::CONFIGURATION].contains(&status);
+pub fn note_stopped(exit: Exit, process: u32) -> io::Result<()> {
+    let stops = [Exit::Blocked, Exit::Declined, Exit::Unverified, Exit::Configuration].contains(&exit);
     match present_of_user() {
-        Some(run) if is_ours => note_inner_verdict(&run, status, process),
+        Some(run) if stops => note_inner_verdict(&run, exit.status(), process),
         _ => Ok(()),
     }
 }
@@ -124,7 +123,7 @@ pub fn unnoted(error: &io::Error) -> String {
     format!("the verdict could not be noted for the outer run ({error})")
 }
 
-fn note_inner_verdict(run: &Path, status: i32, process: u32) -> io::Result<()> {
+fn note_inner_verdict(run: &Path, status: u8, process: u32) -> io::Result<()> {
     if process_of_run(run).is_none_or(|outer| outer == process.cast_signed()) {
         return Ok(());
     }

@@ -20,9 +20,9 @@ use scfw_core::files::create_private;
 use scfw_core::store::{SinkKind, Store};
 use scfw_core::telemetry::Sink;
 
+use crate::exit::Exit;
 use crate::process::detached;
 use crate::process::locate::own_program;
-use crate::status;
 use crate::terminal::output;
 use delivery::{Company, Delivery};
 
@@ -86,22 +86,22 @@ pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
 
 /// Delivers until nothing waits and `process` has ended.
 #[must_use]
-pub fn run(process: i32) -> i32 {
+pub fn run(process: i32) -> Exit {
     hide_memory();
-    let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return status::CONFIGURATION };
+    let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return Exit::Configuration };
     let data = &settings.directories.data;
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
         // Also for sinks that nobody delivers to any more. Where it fails, the next sender does it.
         let _next_time = SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind));
     }
-    let Ok(mut deliveries) = Delivery::all(&settings) else { return status::UNVERIFIED };
+    let Ok(mut deliveries) = Delivery::all(&settings) else { return Exit::Unverified };
     let end = Instant::now() + LONGEST_LIFE;
     let mut pause = OFTEN;
     loop {
         for delivery in &mut deliveries {
             delivery.has_delivered = false;
         }
-        let Ok(life) = open_lock(data, LIFE) else { return status::UNVERIFIED };
+        let Ok(life) = open_lock(data, LIFE) else { return Exit::Unverified };
         // Held as long as somebody looks after the outbox. Where it cannot be had, another sender may be started, and no
         // more.
         let _alive = life.try_lock_shared();
@@ -115,7 +115,7 @@ pub fn run(process: i32) -> i32 {
         drop(life);
         // Whoever has put a record there since may have seen that a sender was alive, and started none.
         if Instant::now() >= end || !deliveries.iter().any(Delivery::is_due) {
-            return status::OK;
+            return Exit::Success;
         }
         let is_of_use = deliveries.iter().any(|delivery| delivery.has_delivered);
         pause = if is_of_use { OFTEN } else { (pause * 3 / 2).min(SELDOM) };

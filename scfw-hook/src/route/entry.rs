@@ -1,15 +1,15 @@
 //! What scfw-hook hands over: `scfw-hook NAME ARG…`, or called through a link with such a name. `scfw-hook verify` is the
 //! gates' other end. The preload library runs it with the `argv` of another program, and says so in the environment.
 
-use std::ffi::{CStr, OsStr, c_int};
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::exit::Exit;
 use crate::gate::verify;
 use crate::record::sender;
 use crate::route::call::Call;
 use crate::route::{preload, route, subshell};
-use crate::status;
 use crate::terminal::output::{self, ignore_broken_pipes};
 
 const USAGE: &str = "usage: scfw-hook PROGRAM [ARGUMENT...]\n       \
@@ -18,7 +18,7 @@ const USAGE: &str = "usage: scfw-hook PROGRAM [ARGUMENT...]\n       \
 /// Does what scfw-hook was asked to do with the words of its command line, the first of which is its own name. Returns the
 /// exit status where no other program takes over.
 #[must_use]
-pub fn run(arguments: &[&CStr]) -> c_int {
+pub fn run(arguments: &[&CStr]) -> Exit {
     if let Some(noticed) = preload::take_call()
         && let Some(call) = Call::noticed(&noticed, arguments)
     {
@@ -42,11 +42,11 @@ pub fn run(arguments: &[&CStr]) -> c_int {
         }
         Some((first, [])) if matches!(first.to_bytes(), b"--help" | b"-h") => {
             output::write(USAGE);
-            status::OK
+            Exit::Success
         }
         Some((first, [])) if matches!(first.to_bytes(), b"--version" | b"-V") => {
             output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
-            status::OK
+            Exit::Success
         }
         Some((first, [process, _data])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
             ignore_broken_pipes();
@@ -60,7 +60,7 @@ pub fn run(arguments: &[&CStr]) -> c_int {
     }
 }
 
-fn usage() -> c_int {
+fn usage() -> Exit {
     output::write(USAGE);
-    status::USAGE
+    Exit::Usage
 }

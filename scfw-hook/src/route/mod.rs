@@ -22,6 +22,7 @@ use scfw_core::report::{self, BLOCKED};
 use scfw_core::telemetry::{Command, Event};
 use scfw_core::text::sanitise;
 
+use crate::exit::Exit;
 use crate::gate::arm::{self, Arming, python_bootstrap};
 use crate::gate::files::Gates;
 use crate::gate::verify::{is_dry_run, purpose_of_install};
@@ -32,12 +33,11 @@ use crate::record::run_notes;
 use crate::record::sender;
 use crate::route::call::Call;
 use crate::route::executable::{is_python, isolating_option, other_manager};
-use crate::status;
 use crate::terminal::output::{self, describe};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
 #[must_use]
-pub fn route(call: &Call<'_>) -> i32 {
+pub fn route(call: &Call<'_>) -> Exit {
     let invocation =
         call.program().map_or(Invocation::Passthrough, |program| classify(program, &call.texts()));
     if becomes_manager(call, &invocation) {
@@ -82,14 +82,14 @@ fn rearmed(call: &Call<'_>) -> Option<Vec<CString>> {
     Some(arming.environment(std::env::vars_os()))
 }
 
-fn route_install(call: &Call<'_>, install: &Install) -> i32 {
+fn route_install(call: &Call<'_>, install: &Install) -> Exit {
     let Some(located) = find(call) else { return not_found(call.name()) };
     pass_on_own_path(&located.path);
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => {
             output::say(&describe(&error));
-            return status::CONFIGURATION;
+            return Exit::Configuration;
         }
     };
     if !call.is_explicit && !settings.managers.contains(&install.manager) {
@@ -129,7 +129,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
             );
             output::say(&refusal);
             run.record(&Ending::Refused(&refusal));
-            return status::BLOCKED;
+            return Exit::Blocked;
         }
     }
     // Only a dry run of scfw's own hangs on the manager's option.
@@ -160,7 +160,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
                 let report = output::redacted(&report::text(&verification, output::has_colour()));
                 output::write(&format!("{report}{BLOCKED}\n"));
                 run.record(&Ending::Blocked(&verification));
-                return status::BLOCKED;
+                return Exit::Blocked;
             }
             for unread in screened.unread {
                 let unread = output::redacted(&unread);
@@ -172,7 +172,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> i32 {
         }
         Err(error) => {
             output::say(&describe(&error));
-            return status::CONFIGURATION;
+            return Exit::Configuration;
         }
     }
     run.arm(located)
@@ -199,7 +199,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn arm(&self, located: Located) -> i32 {
+    fn arm(&self, located: Located) -> Exit {
         let data = &self.settings.directories.data;
         let Some(verifier) = own_program() else {
             return self.refuse(
@@ -253,10 +253,10 @@ impl Run<'_> {
     }
 
     /// Says why the command cannot be verified, records that, and gives the exit status.
-    fn refuse(&self, reason: &str) -> i32 {
+    fn refuse(&self, reason: &str) -> Exit {
         output::say(reason);
         self.record(&Ending::Unverified(reason));
-        status::UNVERIFIED
+        Exit::Unverified
     }
 
     /// Records what became of the command, as it was typed, where no gate does that.
@@ -298,13 +298,13 @@ fn find(call: &Call<'_>) -> Option<Located> {
 }
 
 /// What a shell says, and its status.
-fn not_found(name: &OsStr) -> i32 {
+fn not_found(name: &OsStr) -> Exit {
     output::write(&format!("{}: command not found\n", sanitise(&name.to_string_lossy())));
-    status::NOT_FOUND
+    Exit::NotFound
 }
 
 /// Replaces this process by the real program: same arguments, and without `environment` the same environment.
-fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CString]>) -> i32 {
+fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CString]>) -> Exit {
     let Some(located) = located.or_else(|| find(call)) else { return not_found(call.name()) };
     if environment.is_none() {
         pass_on_own_path(&located.path);
@@ -344,7 +344,7 @@ fn hand_over_bootstrapped(
     module: &str,
     words: Range<usize>,
     environment: &[CString],
-) -> i32 {
+) -> Exit {
     let bootstrap = c_string(OsStr::new(&python_bootstrap(module)));
     let cluster = call.arguments.get(words.start).map_or("", |option| option.to_str().unwrap_or_default());
     // `-sEm` keeps its other letters; what follows the `m` was the module.
@@ -361,7 +361,7 @@ fn hand_over_bootstrapped(
     run(&located.path, &arguments, Some(environment))
 }
 
-fn run(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> i32 {
+fn run(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> Exit {
     let (errno, status) = exec(path, arguments, environment);
     output::write(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), errno.desc()));
     status

@@ -13,6 +13,7 @@ use scfw_core::text::sanitise;
 
 use super::inheritance::Inheritance;
 use super::{Wishes, datadog};
+use crate::exit::Exit;
 use crate::files::config_file::{Setting, edit};
 use crate::files::transaction::Transaction;
 use crate::process::locate::scfw_program;
@@ -92,7 +93,7 @@ pub(super) fn installed_shells() -> Vec<Shell> {
     Shell::ALL.into_iter().filter(is_installed).collect()
 }
 
-pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<i32> {
+pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<Exit> {
     let removal = Removal {
         shells: &wishes.dropped,
         shims: wishes.shims == Some(false),
@@ -181,7 +182,7 @@ fn usable_shield() -> Result<Shield> {
     Ok(shield)
 }
 
-pub(super) fn remove(setup: &Setup) -> Result<i32> {
+pub(super) fn remove(setup: &Setup) -> Result<Exit> {
     refuse_removal(&Policy::installed()?, Removal { shells: &Shell::ALL, shims: true, preload: true })?;
     let integration = Integration::new(PathBuf::new(), PathBuf::new(), None, None, None)?;
     let changes = setup.home.plan(&[], &Shell::ALL, &integration)?;

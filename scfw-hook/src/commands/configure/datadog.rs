@@ -9,12 +9,11 @@ use scfw_core::env;
 use scfw_core::telemetry;
 use scfw_core::text::sanitise;
 
-use super::FAILED;
 use super::apply::say_of;
+use crate::exit::Exit;
 use crate::files::config_file::Setting;
 use crate::files::datadog_agent;
 use crate::files::datadog_agent::Present;
-use crate::status;
 use crate::terminal::output;
 
 /// Tries the key that is about to be saved, if there is one, on the intake of the site that is about to be saved. Of
@@ -63,7 +62,7 @@ pub(super) fn agent_file(settings: &[Setting]) -> Result<Option<PathBuf>> {
 
 /// Has the Agent take logs on the port that was just saved, in `file`, or no longer. Returns the exit status:
 /// everything else is done by then.
-pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> i32 {
+pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> Exit {
     match about_agent(saved) {
         Some(Setting::AgentPort(None)) => release_agent(),
         Some(Setting::AgentPort(Some(port))) => {
@@ -74,7 +73,7 @@ pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> i32 {
                      conf.d/scfw.d/conf.yaml:\n{}",
                     datadog_agent::content(port)
                 ));
-                return status::OK;
+                return Exit::Success;
             };
             match datadog_agent::write(path, port) {
                 Ok(true) => say_of(path, "written; restart the Datadog Agent"),
@@ -87,23 +86,23 @@ pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> i32 {
                         sanitise(&path.to_string_lossy()),
                         datadog_agent::content(port)
                     ));
-                    return FAILED;
+                    return Exit::Failed;
                 }
             }
-            status::OK
+            Exit::Success
         }
-        _ => status::OK,
+        _ => Exit::Success,
     }
 }
 
 /// Takes the Agent's configuration away again. Returns the exit status.
-pub(super) fn release_agent() -> i32 {
+pub(super) fn release_agent() -> Exit {
     let path = match datadog_agent::config_file() {
         Ok(Some(path)) => path,
-        Ok(None) => return status::OK,
+        Ok(None) => return Exit::Success,
         Err(error) => {
             output::say(&format!("{}; what it was told by scfw stays", sanitise(&format!("{error:#}"))));
-            return status::OK;
+            return Exit::Success;
         }
     };
     match datadog_agent::remove(&path) {
@@ -112,8 +111,8 @@ pub(super) fn release_agent() -> i32 {
         Ok(Present::Nothing) => {}
         Err(error) => {
             output::say(&format!("{}; everything else is done", sanitise(&format!("{error:#}"))));
-            return FAILED;
+            return Exit::Failed;
         }
     }
-    status::OK
+    Exit::Success
 }

@@ -12,7 +12,8 @@ use scfw_core::action::Action;
 use scfw_core::manager::ManagerId;
 
 use super::apply::{Setup, installed_shells};
-use super::{INTERRUPTED, Wishes, parse_key, parse_site};
+use super::{Wishes, parse_key, parse_site};
+use crate::exit::Exit;
 use crate::files::config_file::Setting;
 use crate::shells::shell::Shell;
 use crate::shells::shield::Shield;
@@ -142,7 +143,7 @@ fn mend_terminal_when_interrupted() -> Result<()> {
             let _best_effort = tcsetattr(stdin(), SetArg::TCSANOW, &modes);
         }
         leave();
-        std::process::exit(INTERRUPTED);
+        Exit::Interrupted.now();
     })
     .context("Ctrl-C could not be prepared for")
 }

@@ -22,6 +22,7 @@ use self::route::{Route, Tested};
 use self::world::LittleWorld;
 use super::store_age::StoreAge;
 use super::{Doctor, fail};
+use crate::exit::Exit;
 use crate::gate::files::{GATES_NAME, Gates};
 use crate::process::locate::locate;
 use crate::process::locate::own_program;
@@ -32,11 +33,8 @@ use crate::shells::required_routes;
 use crate::shells::shell::Shell;
 use crate::shells::shield::Shield;
 use crate::shells::shims;
-use crate::status;
 use crate::terminal::output::{self, describe};
 
-/// Exit status where something that is configured does not work.
-const BROKEN: i32 = 1;
 /// Programs of one manager that are tested; more would only take longer.
 const MOST_PROGRAMS: usize = 8;
 
@@ -79,25 +77,25 @@ impl Check {
     }
 }
 
-pub(super) fn run(options: &Doctor) -> i32 {
+pub(super) fn run(options: &Doctor) -> Exit {
     if let Ok(shield) = Shield::installed()
         && let Err(error) = shield.leave()
     {
-        return fail(&error, BROKEN);
+        return fail(&error, Exit::Failed);
     }
     let place = match tempfile::tempdir() {
         Ok(place) => place,
-        Err(error) => return fail(&error, BROKEN),
+        Err(error) => return fail(&error, Exit::Failed),
     };
     let settings = Settings::load(&|name| std::env::var_os(name));
     let world = match LittleWorld::start(place.path()) {
         Ok(world) => world,
-        Err(error) => return fail(&error, BROKEN),
+        Err(error) => return fail(&error, Exit::Failed),
     };
     if settings.as_ref().is_ok_and(|settings| settings.policy.locks_feeds())
         && let Err(error) = world.list_malware()
     {
-        return fail(&error, BROKEN);
+        return fail(&error, Exit::Failed);
     }
     let mut report = Report { checks: Vec::new(), json: options.json };
     report.add(configuration(&settings));
@@ -145,7 +143,7 @@ impl Report {
         self.checks.push(check);
     }
 
-    fn end(self) -> i32 {
+    fn end(self) -> Exit {
         let is_ok = self.checks.iter().all(|check| check.outcome != Outcome::Failed);
         let is_any_gated =
             self.checks.iter().any(|check| check.check == "gate" && check.outcome == Outcome::Ok);
@@ -158,7 +156,7 @@ impl Report {
                 names::managers("and")
             ));
         }
-        if is_ok && is_any_gated { status::OK } else { BROKEN }
+        if is_ok && is_any_gated { Exit::Success } else { Exit::Failed }
     }
 }
 

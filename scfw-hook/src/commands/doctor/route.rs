@@ -16,11 +16,11 @@ use scfw_core::report::BLOCKED;
 use scfw_core::text::sanitise;
 
 use super::world::{CARRIER, CLEAN, LittleWorld, MALWARE};
+use crate::exit::Exit;
 use crate::process::locate::locate;
 use crate::process::locate::own_program;
 use crate::shells::shell::Shell;
 use crate::shells::shield::{PRELOAD, Shield};
-use crate::status;
 
 /// One install takes no longer than this, or something waits for somebody.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -147,7 +147,7 @@ impl Tested {
     ) {
         let refusal = ended.errors.lines().find_map(|line| line.strip_prefix("scfw: "));
         if package == CLEAN
-            && ended.status == Some(status::UNVERIFIED)
+            && ended.status == Some(Exit::Unverified.status().into())
             && let Some(refusal) = refusal
         {
             self.refusal = Some(sanitise(refusal).into_owned());
@@ -158,7 +158,7 @@ impl Tested {
             ended.status == Some(0) && folder.join(manager.self_test().installed).is_file()
         } else {
             // Only our own word counts, not that the command failed somehow.
-            ended.status == Some(status::BLOCKED)
+            ended.status == Some(Exit::Blocked.status().into())
                 && ended.errors.contains(BLOCKED)
                 && ended.errors.contains(&format!("Installation target {MALWARE}"))
                 && !malware_has_run
