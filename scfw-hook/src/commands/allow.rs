@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::Args;
 use scfw_core::config::{Exemptible, Policy, Settings};
 use scfw_core::ecosystem::is_same_version;
 use scfw_core::exemption::permitted;
@@ -12,7 +13,7 @@ use scfw_core::text::{escape_json, sanitise, without_user_information};
 use scfw_core::time::{self, local, rfc3339};
 use serde_json::{Value, json};
 
-use super::{Allow, fail, misuse};
+use super::exit::{fail, misuse};
 use crate::exit::Exit;
 use crate::record::record;
 use crate::terminal::output;
@@ -35,7 +36,36 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw allow npm:left-pad --reason
     day. Each use is shown and written to the ledger.\n\n\
     Exit status: 0, 1 if there is nothing to remove or the store cannot be used, 2 if the command line is wrong.";
 
-pub(super) fn run(options: &Allow) -> Exit {
+/// Options of `scfw allow`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl
+    #[arg(required_unless_present_any = ["list", "remove"], requires = "reason")]
+    package: Option<String>,
+    /// Why it may be installed all the same
+    #[arg(long, value_name = "TEXT", requires = "package")]
+    reason: Option<String>,
+    /// When the exemption ends: a duration (12h, 7d, 4w) or a date (2026-01-31); after 30 days if nothing is said
+    #[arg(long, value_name = "TIME", requires = "package")]
+    expires: Option<String>,
+    /// Only what this advisory says
+    #[arg(long, value_name = "ID", requires = "package")]
+    advisory: Option<String>,
+    /// What is critical too: known malware, and what your lists and verifiers call so
+    #[arg(long, requires = "package")]
+    malicious: bool,
+    /// Show all exemptions, the expired ones too
+    #[arg(long, conflicts_with_all = ["package", "remove"])]
+    list: bool,
+    /// With --list: print a list of objects for scripts
+    #[arg(long, requires = "list")]
+    json: bool,
+    /// Remove the exemption of that number, or all of that package
+    #[arg(long, value_name = "NUMBER|PACKAGE", conflicts_with = "package")]
+    remove: Option<String>,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),
@@ -68,7 +98,7 @@ pub(super) fn run(options: &Allow) -> Exit {
 }
 
 /// What the command line asks for, or what is wrong with it.
-fn terms(options: &Allow, policy: &Policy) -> Result<NewExemption, String> {
+fn terms(options: &Options, policy: &Policy) -> Result<NewExemption, String> {
     let (query, reason) = (options.package.as_deref(), options.reason.as_deref());
     let package = Package::from_query(query.unwrap_or_default()).map_err(|error| error.to_string())?;
     let bounded = |what: &str, text: &str| {

@@ -20,7 +20,7 @@ use scfw_core::telemetry::Event;
 use scfw_core::text::sanitise;
 use scfw_core::verify::{verifiers, verify};
 
-use super::{concluded, fail, misuse};
+use super::exit::{concluded, fail, misuse};
 use crate::exit::Exit;
 use crate::process::answer::ask;
 use crate::process::locate::locate;

@@ -2,20 +2,36 @@
 
 use std::io::{Read, stdin, stdout};
 
+use clap::Args;
 use scfw_core::config::Settings;
 use scfw_core::package::{Package, Publication, Target, shown_query};
 use scfw_core::policy::Verdict;
 use scfw_core::report;
 use scfw_core::verify::{verifiers, verify};
 
-use super::{Check, Format, concluded, fail, misuse};
+use super::Format;
+use super::exit::{concluded, fail, misuse};
 use crate::exit::Exit;
 use crate::terminal::output;
 
 /// The largest list of packages that is read from standard input, in bytes.
 const LARGEST_INPUT: u64 = 64 * 1024 * 1024;
 
-pub(super) fn run(options: &Check) -> Exit {
+/// Options of `scfw check`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Read further packages from standard input, one a line
+    #[arg(long)]
+    stdin: bool,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl
+    #[arg(value_name = "PACKAGE", required_unless_present = "stdin")]
+    packages: Vec<String>,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let mut queries = options.packages.clone();
     if options.stdin {
         let mut input = String::new();

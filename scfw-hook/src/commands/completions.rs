@@ -5,7 +5,8 @@ use std::io::{Write, stdout};
 use clap::CommandFactory;
 use clap_complete::generate;
 
-use super::{Cli, fail};
+use super::Cli;
+use super::exit::fail;
 use crate::exit::Exit;
 use crate::shells::shell::Shell;
 

@@ -17,7 +17,7 @@ use scfw_core::config::{ApiKey, ConfigError, is_site};
 use scfw_core::manager::ManagerId;
 
 use self::apply::{Setup, remove};
-use super::{fail, misuse};
+use super::exit::{fail, misuse};
 use crate::exit::Exit;
 use crate::files::config_file::Setting;
 use crate::shells::shell::Shell;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use scfw_core::config::Settings;
 use scfw_core::text::sanitise;
 
-use super::{Flush, fail};
+use super::exit::fail;
 use crate::exit::Exit;
 use crate::record::sender;
 use crate::record::sinks;
@@ -16,7 +17,15 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw flush\n  scfw flush --timeo
     a container or the runner of a CI job, has to wait for that: as its last step.\n\n\
     Exit status: 0 if nothing waits any more, 1 if something does, 78 invalid configuration.";
 
-pub(super) fn run(options: &Flush) -> Exit {
+/// Options of `scfw flush`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// How long to try at most, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    timeout: u64,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io::ErrorKind;
 
+use clap::Args;
 use scfw_core::action::Action;
 use scfw_core::config::Directories;
 use scfw_core::package::Package;
@@ -12,7 +13,8 @@ use scfw_core::time::{self, local, rfc3339};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Format, History, fail, no_home};
+use super::Format;
+use super::exit::{fail, no_home};
 use crate::exit::Exit;
 use crate::terminal::output;
 
@@ -32,7 +34,24 @@ struct Entry {
     alerts: Vec<Alert>,
 }
 
-pub(super) fn run(options: &History) -> Exit {
+/// Options of `scfw history`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Only runs with this package: pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl
+    #[arg(long)]
+    package: Option<String>,
+    /// Only runs since then: a duration (12h, 7d, 4w) or a date (2026-01-31)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// No more runs than this
+    #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
+    limit: u32,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let package = match options.package.as_deref().map(Package::from_query).transpose() {
         Ok(package) => package,
         Err(error) => return fail(&error, Exit::Usage),

@@ -2,20 +2,34 @@
 //! of fish asks for its session shims with `scfw init fish --shims`.
 
 use std::io::{self, ErrorKind, Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use scfw_core::config::Directories;
 use scfw_core::files::create_private;
 
-use super::{Init, fail};
+use super::exit::fail;
 use crate::exit::Exit;
 use crate::process::locate::own_program;
 use crate::process::locate::scfw_program;
-use crate::shells::shell::session_shims;
+use crate::shells::shell::{Shell, session_shims};
 use crate::shells::shims;
 use crate::terminal::output;
 
-pub(super) fn run(options: &Init) -> Exit {
+/// Options of `scfw init`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The shell that is to evaluate it
+    shell: Shell,
+    /// Write it to this file as well, which is quicker to read; the block of `scfw configure` says so
+    #[arg(long, value_name = "FILE", hide = true)]
+    save: Option<PathBuf>,
+    /// Make the session shims instead, and say nothing; the integration of fish does
+    #[arg(long, hide = true)]
+    shims: bool,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let directories = Directories::resolve(&|name| std::env::var_os(name));
     let data = directories.as_ref().map(|directories| directories.data.as_path());
     if options.shims {

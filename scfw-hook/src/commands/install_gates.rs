@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 
-use super::fail;
+use super::exit::fail;
 use crate::exit::Exit;
 use crate::gate::files::Gates;
 use crate::process::locate::own_program;

@@ -1,14 +1,15 @@
 //! `scfw run`: one command through the firewall. The options reach the gates as environment variables.
 
-use std::ffi::{CStr, CString, OsStr};
-use std::path::Path;
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use scfw_core::env;
 use scfw_core::manager::ALL;
 use scfw_core::text::sanitise;
 use scfw_programs::uncovered;
 
-use super::{Run, misuse};
+use super::exit::misuse;
 use crate::exit::Exit;
 use crate::process::exec::c_string;
 use crate::route::call::Call;
@@ -25,7 +26,34 @@ pub(super) fn examples() -> String {
            configuration."
 }
 
-pub(super) fn run(options: &Run) -> Exit {
+/// Options of `scfw run`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct Options {
+    /// Verify what would be installed, and install nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on where there are warnings but nothing critical, without asking
+    #[arg(long, conflicts_with = "block_on_warning")]
+    allow_on_warning: bool,
+    /// Stop where there are warnings, without asking
+    #[arg(long)]
+    block_on_warning: bool,
+    /// Let a manager run unverified that is too old for scfw's gate
+    #[arg(long)]
+    allow_unsupported: bool,
+    /// Kept for scripts written for the predecessor; a blocked command is always an error
+    #[arg(long, hide = true)]
+    error_on_block: bool,
+    /// The program to run, instead of the first on PATH
+    #[arg(long, value_name = "PATH")]
+    executable: Option<PathBuf>,
+    /// The command with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let words: Vec<CString> = options.command.iter().map(|word| c_string(word)).collect();
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     let Some((name, arguments)) = words.split_first() else { return misuse("no command is given") };

@@ -3,24 +3,36 @@
 
 use std::path::Path;
 
+use clap::Args;
 use scfw_core::config::Policy;
 use scfw_core::text::sanitise;
 
-use super::{Session, configure};
+use super::configure;
 use crate::exit::Exit;
 use crate::process::locate::scfw_program;
 use crate::shells::required_routes::{Removal, refuse_removal};
 use crate::shells::shell::Shell;
 use crate::terminal::output::{self, describe};
 
-pub(super) fn enable(options: &Session) -> Exit {
+/// Options of `scfw enable` and `scfw disable`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// These shells for good, instead of this session
+    #[arg(long, value_enum, value_delimiter = ',')]
+    shell: Vec<Shell>,
+    /// Tell whether the session of that shell, whose function asks, may be switched off
+    #[arg(long, hide = true, conflicts_with = "shell")]
+    session: Option<Shell>,
+}
+
+pub(super) fn enable(options: &Options) -> Exit {
     if options.shell.is_empty() {
         return not_loaded("enable");
     }
     configure::enable(&options.shell)
 }
 
-pub(super) fn disable(options: &Session) -> Exit {
+pub(super) fn disable(options: &Options) -> Exit {
     if let Some(shell) = options.session {
         return may_disable(shell);
     }

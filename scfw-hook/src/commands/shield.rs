@@ -1,15 +1,25 @@
 //! `scfw shield`: one command, and all that it starts, under the preload library. This program starts itself under it
 //! first, so that the command itself is seen as well.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use clap::Args;
 use scfw_core::text::sanitise;
 
-use super::{Shield as Options, fail};
+use super::exit::fail;
 use crate::exit::Exit;
 use crate::shells::shield::Shield;
 use crate::terminal::output;
+
+/// Options of `scfw shield`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The command with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
 
 pub(super) fn run(options: &Options) -> Exit {
     match Shield::installed().and_then(|shield| shield.enter()) {

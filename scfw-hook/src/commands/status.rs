@@ -2,18 +2,19 @@
 //! its functions and aliases; its `scfw` function hands them over as `--route NAME=KIND`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use scfw_core::config::{Directories, RequiredRoute, Settings};
 use scfw_core::manager::ManagerId;
 use scfw_core::text::{escape_json, sanitise};
 use scfw_programs::{PYTHON_MODULES, Runs, program};
 use serde::Serialize;
 
+use super::exit::fail;
 use super::session::{loading, user_shell};
 use super::store_age::StoreAge;
-use super::{Status, fail};
 use crate::exit::Exit;
 use crate::process::locate::own_program;
 use crate::process::locate::scfw_program;
@@ -131,7 +132,21 @@ struct Route {
     executable: Option<PathBuf>,
 }
 
-pub(super) fn run(options: &Status) -> Exit {
+/// Options of `scfw status`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Print an object for scripts
+    #[arg(long)]
+    json: bool,
+    /// The shell that asks; its integration says so
+    #[arg(long, hide = true)]
+    shell: Option<Shell>,
+    /// What that shell would run for a name: ours, alias:TEXT, function or none
+    #[arg(long = "route", hide = true, value_name = "NAME=KIND", requires = "shell")]
+    routes: Vec<OsString>,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let report = report(options);
     if options.json {
         match serde_json::to_string_pretty(&report) {
@@ -144,7 +159,7 @@ pub(super) fn run(options: &Status) -> Exit {
     if report.routed && report.missing_routes.is_empty() { Exit::Success } else { Exit::Failed }
 }
 
-fn report(options: &Status) -> Report {
+fn report(options: &Options) -> Report {
     let kinds = kinds(options);
     let hook = own_program()
         .or_else(|| Some(std::env::current_exe().ok()?.with_file_name("scfw-hook")))
@@ -206,7 +221,7 @@ fn stale_blocks(scfw: &Path, hook: &Path) -> Vec<PathBuf> {
     stale
 }
 
-fn kinds(options: &Status) -> BTreeMap<String, Kind> {
+fn kinds(options: &Options) -> BTreeMap<String, Kind> {
     let routes = options.routes.iter().map(|route| route.to_string_lossy());
     routes
         .filter_map(|route| route.split_once('=').map(|(name, kind)| (name.to_owned(), Kind::parse(kind))))

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scfw_core::config::Settings;
 use scfw_core::feed::bulk::{How, Progress, Report, Request, Silent, UpdateError, Updated};
@@ -13,7 +14,8 @@ use scfw_core::text::{escape_json, sanitise};
 use scfw_core::update::update;
 use serde_json::json;
 
-use super::{Update, fail, tell_alerts};
+use super::exit::fail;
+use super::tell_alerts;
 use crate::exit::Exit;
 use crate::record::{record, record_alerts};
 use crate::terminal::output::{self, describe};
@@ -28,7 +30,24 @@ pub(super) const EXAMPLES: &str = "Examples:\n  scfw update\n  scfw update --fro
     Exit status: 0 if everything is up to date, 1 if something is not, 77 if the policy refuses \
     --from, 78 invalid configuration.";
 
-pub(super) fn run(options: &Update) -> Exit {
+/// Options of `scfw update`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Take everything from a mirror: a directory, or a URL
+    #[arg(long, value_name = "DIR-OR-URL")]
+    from: Option<String>,
+    /// Take a feed even if it has lost most of what it had
+    #[arg(long)]
+    force: bool,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+    /// Say nothing: an install has started this
+    #[arg(long, hide = true)]
+    pub(super) background: bool,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     let settings = match Settings::load(&|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),

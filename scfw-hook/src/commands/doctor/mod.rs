@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use clap::Args;
 use scfw_core::config::{POLICY_NAME, RequiredRoute, Settings};
 use scfw_core::manager::{ALL, Manager};
 use scfw_core::package::{Ecosystem, Package, Target};
@@ -20,8 +21,8 @@ use serde::Serialize;
 
 use self::route::{Route, Tested};
 use self::world::LittleWorld;
+use super::exit::fail;
 use super::store_age::StoreAge;
-use super::{Doctor, fail};
 use crate::exit::Exit;
 use crate::gate::files::{GATES_NAME, Gates};
 use crate::process::locate::locate;
@@ -77,7 +78,18 @@ impl Check {
     }
 }
 
-pub(super) fn run(options: &Doctor) -> Exit {
+/// Options of `scfw doctor`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Do not ask the feeds whether they answer
+    #[arg(long)]
+    offline: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
     if let Ok(shield) = Shield::installed()
         && let Err(error) = shield.leave()
     {
