@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::files::{check_file, create_private};
+use crate::files::{check_file, create_private, is_absence};
 
 pub use advisories::{Feed, Snapshot};
 pub use alerts::{Alert, Installed, NewAlert};
@@ -89,9 +89,7 @@ impl Store {
     pub fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
         match fs::metadata(path) {
             Ok(metadata) => check_owners(path, &metadata)?,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
+            Err(error) if is_absence(&error) => return Ok(None),
             Err(source) => return Err(StoreError::Directory { path: path.to_owned(), source }),
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -6,7 +6,6 @@ mod protocol;
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -19,7 +18,7 @@ use self::protocol::{answer, document};
 use super::{Outcome, Verifier, VerifierError, Verifying};
 use crate::config::Settings;
 use crate::feed::Client;
-use crate::files::check_named;
+use crate::files::{check_named, is_absence};
 use crate::finding::Finding;
 use crate::package::{Pattern, Target};
 
@@ -123,9 +122,7 @@ fn list(directory: &Path) -> Result<Vec<Entry>, VerifierError> {
     let unreadable = |source| VerifierError::ExternalUnreadable { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error)),
     };
     let exposed = check_named(directory, &fs::metadata(directory).map_err(unreadable)?).err();

@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Error as _};
 
 use super::{AtOnce, Local, Outcome, Verifier};
 use crate::ecosystem::Version;
-use crate::files::{FileError, Kept, Untrusted, check_directory, read_text};
+use crate::files::{FileError, Kept, Untrusted, check_directory, is_absence, read_text};
 use crate::finding::{Finding, FindingSeverity, LISTS};
 use crate::package::{Ecosystem, Package, Target};
 
@@ -120,9 +120,7 @@ impl Lists {
         let unreadable = |source| ListError::Unreadable { path: directory.to_owned(), source };
         let files = match fs::read_dir(directory) {
             Ok(files) => files,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(());
-            }
+            Err(error) if is_absence(&error) => return Ok(()),
             Err(error) => return Err(unreadable(error)),
         };
         check_directory(directory).map_err(ListError::Exposed)?;

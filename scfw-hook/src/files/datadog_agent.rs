@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use scfw_core::env;
-use scfw_core::files::{Kept, read_text};
+use scfw_core::files::{Kept, is_absence, read_text};
 
 use crate::files::transaction::Transaction;
 use crate::process::locate::locate;
@@ -62,9 +62,7 @@ pub enum Present {
 impl Present {
     fn at(path: &Path) -> Self {
         match fs::symlink_metadata(path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Self::Nothing
-            }
+            Err(error) if is_absence(&error) => Self::Nothing,
             Ok(metadata) if metadata.is_file() => {
                 let text = read_text(path, Kept::Anyhow, LARGEST).ok().flatten().unwrap_or_default();
                 let port = text.lines().find_map(|line| line.trim().strip_prefix("port: ")?.parse().ok());
