@@ -4,11 +4,12 @@
 mod private;
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use tempfile::NamedTempFile;
 
 pub use private::{
     Untrusted, check_directory, check_file, check_installed, check_named, create_private, make_private,
@@ -142,12 +143,12 @@ pub(crate) fn read_until(path: &Path, end: &[u8], limit: usize) -> Result<Option
     if !is_regular(path)? {
         return Ok(None);
     }
-    let (mut file, _) = open(path)?;
+    let (file, _) = open(path)?;
     let mut bytes = Vec::new();
     while bytes.len() < limit {
         let searched = bytes.len().saturating_sub(end.len());
         let step = STEP.min(limit - bytes.len()) as u64;
-        let read = file.by_ref().take(step).read_to_end(&mut bytes).map_err(|error| describe(&error))?;
+        let read = (&file).take(step).read_to_end(&mut bytes).map_err(|error| describe(&error))?;
         if let Some(at) = bytes[searched..].windows(end.len()).position(|window| window == end) {
             bytes.truncate(searched + at);
             break;
@@ -183,6 +184,20 @@ fn read_whole(file: File, metadata: &Metadata, limit: u64) -> Result<Vec<u8>, Fi
     // A file in /proc or one that is being written to can be longer than its metadata says.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(FileError::Unreadable)?;
     if bytes.len() as u64 > limit { Err(FileError::TooLong { limit }) } else { Ok(bytes) }
+}
+
+/// Replaces the file at `path` in one step: nobody ever sees half of `content`. Only this user can read it.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_beside(path, content)?.persist(path)?;
+    Ok(())
+}
+
+/// Writes `content` to a file beside `path`, which goes away unless it is put there with `persist`. Only this user can
+/// read it.
+pub fn write_beside(path: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+    file.write_all(content)?;
+    Ok(file)
 }
 
 fn size(bytes: u64) -> String {

@@ -4,14 +4,13 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
 use super::{Client, FeedError};
-use crate::files::{Kept, create_private, read_kept, read_text};
+use crate::files::{Kept, create_private, read_kept, read_text, replace};
 use crate::net::{host_of, join};
 use crate::package::{Ecosystem, Package};
 
@@ -185,24 +184,20 @@ impl Copy {
     fn write(&self, manifest: &[u8], etag: &str) {
         // Without its ETag first, so that at no moment an ETag stands beside another manifest than its own.
         let _absent_or_unwritable = fs::remove_file(&self.etag);
-        if replace(&self.manifest, manifest).is_ok() {
+        if keep(&self.manifest, manifest).is_ok() {
             self.write_etag(etag);
         }
     }
 
     fn write_etag(&self, etag: &str) {
-        let _costs_a_download = replace(&self.etag, etag.as_bytes());
+        let _costs_a_download = keep(&self.etag, etag.as_bytes());
     }
 }
 
-/// Replaces a file in one step.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    create_private(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(content)?;
-    file.persist(path)?;
-    Ok(())
+/// Writes one of the two files.
+fn keep(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    create_private(path.parent().unwrap_or(Path::new(".")))?;
+    replace(path, content)
 }
 
 #[cfg(test)]

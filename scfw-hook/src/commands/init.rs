@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scfw_core::config::Directories;
-use scfw_core::files::create_private;
+use scfw_core::files::{create_private, write_beside};
 
 use super::exit::fail;
 use crate::exit::Exit;
@@ -56,10 +56,8 @@ pub(super) fn run(options: &Options) -> Exit {
 
 /// Writes `script` in one step. It is on the disk before it has its name: half a script would be half a protection.
 fn save(path: &Path, script: &str) -> io::Result<()> {
-    let directory = path.parent().ok_or(ErrorKind::InvalidInput)?;
-    create_private(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(script.as_bytes())?;
+    create_private(path.parent().ok_or(ErrorKind::InvalidInput)?)?;
+    let file = write_beside(path, script.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

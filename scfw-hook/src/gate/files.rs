@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use scfw_core::env;
-use scfw_core::files::{Kept, check_installed, create_private, read_kept};
+use scfw_core::files::{Kept, check_installed, create_private, read_kept, replace, write_beside};
 use scfw_core::manager::{Runs, Runtime, manager};
 use scfw_programs::{NAMES, Name};
 use sha2::{Digest, Sha256};
@@ -116,10 +116,10 @@ impl Gates {
             let directory = directory.join(files.name);
             make_installed(&directory)?;
             for (name, content) in &files.contents {
-                let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-                file.write_all(content)?;
+                let path = directory.join(name);
+                let file = write_beside(&path, content)?;
                 file.as_file().set_permissions(Permissions::from_mode(INSTALLED_FILE))?;
-                file.persist(directory.join(name))?;
+                file.persist(path)?;
             }
         }
         make_installed(&directory)?;
@@ -224,9 +224,7 @@ impl Files {
             if present.is_ok_and(|present| present.as_deref() == Some(content)) {
                 continue;
             }
-            let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-            file.write_all(content)?;
-            file.persist(&path)?;
+            replace(&path, content)?;
         }
         Ok(directory)
     }

@@ -2,13 +2,12 @@
 //! fails is not tried again with every install.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Report, UpdateError};
-use crate::files::{Kept, read_kept};
+use crate::files::{Kept, read_kept, replace};
 use crate::store::now;
 
 const FILE_NAME: &str = "update.json";
@@ -73,14 +72,12 @@ impl LastUpdate {
         }
     }
 
-    /// It is a note for later, so an update that has done its work does not fail for it.
+    /// Writes it into `data`.
     pub(super) fn write(&self, data: &Path) {
-        let _unnoted = (|| {
-            let mut file = tempfile::NamedTempFile::new_in(data)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.persist(data.join(FILE_NAME))?;
-            Ok::<_, std::io::Error>(())
-        })();
+        if let Ok(note) = serde_json::to_vec(self) {
+            // An update that has done its work does not fail for a note.
+            replace(&data.join(FILE_NAME), &note).ok();
+        }
     }
 }
 
