@@ -1,4 +1,18 @@
-//! Addresses and errors of HTTP as messages show them, and how addresses are put together.
+//! What all HTTP of scfw has in common: the client, addresses and errors as messages show them, and how addresses are put
+//! together.
+
+use reqwest::ClientBuilder;
+use reqwest::redirect::Policy;
+
+/// Builds a client that follows `redirects`. Certificates are loaded only where a connection is encrypted, for that takes time.
+pub(crate) fn client_builder(redirects: Policy, is_encrypted: bool) -> ClientBuilder {
+    // Setting a provider fails where one is set already, which then serves.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirects);
+    if is_encrypted { builder } else { builder.tls_certs_only([]) }
+}
 
 /// The host in `url`, for messages. What is none may have a password anywhere in it, so nothing of it is shown.
 pub(crate) fn host_of(url: &str) -> String {

@@ -7,10 +7,11 @@ pub mod registry;
 
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use crate::net::{host_of, innermost};
+use crate::net::{client_builder, host_of, innermost};
 
 /// Why a feed gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,12 +156,7 @@ impl Client {
 }
 
 fn builder(base_urls: &[&str]) -> ClientBuilder {
-    // Fails only where a provider is set already, which then serves.
-    let _already_set = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::limited(3));
-    if base_urls.iter().any(|url| url.starts_with("https:")) { builder } else { builder.tls_certs_only([]) }
+    client_builder(Policy::limited(3), base_urls.iter().any(|url| url.starts_with("https:")))
 }
 
 fn build(builder: ClientBuilder) -> Result<reqwest::Client, FeedError> {

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, StatusCode, Url};
 
 use super::Outcome;
 use crate::files;
-use crate::net::{host_of, innermost};
+use crate::net::{client_builder, host_of, innermost};
 
 /// How long a connection may take to come about, and the whole exchange.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -68,17 +69,10 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
     }
 }
 
-/// A redirect is not followed: the headers carry secrets, and they are for the host that the user named.
+/// A client that follows no redirect: the headers carry secrets, and they are for the host that the user named.
 fn client(is_encrypted: bool, own: Vec<Certificate>) -> reqwest::Result<Client> {
-    // Fails only where a provider is set already, which then serves.
-    let _already_set = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("scfw/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT)
-        .timeout(EXCHANGE);
-    let builder = if is_encrypted { builder.tls_certs_merge(own) } else { builder.tls_certs_only([]) };
-    builder.build()
+    let builder = client_builder(Policy::none(), is_encrypted).connect_timeout(CONNECT).timeout(EXCHANGE);
+    if is_encrypted { builder.tls_certs_merge(own) } else { builder }.build()
 }
 
 /// What follows from a status that is no success. Only what is wrong with the records themselves loses them; a key
