@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod advisory;
+pub mod child;
 pub mod config;
 pub mod disarm;
 pub mod ecosystem;

@@ -18,7 +18,7 @@ const CORE: &[&[&str]] = &[
     &["package"],
     &["ecosystem"],
     &["rc_file", "redact", "skipped"],
-    &["action", "env", "files", "net", "text", "time"],
+    &["action", "child", "env", "files", "net", "text", "time"],
 ];
 
 /// The rows of scfw-hook, from the top.

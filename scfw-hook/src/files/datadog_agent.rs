@@ -8,10 +8,10 @@ use std::num::NonZeroU16;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use scfw_core::child::wait_until;
 use scfw_core::env;
 use scfw_core::files::{Kept, is_absence, read_text};
 
@@ -130,14 +130,11 @@ fn directory_by_status(agent: &Path) -> Option<PathBuf> {
     command.args(["status", "--json"]).stdin(Stdio::null()).stderr(Stdio::null());
     env::keep_secrets_from(&mut command);
     let mut child = command.stdout(answer.try_clone().ok()?).spawn().ok()?;
-    let start = Instant::now();
-    while child.try_wait().ok()?.is_none() {
-        if start.elapsed() > PATIENCE {
-            let _ended_meanwhile = child.kill();
-            let _reaped = child.wait();
-            return None;
-        }
-        sleep(Duration::from_millis(10));
+    if wait_until(&mut child, Instant::now() + PATIENCE).ok()?.is_none() {
+        // It may have ended meanwhile.
+        child.kill().ok();
+        child.wait().ok();
+        return None;
     }
     let mut text = Vec::new();
     answer.rewind().ok()?;

@@ -5,11 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread::{self, sleep};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use scfw_core::child::{end_group, wait_until};
 use scfw_core::env;
 
 /// A program that takes longer is not going to answer.
@@ -45,10 +44,7 @@ pub fn ask(mut command: Command) -> Result<Vec<u8>, AskError> {
     let errors = child.stderr.take().map(collect);
     let ended = wait(&mut child, answer.as_ref(), errors.as_ref(), deadline);
     if ended.is_err() {
-        let group = i32::try_from(child.id()).map(Pid::from_raw);
-        // It may have ended by itself meanwhile.
-        let _gone = group.map(|group| killpg(group, Signal::SIGKILL));
-        let _reaped = child.wait();
+        end_group(&mut child);
     }
     ended
 }
@@ -81,15 +77,7 @@ fn wait(
     };
     let answer = receive(answer)?;
     let errors = receive(errors)?;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() > deadline {
-            return Err(AskError::Late);
-        }
-        sleep(Duration::from_millis(2));
-    };
+    let status = wait_until(child, deadline)?.ok_or(AskError::Late)?;
     if status.success() {
         return Ok(answer);
     }

@@ -1,25 +1,23 @@
 //! Running one external verifier: a session of its own, without a terminal, without anything of the gates' and
 //! without the secrets of sinks, for no longer than the deadline and with no more output than is reasonable.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nix::sys::signal::{SigSet, Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
 
+use crate::child::{end_group, wait_until};
 use crate::disarm::disarmed;
 use crate::env;
 use crate::text::sanitise;
 
 /// As many bytes of output are too many.
 const TOO_MUCH: u64 = 1024 * 1024;
-/// The longest pause between two looks at whether it has ended.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The environment of an administrator's verifier, in which nothing is what a user has made it: a variable such as
 /// `PYTHONPATH`, or another interpreter first on `PATH`, would answer in its place.
@@ -55,10 +53,7 @@ pub(super) fn run(
     let mut child = start(name, program, owner).map_err(|error| format!("could not be started ({error})"))?;
     let result = converse(&mut child, document, deadline);
     // Whatever it has started goes with it, also where all went well.
-    if let Ok(id) = i32::try_from(child.id()) {
-        let _nothing_is_left = killpg(Pid::from_raw(id), Signal::SIGKILL);
-    }
-    let _was_waited_for = child.wait();
+    end_group(&mut child);
     result
 }
 
@@ -117,7 +112,10 @@ fn converse(child: &mut Child, document: Vec<u8>, deadline: Instant) -> Result<V
         })?;
     }
     let (output, errors) = streams(&ended, deadline)?;
-    let status = wait(child, deadline)?;
+    // It may go on after its streams have ended.
+    let status = wait_until(child, deadline)
+        .map_err(|error| format!("could not be waited for ({error})"))?
+        .ok_or_else(too_late)?;
     let said = last_line(&errors);
     match (status.success(), said.is_empty()) {
         (true, true) => Ok(output),
@@ -155,21 +153,6 @@ fn streams(ended: &Receiver<Ended>, deadline: Instant) -> Result<(Vec<u8>, Vec<u
             return Err("wrote a megabyte or more".to_owned());
         }
         *place = Some(bytes);
-    }
-}
-
-/// Waits for the process itself, which may go on after its streams have ended.
-fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, String> {
-    let mut pause = Duration::from_micros(100);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if Instant::now() >= deadline => return Err(too_late()),
-            Ok(None) => thread::sleep(pause),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(format!("could not be waited for ({error})")),
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use scfw_core::child::wait_until;
 use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
 use scfw_core::manager::Manager;
@@ -210,18 +210,12 @@ fn run(mut command: Command, folder: &Path) -> io::Result<Ended> {
         command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
     }
     let mut child = command.spawn()?;
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status.code().or(Some(-1));
-        }
-        if start.elapsed() > PATIENCE {
-            child.kill()?;
-            child.wait()?;
-            break None;
-        }
-        sleep(Duration::from_millis(5));
-    };
+    let ended = wait_until(&mut child, Instant::now() + PATIENCE)?;
+    if ended.is_none() {
+        child.kill()?;
+        child.wait()?;
+    }
+    let status = ended.map(|status| status.code().unwrap_or(-1));
     let read = |path: &Path| {
         let bytes = read_kept(path, Kept::Anyhow, MOST_SHOWN)?.unwrap_or_default();
         Ok::<_, io::Error>(String::from_utf8_lossy(&bytes).into_owned())
