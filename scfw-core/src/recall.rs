@@ -167,7 +167,7 @@ pub fn text(alerts: &[Alert]) -> String {
     }
     let mut line = |what: String| {
         // Writing to a string does not fail.
-        let _infallible = writeln!(text, "{what}");
+        writeln!(text, "{what}").ok();
     };
     line("scfw: what was installed here has since been found to be malicious:".to_owned());
     for (package, about) in packages.iter().take(SHOWN) {

@@ -47,7 +47,8 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     for character in json.chars() {
         if is_unsafe(character) && !is_structure(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                let _infallible = write!(escaped, "\\u{unit:04x}");
+                // Writing to a string does not fail.
+                write!(escaped, "\\u{unit:04x}").ok();
             }
         } else {
             escaped.push(character);

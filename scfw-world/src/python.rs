@@ -49,7 +49,7 @@ impl Distribution {
         let mut metadata = format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n", self.name, self.version);
         for requirement in &self.requires {
             // Writing to a string does not fail.
-            let _ = writeln!(metadata, "Requires-Dist: {requirement}");
+            writeln!(metadata, "Requires-Dist: {requirement}").ok();
         }
         metadata
     }

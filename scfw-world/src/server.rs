@@ -89,14 +89,15 @@ impl Drop for Server {
         open.closing = true;
         for stream in open.streams.values() {
             // A connection that its client has closed already is as closed as it should be.
-            let _ = stream.shutdown(Shutdown::Both);
+            stream.shutdown(Shutdown::Both).ok();
         }
         drop(open);
         // The acceptor sits in accept(2): one more connection shows it that the server is closing.
         if TcpStream::connect(self.address).is_ok()
             && let Some(acceptor) = self.acceptor.take()
         {
-            let _ = acceptor.join();
+            // A panic of the acceptor has been shown already.
+            acceptor.join().ok();
         }
         let open = lock(&self.connections.open);
         drop(self.connections.ended.wait_timeout_while(open, FAREWELL, |open| !open.streams.is_empty()));
@@ -120,11 +121,13 @@ fn accept(listener: &TcpListener, connections: &Arc<Connections>, handler: &Arc<
         };
         let handler = Arc::clone(handler);
         // A thread that cannot be started drops its connection, which is what the client then sees.
-        let _ = thread::Builder::new().spawn(move || {
-            // An error here means that the client has gone, and there is nobody to tell.
-            let _ = converse(stream, handler.as_ref());
-            drop(place);
-        });
+        thread::Builder::new()
+            .spawn(move || {
+                // An error here means that the client has gone, and there is nobody to tell.
+                converse(stream, handler.as_ref()).ok();
+                drop(place);
+            })
+            .ok();
     }
 }
 

@@ -82,8 +82,7 @@ impl Wheel {
         let mut record = String::new();
         for entry in &entries {
             // Writing to a string does not fail.
-            let _ =
-                writeln!(record, "{},{},{}", entry.path, record_hash(&entry.content), entry.content.len());
+            writeln!(record, "{},{},{}", entry.path, record_hash(&entry.content), entry.content.len()).ok();
         }
         let path = format!("{stem}.dist-info/RECORD");
         record.extend([path.as_str(), ",,\n"]);

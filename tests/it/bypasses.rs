@@ -48,7 +48,8 @@ fn row_1_every_npm_command_that_installs_is_gated() {
             );
         }
         stopped(&sandbox, sandbox.hook(&arguments));
-        let _none_yet = fs::remove_file(sandbox.project("package.json"));
+        // There is none the first time.
+        fs::remove_file(sandbox.project("package.json")).ok();
     }
     stopped(&sandbox, sandbox.hook(&["npx", "--yes", "evil"]));
     sandbox

@@ -34,7 +34,8 @@ fn nothing_of_it_runs(sandbox: &Sandbox, lock: &Value) -> Vec<Finished> {
             sandbox.write("package-lock.json", lock.to_string());
             let finished = sandbox.hook(&["npm", command]);
             assert!(!sandbox.has_sung(), "npm {command} ran it: {}", finished.stderr);
-            let _none = fs::remove_dir_all(sandbox.project("node_modules"));
+            // Where nothing was installed, there is none.
+            fs::remove_dir_all(sandbox.project("node_modules")).ok();
             finished
         })
         .into()

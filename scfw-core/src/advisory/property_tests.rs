@@ -104,7 +104,7 @@ proptest! {
 
     #[test]
     fn no_document_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC*") {
-        let _read = Advisory::parse_leniently(&bytes);
+        drop(Advisory::parse_leniently(&bytes));
         let document = json!({"id": text, "affected": [{"package": {"ecosystem": "npm", "name": text},
             "ranges": [{"type": "SEMVER", "events": [{"introduced": text}, {"fixed": text}]}], "versions": [text]}]});
         if let Ok(advisory) = Advisory::parse_leniently(document.to_string().as_bytes()) {

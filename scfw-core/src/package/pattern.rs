@@ -184,8 +184,8 @@ mod tests {
         #[test]
         fn no_name_panics(pattern in "[a-z*@/._-]{1,30}", name in ".{0,60}") {
             if let Ok(pattern) = pattern.parse::<Pattern>() {
-                let _fits = pattern.matches(&Package::new(Ecosystem::PyPi, name.as_str(), None));
-                let _fits = pattern.matches(&Package::new(Ecosystem::Npm, name, None));
+                let _ = pattern.matches(&Package::new(Ecosystem::PyPi, name.as_str(), None));
+                let _ = pattern.matches(&Package::new(Ecosystem::Npm, name, None));
             }
         }
     }

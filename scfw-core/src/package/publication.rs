@@ -104,7 +104,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,100}") {
-            let _time = time(&text);
+            let _ = time(&text);
             if let Some(registry) = registry(&text) {
                 let url = Url::parse(&registry).unwrap();
                 prop_assert!(registry.ends_with('/') && url.username().is_empty() && url.password().is_none());

@@ -1,7 +1,5 @@
 //! Findings as text for a terminal.
 
-use std::fmt::Write;
-
 use crate::finding::{Exempted, Finding, FindingSeverity, Verification};
 use crate::inventory::{Audit, Installed};
 use crate::package::Target;
@@ -201,14 +199,7 @@ impl Paint {
             Some(FindingSeverity::Warning) => "1;33",
             None => return text.to_owned(),
         };
-        let mut painted = String::new();
-        // Writing to a string does not fail.
-        let _infallible = if self.colour {
-            write!(painted, "\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            write!(painted, "{text}")
-        };
-        painted
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
 

@@ -138,7 +138,7 @@ proptest! {
     fn no_requirement_is_too_much(text in requirement_soup()) {
         screen_requirements(text.as_bytes());
         let request = PythonRequest { requirements: vec![text], ..PythonRequest::default() };
-        let _ = python(&request, std::path::Path::new("/"), &|_| None);
+        drop(python(&request, std::path::Path::new("/"), &|_| None));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn append(path: &Path, record: &str) -> io::Result<()> {
     file.write_all(line.as_bytes()).inspect_err(|_| {
         if is_locked && metadata.is_file() {
             // Half a line would spoil the next one. Where even that fails, the disk is in more trouble than the log.
-            let _half_a_line = file.set_len(metadata.len());
+            file.set_len(metadata.len()).ok();
         }
     })
 }

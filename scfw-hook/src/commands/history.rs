@@ -127,7 +127,7 @@ fn describe(entry: &Entry, query: &RunQuery) -> String {
     let mut text = format!("{}  {}: {command}\n", local(run.run.time), entry.decision());
     let mut line = |what: String| {
         // Writing to a string does not fail.
-        let _infallible = writeln!(text, "    {what}");
+        writeln!(text, "    {what}").ok();
     };
     line(format!("in {}", sanitise(&run.run.directory)));
     match run.targets.as_slice() {

@@ -46,7 +46,7 @@ pub(super) fn run(options: &Options) -> Exit {
     let script = options.shell.init_script(&hook, &scfw, &session_shims(data));
     if let Some(path) = &options.save {
         // Without it the next shell asks here again; a shell's start is no place to complain of that.
-        let _asked_again = save(path, &script);
+        save(path, &script).ok();
     }
     match stdout().lock().write_all(script.as_bytes()) {
         Ok(()) => Exit::Success,

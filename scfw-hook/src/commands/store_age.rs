@@ -95,14 +95,12 @@ impl StoreAge {
             let (feed, named) = (sanitise(feed), named.join(", "));
             let named = sanitise(&named);
             // Writing to a string does not fail.
-            let _infallible =
-                write!(sentence, "; {count} documents of {feed} could not be read: {named}{more}");
+            write!(sentence, "; {count} documents of {feed} could not be read: {named}{more}").ok();
         }
         for (feed, day) in &self.standing_still {
-            let _infallible = write!(
-                sentence,
-                "; nothing in {feed} is later than {day}: is its source still kept up to date?"
-            );
+            // Writing to a string does not fail.
+            write!(sentence, "; nothing in {feed} is later than {day}: is its source still kept up to date?")
+                .ok();
         }
         sentence
     }

@@ -126,7 +126,8 @@ fn as_text(report: &Report) -> String {
         };
         let name = name.to_string();
         let name = sanitise(&name);
-        let _infallible = writeln!(text, "{name}: {} {what}{newest} ({how})", updated.count);
+        // Writing to a string does not fail.
+        writeln!(text, "{name}: {} {what}{newest} ({how})", updated.count).ok();
     }
     text
 }

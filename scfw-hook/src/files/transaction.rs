@@ -171,7 +171,7 @@ fn sync_directory(target: &Path) {
     if let Some(directory) = target.parent()
         && let Ok(directory) = File::open(directory)
     {
-        let _not_offered = directory.sync_all();
+        directory.sync_all().ok();
     }
 }
 

@@ -35,7 +35,7 @@ pub fn tell(store: &mut Store, settings: &Settings) {
     let Ok(alerts) = taken.or_else(|_: StoreError| store.untold_alerts()) else { return };
     if show(&alerts).is_err() {
         // Nobody has read it, so it stays to be told.
-        let _told_again_or_not = store.put_back(&alerts);
+        store.put_back(&alerts).ok();
     }
 }
 

@@ -142,7 +142,7 @@ fn store(decision: Option<&Decision<'_>>, written: &Written, settings: &Settings
         alerts::tell(&mut store, settings);
     }
     // What is recorded stays recorded; the next run trims again.
-    let _next_time = store.trim_log();
+    store.trim_log().ok();
     Ok(())
 }
 

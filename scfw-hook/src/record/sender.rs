@@ -92,7 +92,7 @@ pub fn run(process: i32) -> Exit {
     let data = &settings.directories.data;
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
         // Also for sinks that nobody delivers to any more. Where it fails, the next sender does it.
-        let _next_time = SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind));
+        SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind)).ok();
     }
     let Ok(mut deliveries) = Delivery::all(&settings) else { return Exit::Unverified };
     let end = Instant::now() + LONGEST_LIFE;
@@ -104,7 +104,7 @@ pub fn run(process: i32) -> Exit {
         let Ok(life) = open_lock(data, LIFE) else { return Exit::Unverified };
         // Held as long as somebody looks after the outbox. Where it cannot be had, another sender may be started, and no
         // more.
-        let _alive = life.try_lock_shared();
+        life.try_lock_shared().ok();
         let company = Company::new(process, end, deliveries.len());
         thread::scope(|scope| {
             for (place, delivery) in deliveries.iter_mut().enumerate() {
@@ -128,7 +128,7 @@ pub fn run(process: i32) -> Exit {
 fn hide_memory() {
     // Elsewhere, and where it fails, it is a process like any other.
     #[cfg(target_os = "linux")]
-    let _as_before = nix::sys::prctl::set_dumpable(false);
+    nix::sys::prctl::set_dumpable(false).ok();
 }
 
 /// The sinks that this process can deliver to: without the key or the headers, another will.

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does
 /// not depend on it.
 pub fn write(text: &str) {
-    let _unheard = stderr().lock().write_all(text.as_bytes());
+    stderr().lock().write_all(text.as_bytes()).ok();
 }
 
 /// Has writing to a pipe that nobody reads fail, instead of ending this process.
@@ -58,7 +58,8 @@ pub fn describe(error: &dyn std::error::Error) -> String {
 
 /// Writes `text` to standard output, for the commands whose answer it is.
 pub fn print(text: &str) {
-    let _unheard = stdout().lock().write_all(text.as_bytes());
+    // A reader that has seen enough and left is no failure.
+    stdout().lock().write_all(text.as_bytes()).ok();
 }
 
 /// Writes `text` to standard output, all of it, for commands whose exit status depends on it.

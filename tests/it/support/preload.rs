@@ -79,7 +79,8 @@ impl Sandbox {
     pub(crate) fn mirrored(&self) -> Mirrored {
         let read = |name: &str| {
             let content = fs::read(self.project(name)).unwrap_or_default();
-            let _may_be_missing = fs::remove_file(self.project(name));
+            // It may be missing.
+            fs::remove_file(self.project(name)).ok();
             String::from_utf8_lossy(&content).into_owned()
         };
         let strings =

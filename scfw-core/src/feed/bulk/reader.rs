@@ -63,7 +63,7 @@ struct Note {
 fn digest(url: &str) -> String {
     Sha256::digest(url).iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
-        let _infallible = write!(text, "{byte:02x}");
+        write!(text, "{byte:02x}").ok();
         text
     })
 }
@@ -208,8 +208,8 @@ impl<'a> Reader<'a> {
         if let (Place::Url(url), false) = (place, is_of_use) {
             let (file, note) = self.download_of(url);
             // The note first: a file without one is nothing, and the next download writes over it.
-            let _absent = fs::remove_file(note);
-            let _absent = fs::remove_file(file);
+            fs::remove_file(note).ok();
+            fs::remove_file(file).ok();
         }
     }
 

@@ -80,7 +80,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "(Name|Version|Requires-Dist|License|x)?:?.{0,40}\n?.{0,40}") {
-            let _read = Metadata::parse(&text);
+            drop(Metadata::parse(&text));
         }
     }
 }

@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn no_command_line_panics(line in proptest::collection::vec("(--?)?[a-zA-Z=?-]{0,12}|.{0,6}", 0..8)) {
         let words: Vec<Cow<'_, str>> = line.iter().map(|word| Cow::from(word.as_str())).collect();
-        let _classified = (classify(&words), classify_npx(&words));
+        drop((classify(&words), classify_npx(&words)));
     }
 
     #[test]

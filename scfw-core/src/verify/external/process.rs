@@ -97,18 +97,21 @@ fn converse(child: &mut Child, document: Vec<u8>, deadline: Instant) -> Result<V
             if pipe.thread_block().is_err() {
                 return;
             }
-            let _may_break = input.write_all(&document);
+            // The pipe may break, see above.
+            input.write_all(&document).ok();
         })?;
     }
     if let Some(output) = child.stdout.take() {
         let sender = sender.clone();
         beside(move || {
-            let _nobody_waits_any_more = sender.send(Ended::Output(read(output)));
+            // Nobody waits any more once the deadline has passed.
+            drop(sender.send(Ended::Output(read(output))));
         })?;
     }
     if let Some(errors) = child.stderr.take() {
         beside(move || {
-            let _nobody_waits_any_more = sender.send(Ended::Errors(read(errors)));
+            // Nobody waits any more once the deadline has passed.
+            drop(sender.send(Ended::Errors(read(errors))));
         })?;
     }
     let (output, errors) = streams(&ended, deadline)?;

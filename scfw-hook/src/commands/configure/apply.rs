@@ -202,7 +202,7 @@ pub(super) fn remove(setup: &Setup) -> Result<Exit> {
     suggest_new_shell(&changes);
     for directory in [&directories.config, &directories.data] {
         // One that is empty holds no data; this removes no other.
-        let _has_data = fs::remove_dir(directory);
+        fs::remove_dir(directory).ok();
         if directory.is_dir() {
             say_of(directory, "kept, with your settings and data; delete it if you want nothing left");
         }
@@ -267,9 +267,10 @@ fn remove_shims(data: &Path) {
 /// The integration as shells have saved it. Where it stays, no block reads it or `scfw status` names it.
 fn remove_scripts(data: &Path) {
     for shell in Shell::ALL {
-        let _absent_or_harmless = fs::remove_file(shell.saved_script(data));
+        fs::remove_file(shell.saved_script(data)).ok();
     }
-    let _absent_or_of_others = fs::remove_dir(scripts_directory(data));
+    // The directory stays where others have put something there.
+    fs::remove_dir(scripts_directory(data)).ok();
 }
 
 /// Names the managers on this machine that scfw leaves alone.

@@ -140,7 +140,8 @@ fn mend_terminal_when_interrupted() -> Result<()> {
     let modes = Mutex::new(tcgetattr(stdin()).context("the terminal could not be read")?);
     ctrlc::set_handler(move || {
         if let Ok(modes) = modes.lock() {
-            let _best_effort = tcsetattr(stdin(), SetArg::TCSANOW, &modes);
+            // Nothing more can be done for the terminal.
+            tcsetattr(stdin(), SetArg::TCSANOW, &modes).ok();
         }
         leave();
         Exit::Interrupted.now();
@@ -152,7 +153,8 @@ fn mend_terminal_when_interrupted() -> Result<()> {
 pub(super) fn leave() {
     static LEFT: Once = Once::new();
     LEFT.call_once(|| {
-        let _best_effort = Term::stderr().show_cursor();
+        // Nothing more can be done for the terminal.
+        Term::stderr().show_cursor().ok();
         output::write("\nscfw: nothing was changed\n");
     });
 }

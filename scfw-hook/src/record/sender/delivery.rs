@@ -276,7 +276,7 @@ impl<'a> Delivery<'a> {
         };
         store.tell_of_dropped(kind, count, &record)?;
         // The sink is told all the same, and so is scfw status.
-        let _unwritable = file::append(&self.settings.telemetry.log_file, &record);
+        file::append(&self.settings.telemetry.log_file, &record).ok();
         Ok(())
     }
 }
