@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::exit::{fail, misuse};
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::record::record;
 use crate::terminal::output;
 
@@ -65,8 +66,8 @@ pub(super) struct Options {
     remove: Option<String>,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),
     };
@@ -74,31 +75,31 @@ pub(super) fn run(options: &Options) -> Exit {
     let done = if options.list {
         list(&path, options.json, &settings.policy)
     } else if let Some(which) = &options.remove {
-        remove(&path, which, &settings)
+        remove(process, &path, which, &settings)
     } else {
         let refused = |refusal: String| {
             output::say(&refusal);
-            record(&Event::Policy { rule: &refusal, command: None }, &settings);
+            record(process, &Event::Policy { rule: &refusal, command: None }, &settings);
             Exit::Failed
         };
         // Whatever the terms are: where no exemption is allowed, no date could be right.
         if let Some(refusal) = refusal_of_all(&settings.policy) {
             return refused(refusal);
         }
-        let terms = match terms(options, &settings.policy) {
+        let terms = match terms(process, options, &settings.policy) {
             Ok(terms) => terms,
             Err(message) => return misuse(&message),
         };
         if let Some(refusal) = refusal(&terms, &settings.policy) {
             return refused(refusal);
         }
-        give(&path, terms, &settings)
+        give(process, &path, terms, &settings)
     };
     done.unwrap_or_else(|error| fail(&error, Exit::Failed))
 }
 
 /// What the command line asks for, or what is wrong with it.
-fn terms(options: &Options, policy: &Policy) -> Result<NewExemption, String> {
+fn terms(process: &Process, options: &Options, policy: &Policy) -> Result<NewExemption, String> {
     let (query, reason) = (options.package.as_deref(), options.reason.as_deref());
     let package = Package::from_query(query.unwrap_or_default()).map_err(|error| error.to_string())?;
     let bounded = |what: &str, text: &str| {
@@ -114,7 +115,7 @@ fn terms(options: &Options, policy: &Policy) -> Result<NewExemption, String> {
     };
     let reason = bounded("--reason", reason.unwrap_or_default())?;
     let advisory = options.advisory.as_deref().map(|id| bounded("--advisory", id)).transpose()?;
-    let advisory = advisory.map(as_it_is_known);
+    let advisory = advisory.map(|advisory| as_it_is_known(process, advisory));
     let created = now();
     let expires = match &options.expires {
         Some(text) => time::until(text, created).map_err(|error| error.to_string())?,
@@ -141,9 +142,9 @@ fn terms(options: &Options, policy: &Policy) -> Result<NewExemption, String> {
 }
 
 /// An address as its package has it, of one that was taken from a report, which has `~` for the home directory.
-fn as_it_is_known(advisory: String) -> String {
-    match std::env::var("HOME") {
-        Ok(home) if home.starts_with('/') => {
+fn as_it_is_known(process: &Process, advisory: String) -> String {
+    match process.text("HOME") {
+        Some(home) if home.starts_with('/') => {
             advisory.replacen("://~/", &format!("://{}/", home.trim_end_matches('/')), 1)
         }
         _ => advisory,
@@ -176,11 +177,16 @@ fn refusal(terms: &NewExemption, policy: &Policy) -> Option<String> {
     Some(format!("policy: {what} ({})", policy.file()))
 }
 
-fn give(path: &Path, terms: NewExemption, settings: &Settings) -> Result<Exit, StoreError> {
+fn give(
+    process: &Process,
+    path: &Path,
+    terms: NewExemption,
+    settings: &Settings,
+) -> Result<Exit, StoreError> {
     let number = Store::open(path)?.add_exemption(&terms)?;
     let exemption = Exemption { number, terms };
     output::print(&describe(&exemption, &settings.policy, exemption.terms.created));
-    record(&Event::Exemption { change: ExemptionChange::Made, exemption: &exemption }, settings);
+    record(process, &Event::Exemption { change: ExemptionChange::Made, exemption: &exemption }, settings);
     Ok(Exit::Success)
 }
 
@@ -203,7 +209,7 @@ fn list(path: &Path, as_json: bool, policy: &Policy) -> Result<Exit, StoreError>
     Ok(Exit::Success)
 }
 
-fn remove(path: &Path, which: &str, settings: &Settings) -> Result<Exit, StoreError> {
+fn remove(process: &Process, path: &Path, which: &str, settings: &Settings) -> Result<Exit, StoreError> {
     let is_meant: Box<dyn Fn(&Exemption) -> bool> = match which.parse::<i64>() {
         Ok(number) => Box::new(move |exemption| exemption.number == number),
         Err(_) => match Package::from_query(which) {
@@ -217,7 +223,7 @@ fn remove(path: &Path, which: &str, settings: &Settings) -> Result<Exit, StoreEr
             if store.remove_exemption(exemption.number)? {
                 removed = true;
                 output::print(&format!("Removed: {}", describe(exemption, &settings.policy, now())));
-                record(&Event::Exemption { change: ExemptionChange::Removed, exemption }, settings);
+                record(process, &Event::Exemption { change: ExemptionChange::Removed, exemption }, settings);
             }
         }
     }

@@ -11,7 +11,6 @@ use std::process::Command;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use scfw_core::config::Settings;
 use scfw_core::inventory::{self, Inventory};
 use scfw_core::manager::{ALL, Audit, Layout, ManagerId, manager};
 use scfw_core::report;
@@ -22,6 +21,7 @@ use scfw_core::verify::{verifiers, verify};
 
 use super::exit::{concluded, fail, misuse};
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::answer::ask;
 use crate::process::locate::locate;
 use crate::record::record;
@@ -98,8 +98,8 @@ enum Format {
     CycloneDx,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),
     };
@@ -118,8 +118,8 @@ pub(super) fn run(options: &Options) -> Exit {
                 options.manager.name()
             ));
         }
-        Layout::SitePackages => site_packages(options, &audit),
-        Layout::NodeModules => node_modules(options, &audit),
+        Layout::SitePackages => site_packages(process, options, &audit),
+        Layout::NodeModules => node_modules(process, options, &audit),
     };
     let inventory = match found {
         Ok(inventory) => inventory,
@@ -131,9 +131,10 @@ pub(super) fn run(options: &Options) -> Exit {
     drop(spinner);
     output::say_trouble(&verification);
     record(
+        process,
         &Event::Audit {
             manager: options.manager,
-            executable: &audited_program(options, &audit),
+            executable: &audited_program(process, options, &audit),
             verification: &verification,
         },
         &settings,
@@ -150,22 +151,22 @@ pub(super) fn run(options: &Options) -> Exit {
 }
 
 /// The program whose packages are audited, for the record; empty where a project is audited and there is none.
-fn audited_program(options: &Options, audit: &Audit) -> String {
+fn audited_program(process: &Process, options: &Options, audit: &Audit) -> String {
     let named = options.executable.clone();
-    let program = named.or_else(|| audit.programs.iter().find_map(|name| path_of(name)));
+    let program = named.or_else(|| audit.programs.iter().find_map(|name| path_of(process, name)));
     program.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn path_of(name: &str) -> Option<PathBuf> {
-    locate(OsStr::new(name)).map(|located| located.path)
+fn path_of(process: &Process, name: &str) -> Option<PathBuf> {
+    locate(process, OsStr::new(name)).map(|located| located.path)
 }
 
 /// The path of the named executable, or of the first of `names` that is there; an exit status where there is none.
-fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, Exit> {
+fn executable(process: &Process, options: &Options, names: &[&str]) -> Result<PathBuf, Exit> {
     let wanted = options.executable.as_deref().map(Path::as_os_str);
     let located = match wanted {
-        Some(path) => locate(path).filter(|located| located.path.is_file()),
-        None => names.iter().find_map(|name| locate(OsStr::new(name))),
+        Some(path) => locate(process, path).filter(|located| located.path.is_file()),
+        None => names.iter().find_map(|name| locate(process, OsStr::new(name))),
     };
     located.map(|located| located.path).ok_or_else(|| {
         let what = wanted.unwrap_or(OsStr::new(names[0])).to_string_lossy();
@@ -174,21 +175,21 @@ fn executable(options: &Options, names: &[&str]) -> Result<PathBuf, Exit> {
     })
 }
 
-fn site_packages(options: &Options, audit: &Audit) -> Result<Inventory, Exit> {
-    let executable = executable(options, audit.programs)?;
+fn site_packages(process: &Process, options: &Options, audit: &Audit) -> Result<Inventory, Exit> {
+    let executable = executable(process, options, audit.programs)?;
     let environment =
-        interpreter::environment(&executable).map_err(|error| fail(&error, Exit::Unverified))?;
+        interpreter::environment(process, &executable).map_err(|error| fail(&error, Exit::Unverified))?;
     Ok(inventory::site_packages::read(&environment))
 }
 
-fn node_modules(options: &Options, audit: &Audit) -> Result<Inventory, Exit> {
+fn node_modules(process: &Process, options: &Options, audit: &Audit) -> Result<Inventory, Exit> {
     let place = if let Some(question) = audit.global.filter(|_| options.global) {
         inventory::node_modules::Place::Global(global_modules(
-            &executable(options, audit.programs)?,
+            &executable(process, options, audit.programs)?,
             question,
         )?)
     } else {
-        let directory = std::env::current_dir().map_err(|error| fail(&error, Exit::Unverified))?;
+        let directory = process.directory().map_err(|error| fail(&error, Exit::Unverified))?;
         inventory::node_modules::Place::Project(node_root(&directory))
     };
     let modules = match &place {

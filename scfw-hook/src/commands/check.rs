@@ -3,7 +3,6 @@
 use std::io::{Read, stdin, stdout};
 
 use clap::Args;
-use scfw_core::config::Settings;
 use scfw_core::package::{Package, Publication, Target, shown_query};
 use scfw_core::policy::Verdict;
 use scfw_core::report;
@@ -12,6 +11,7 @@ use scfw_core::verify::{verifiers, verify};
 use super::Format;
 use super::exit::{concluded, fail, misuse};
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::terminal::output;
 
 /// The largest list of packages that is read from standard input, in bytes.
@@ -31,7 +31,7 @@ pub(super) struct Options {
     packages: Vec<String>,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
     let mut queries = options.packages.clone();
     if options.stdin {
         let mut input = String::new();
@@ -54,7 +54,7 @@ pub(super) fn run(options: &Options) -> Exit {
             Err(error) => return fail(&error, Exit::Usage),
         }
     }
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),
     };

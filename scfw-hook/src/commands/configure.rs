@@ -20,6 +20,7 @@ use self::apply::{Setup, remove};
 use super::exit::{fail, misuse};
 use crate::exit::Exit;
 use crate::files::config_file::Setting;
+use crate::process::Process;
 use crate::shells::shell::Shell;
 use crate::terminal::output;
 
@@ -138,7 +139,7 @@ impl Options {
         settings.into_iter().flatten().collect()
     }
 
-    fn into_wishes(self, setup: &Setup) -> Wishes {
+    fn into_wishes(self, process: &Process, setup: &Setup) -> Wishes {
         let settings = self.settings();
         let mut shells = self.shell;
         if shells.is_empty() && !self.yes {
@@ -146,7 +147,7 @@ impl Options {
             shells = setup.home.configured();
         }
         if shells.is_empty() {
-            shells = apply::installed_shells();
+            shells = apply::installed_shells(process);
         }
         let shims = if self.shims { Some(true) } else { self.no_shims.then_some(false) };
         let preload = if self.preload { Some(true) } else { self.no_preload.then_some(false) };
@@ -174,16 +175,16 @@ struct Wishes {
     offline: bool,
 }
 
-pub(super) fn run(options: Options) -> Exit {
+pub(super) fn run(process: &Process, options: Options) -> Exit {
     let configure = || -> Result<Exit> {
-        let setup = Setup::from_environment()?;
+        let setup = Setup::from_environment(process)?;
         if options.remove {
-            return remove(&setup);
+            return remove(process, &setup);
         }
         let wishes = if options.is_any_given() {
-            options.into_wishes(&setup)
+            options.into_wishes(process, &setup)
         } else if stdin().is_terminal() && stderr().is_terminal() {
-            Wishes { offline: options.offline, ..questions::ask(&setup)? }
+            Wishes { offline: options.offline, ..questions::ask(process, &setup)? }
         } else {
             return Ok(misuse(
                 "there is no terminal to ask on; say what to set up: --yes for the defaults, or --shell, --shims, --preload, \
@@ -191,21 +192,21 @@ pub(super) fn run(options: Options) -> Exit {
                  --dd-log-level, --scfw-home (scfw configure --help)",
             ));
         };
-        apply::apply(&setup, wishes)
+        apply::apply(process, &setup, wishes)
     };
     finish(configure())
 }
 
 /// `scfw enable --shell`: these shells are protected from now on.
-pub(super) fn enable(shells: &[Shell]) -> Exit {
+pub(super) fn enable(process: &Process, shells: &[Shell]) -> Exit {
     let wishes = Wishes { shells: shells.to_vec(), ..Wishes::default() };
-    finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
+    finish(Setup::from_environment(process).and_then(|setup| apply::apply(process, &setup, wishes)))
 }
 
 /// `scfw disable --shell`: these shells are no longer.
-pub(super) fn disable(shells: &[Shell]) -> Exit {
+pub(super) fn disable(process: &Process, shells: &[Shell]) -> Exit {
     let wishes = Wishes { dropped: shells.to_vec(), ..Wishes::default() };
-    finish(Setup::from_environment().and_then(|setup| apply::apply(&setup, wishes)))
+    finish(Setup::from_environment(process).and_then(|setup| apply::apply(process, &setup, wishes)))
 }
 
 /// The exit status, after what went wrong has been said.

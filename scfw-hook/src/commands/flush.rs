@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use scfw_core::config::Settings;
 use scfw_core::text::sanitise;
 
 use super::exit::fail;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::record::sender;
 use crate::record::sinks;
 use crate::terminal::output;
@@ -25,16 +25,16 @@ pub(super) struct Options {
     timeout: u64,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),
     };
     output::say_without_effect(&settings);
-    if let Err(error) = sender::flush(&settings, Duration::from_secs(options.timeout)) {
+    if let Err(error) = sender::flush(process, &settings, Duration::from_secs(options.timeout)) {
         return fail(error.as_ref(), Exit::Failed);
     }
-    let deliveries = sinks::all();
+    let deliveries = sinks::all(process);
     if deliveries.is_empty() {
         output::print("There is no sink to deliver to.\n");
     }

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 
 use clap::Args;
 use scfw_core::action::Action;
-use scfw_core::config::Directories;
 use scfw_core::package::Package;
 use scfw_core::store::{Alert, Purpose, Run, RunQuery, RunTarget, Store, StoreError, now};
 use scfw_core::text::sanitise;
@@ -16,6 +15,7 @@ use serde_json::Value;
 use super::Format;
 use super::exit::{fail, no_home};
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::terminal::output;
 
 /// Runs that are shown where nothing else is asked for.
@@ -51,7 +51,7 @@ pub(super) struct Options {
     limit: u32,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
     let package = match options.package.as_deref().map(Package::from_query).transpose() {
         Ok(package) => package,
         Err(error) => return fail(&error, Exit::Usage),
@@ -60,7 +60,7 @@ pub(super) fn run(options: &Options) -> Exit {
         Ok(since) => since,
         Err(error) => return fail(&error, Exit::Usage),
     };
-    let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) else { return no_home() };
+    let Some(directories) = process.directories() else { return no_home() };
     let query = RunQuery {
         package: package.as_ref().map(|package| (package.ecosystem, package.key())),
         version: package.as_ref().and_then(|package| package.version.clone()),

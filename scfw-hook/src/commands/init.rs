@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use scfw_core::config::Directories;
 use scfw_core::files::{create_private, write_beside};
 
 use super::exit::fail;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::locate::own_program;
 use crate::process::locate::scfw_program;
 use crate::shells::shell::{Shell, session_shims};
@@ -29,17 +29,17 @@ pub(super) struct Options {
     shims: bool,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    let directories = Directories::resolve(&|name| std::env::var_os(name));
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    let directories = process.directories();
     let data = directories.as_ref().map(|directories| directories.data.as_path());
     if options.shims {
         // The shell looks for the links itself, and defines a function for each that is missing.
-        return match data.map(shims::install_for_session) {
+        return match data.map(|data| shims::install_for_session(process, data)) {
             Some(Ok(())) => Exit::Success,
             _ => Exit::Failed,
         };
     }
-    let (Some(hook), Some(scfw)) = (own_program(), scfw_program()) else {
+    let (Some(hook), Some(scfw)) = (own_program(process), scfw_program(process)) else {
         output::say("scfw-hook is not beside scfw; install scfw again");
         return Exit::Failed;
     };

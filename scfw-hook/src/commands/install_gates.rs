@@ -6,11 +6,12 @@ use anyhow::Context;
 use super::exit::fail;
 use crate::exit::Exit;
 use crate::gate::files::Gates;
+use crate::process::Process;
 use crate::process::locate::own_program;
 
-pub(super) fn run() -> Exit {
+pub(super) fn run(process: &Process) -> Exit {
     let installed =
-        own_program().context("scfw-hook is not beside scfw; install scfw again").and_then(|hook| {
+        own_program(process).context("scfw-hook is not beside scfw; install scfw again").and_then(|hook| {
             let directory = Gates::installed_directory(&hook);
             Gates::install(&hook).with_context(|| format!("{} could not be written", directory.display()))
         });

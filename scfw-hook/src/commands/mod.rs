@@ -22,9 +22,9 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use scfw_core::config::Directories;
 
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::record::alerts;
 use crate::record::run_notes;
 use crate::shells::shell::Shell;
@@ -122,6 +122,7 @@ enum Format {
 /// Reads the command line, runs the command and returns the exit status.
 #[must_use]
 pub fn main(words: &[&CStr]) -> Exit {
+    let process = &Process::System;
     ignore_broken_pipes();
     let cli = Cli::parse_from(words.iter().map(|word| OsStr::from_bytes(word.to_bytes())));
     // The doctor has a place for them in its report, and what a shell evaluates when it starts is not to speak.
@@ -132,7 +133,7 @@ pub fn main(words: &[&CStr]) -> Exit {
             Command::Doctor(_) | Command::Init(_) | Command::InstallGates | Command::Completions { .. }
         )
     {
-        name_unreported_runs();
+        name_unreported_runs(process);
     }
     // An update looks for them first; what `run` and `shield` run may be no business of ours.
     let is_foreign = matches!(
@@ -144,38 +145,38 @@ pub fn main(words: &[&CStr]) -> Exit {
             | Command::Completions { .. }
     );
     if !is_foreign && !matches!(cli.command, Command::Update(_)) {
-        tell_alerts();
+        tell_alerts(process);
     }
     match cli.command {
-        Command::Run(options) => run::run(&options),
-        Command::Allow(options) => allow::run(&options),
-        Command::Check(options) => check::run(&options),
-        Command::Shield(options) => shield::run(&options),
-        Command::Audit(options) => audit::run(&options),
+        Command::Run(options) => run::run(process, &options),
+        Command::Allow(options) => allow::run(process, &options),
+        Command::Check(options) => check::run(process, &options),
+        Command::Shield(options) => shield::run(process, &options),
+        Command::Audit(options) => audit::run(process, &options),
         Command::Completions { shell } => completions::run(shell),
-        Command::Doctor(options) => doctor::run(&options),
-        Command::Configure(options) => configure::run(options),
-        Command::Flush(options) => flush::run(&options),
-        Command::History(options) => history::run(&options),
-        Command::Init(options) => init::run(&options),
-        Command::InstallGates => install_gates::run(),
-        Command::Status(options) => status::run(&options),
-        Command::Update(options) => update::run(&options),
-        Command::Enable(options) => session::enable(&options),
-        Command::Disable(options) => session::disable(&options),
+        Command::Doctor(options) => doctor::run(process, &options),
+        Command::Configure(options) => configure::run(process, options),
+        Command::Flush(options) => flush::run(process, &options),
+        Command::History(options) => history::run(process, &options),
+        Command::Init(options) => init::run(process, &options),
+        Command::InstallGates => install_gates::run(process),
+        Command::Status(options) => status::run(process, &options),
+        Command::Update(options) => update::run(process, &options),
+        Command::Enable(options) => session::enable(process, &options),
+        Command::Disable(options) => session::disable(process, &options),
     }
 }
 
 /// Tells what was installed before it was found to be malicious, once.
-fn tell_alerts() {
-    if let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) {
-        alerts::tell_from(&directories.data);
+fn tell_alerts(process: &Process) {
+    if let Some(directories) = process.directories() {
+        alerts::tell_from(process, &directories.data);
     }
 }
 
 /// Tells of earlier runs whose gate never reported, once each.
-fn name_unreported_runs() {
-    let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) else { return };
+fn name_unreported_runs(process: &Process) {
+    let Some(directories) = process.directories() else { return };
     for run in run_notes::unreported(&directories.data) {
         output::say(&format!(
             "the gate of an earlier run never reported, so nothing is known of what that run did: {}; \"scfw audit\" \

@@ -11,6 +11,7 @@ use scfw_programs::uncovered;
 
 use super::exit::misuse;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::exec::c_string;
 use crate::route::call::Call;
 use crate::route::route;
@@ -53,7 +54,7 @@ pub(super) struct Options {
     command: Vec<OsString>,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
     let words: Vec<CString> = options.command.iter().map(|word| c_string(word)).collect();
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     let Some((name, arguments)) = words.split_first() else { return misuse("no command is given") };
@@ -86,10 +87,7 @@ pub(super) fn run(options: &Options) -> Exit {
     ];
     for (variable, value) in settings {
         if let Some(value) = value {
-            #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
-            unsafe {
-                std::env::set_var(variable, value);
-            }
+            process.set_variable(variable, OsStr::new(value));
         }
     }
     // Rust's runtime ignores SIGPIPE, which the program that takes over would inherit.
@@ -97,5 +95,5 @@ pub(super) fn run(options: &Options) -> Exit {
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
-    route(&call)
+    route(process, &call)
 }

@@ -9,6 +9,7 @@ use scfw_core::text::sanitise;
 
 use super::configure;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::locate::scfw_program;
 use crate::shells::required_routes::{Removal, refuse_removal};
 use crate::shells::shell::Shell;
@@ -25,27 +26,27 @@ pub(super) struct Options {
     session: Option<Shell>,
 }
 
-pub(super) fn enable(options: &Options) -> Exit {
+pub(super) fn enable(process: &Process, options: &Options) -> Exit {
     if options.shell.is_empty() {
-        return not_loaded("enable");
+        return not_loaded(process, "enable");
     }
-    configure::enable(&options.shell)
+    configure::enable(process, &options.shell)
 }
 
-pub(super) fn disable(options: &Options) -> Exit {
+pub(super) fn disable(process: &Process, options: &Options) -> Exit {
     if let Some(shell) = options.session {
-        return may_disable(shell);
+        return may_disable(process, shell);
     }
     if options.shell.is_empty() {
-        return not_loaded("disable");
+        return not_loaded(process, "disable");
     }
-    configure::disable(&options.shell)
+    configure::disable(process, &options.shell)
 }
 
 /// Whether a session of `shell` may be switched off; its own function asks.
-fn may_disable(shell: Shell) -> Exit {
+fn may_disable(process: &Process, shell: Shell) -> Exit {
     let refused = match Policy::installed() {
-        Ok(policy) => refuse_removal(&policy, Removal { shells: &[shell], ..Removal::default() })
+        Ok(policy) => refuse_removal(process, &policy, Removal { shells: &[shell], ..Removal::default() })
             .map_err(|error| error.to_string()),
         Err(error) => Err(describe(&error)),
     };
@@ -58,25 +59,25 @@ fn may_disable(shell: Shell) -> Exit {
     }
 }
 
-fn not_loaded(command: &str) -> Exit {
-    let shell = user_shell();
+fn not_loaded(process: &Process, command: &str) -> Exit {
+    let shell = user_shell(process);
     output::say(&format!(
         "this shell has not loaded scfw's integration, so there is nothing to {command} in it; load it with\n  {}\n\
          or use \"scfw {command} --shell {}\" to change what new shells do",
-        loading(shell),
+        loading(process, shell),
         shell.name()
     ));
     Exit::Failed
 }
 
 /// The line that loads the integration into `shell`.
-pub(super) fn loading(shell: Shell) -> String {
-    shell.init_line(scfw_program().as_deref().unwrap_or(Path::new("scfw")))
+pub(super) fn loading(process: &Process, shell: Shell) -> String {
+    shell.init_line(scfw_program(process).as_deref().unwrap_or(Path::new("scfw")))
 }
 
 /// The user's login shell, for advice; bash if that is none of ours.
-pub(super) fn user_shell() -> Shell {
-    let login = std::env::var_os("SHELL").unwrap_or_default();
+pub(super) fn user_shell(process: &Process) -> Shell {
+    let login = process.variable("SHELL").unwrap_or_default();
     let name = Path::new(&login).file_name().unwrap_or_default();
     Shell::ALL.into_iter().find(|shell| name == shell.name()).unwrap_or(Shell::Bash)
 }

@@ -10,6 +10,7 @@ use scfw_core::text::sanitise;
 
 use super::exit::fail;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::shells::shield::Shield;
 use crate::terminal::output;
 
@@ -21,8 +22,8 @@ pub(super) struct Options {
     command: Vec<OsString>,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    match Shield::installed().and_then(|shield| shield.enter()) {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    match Shield::installed(process).and_then(|shield| shield.enter(process)) {
         Ok(()) => {}
         Err(error) => return fail(&*error, Exit::Unverified),
     }

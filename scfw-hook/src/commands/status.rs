@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use scfw_core::config::{Directories, RequiredRoute, Settings};
+use scfw_core::config::{RequiredRoute, Settings};
 use scfw_core::manager::ManagerId;
 use scfw_core::text::{escape_json, sanitise};
 use scfw_programs::{PYTHON_MODULES, Runs, program};
@@ -16,6 +16,7 @@ use super::exit::fail;
 use super::session::{loading, user_shell};
 use super::store_age::StoreAge;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::locate::own_program;
 use crate::process::locate::scfw_program;
 use crate::process::locate::{Located, locate};
@@ -146,36 +147,36 @@ pub(super) struct Options {
     routes: Vec<OsString>,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    let report = report(options);
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    let report = report(process, options);
     if options.json {
         match serde_json::to_string_pretty(&report) {
             Ok(json) => output::print(&format!("{}\n", escape_json(&json))),
             Err(error) => return fail(&error, Exit::Failed),
         }
     } else {
-        output::print(&text(&report));
+        output::print(&text(process, &report));
     }
     if report.routed && report.missing_routes.is_empty() { Exit::Success } else { Exit::Failed }
 }
 
-fn report(options: &Options) -> Report {
+fn report(process: &Process, options: &Options) -> Report {
     let kinds = kinds(options);
-    let hook = own_program()
-        .or_else(|| Some(std::env::current_exe().ok()?.with_file_name("scfw-hook")))
+    let hook = own_program(process)
+        .or_else(|| Some(process.own_file().ok()?.with_file_name("scfw-hook")))
         .unwrap_or_default();
     let hook = Program { exists: hook.is_file(), path: hook };
     let mut names = names::always();
     let others: Vec<String> = kinds.keys().filter(|name| !names.contains(name)).cloned().collect();
     names.extend(others);
     // What the configuration leaves alone is not expected to be routed.
-    let settings = Settings::load(&|name| std::env::var_os(name)).ok();
+    let settings = process.settings().ok();
     let store = settings.as_ref().map(StoreAge::of);
     let configuration = settings.as_ref().map(Settings::complaints).unwrap_or_default();
     let chosen = settings.as_ref().map_or(ManagerId::ALL.to_vec(), |settings| settings.managers.clone());
-    let uncovered = uncovered(settings.as_ref());
+    let uncovered = uncovered(process, settings.as_ref());
     let missing = settings.map_or(Vec::new(), |settings| {
-        required_routes::missing(&settings.policy, &settings.directories.data)
+        required_routes::missing(process, &settings.policy, &settings.directories.data)
     });
     names.retain(|name| {
         program(name.as_bytes()).is_none_or(|program| match program.runs {
@@ -185,15 +186,16 @@ fn report(options: &Options) -> Report {
         })
     });
     let routes: Vec<Route> =
-        names.iter().map(|name| route(name, &kinds, options.shell, hook.exists)).collect();
-    let shims = shims();
-    let shield = Shield::installed().ok();
-    let list = std::env::var_os(PRELOAD);
+        names.iter().map(|name| route(process, name, &kinds, options.shell, hook.exists)).collect();
+    let shims = shims(process);
+    let shield = Shield::installed(process).ok();
+    let list = process.variable(PRELOAD);
     let preload = Preload {
         loaded: shield.as_ref().is_some_and(|shield| shield.is_in(list.as_deref())),
         library: shield.map(|shield| shield.library),
     };
-    let stale_blocks = scfw_program().map(|scfw| stale_blocks(&scfw, &hook.path)).unwrap_or_default();
+    let stale_blocks =
+        scfw_program(process).map(|scfw| stale_blocks(process, &scfw, &hook.path)).unwrap_or_default();
     Report {
         shell: options.shell.map(Shell::name),
         loaded: options.shell.is_some(),
@@ -202,20 +204,20 @@ fn report(options: &Options) -> Report {
         shims,
         preload,
         stale_blocks,
-        remedy: required_routes::remedy(&missing),
+        remedy: required_routes::remedy(process, &missing),
         missing_routes: missing.into_iter().map(RequiredRoute::name).collect(),
         configuration,
         store,
-        sinks: sinks::all(),
+        sinks: sinks::all(process),
         routes,
         uncovered,
     }
 }
 
 /// What shells read when they start and `scfw`, whose hook is `hook`, would write differently.
-fn stale_blocks(scfw: &Path, hook: &Path) -> Vec<PathBuf> {
-    let mut stale = rc_files::stale(scfw);
-    if let Some(directories) = Directories::resolve(&|name| std::env::var_os(name)) {
+fn stale_blocks(process: &Process, scfw: &Path, hook: &Path) -> Vec<PathBuf> {
+    let mut stale = rc_files::stale(process, scfw);
+    if let Some(directories) = process.directories() {
         stale.extend(stale_scripts(&directories.data, hook, scfw));
     }
     stale
@@ -228,8 +230,14 @@ fn kinds(options: &Options) -> BTreeMap<String, Kind> {
         .collect()
 }
 
-fn route(name: &str, kinds: &BTreeMap<String, Kind>, shell: Option<Shell>, has_hook: bool) -> Route {
-    let located = locate(OsStr::new(name));
+fn route(
+    process: &Process,
+    name: &str,
+    kinds: &BTreeMap<String, Kind>,
+    shell: Option<Shell>,
+    has_hook: bool,
+) -> Route {
+    let located = locate(process, OsStr::new(name));
     let is_shimmed = located.as_ref().is_some_and(|located| located.behind_ours);
     let kind = kinds.get(name).unwrap_or(&Kind::Nothing);
     let by = match kind {
@@ -259,7 +267,10 @@ fn route(name: &str, kinds: &BTreeMap<String, Kind>, shell: Option<Shell>, has_h
                 "it came onto PATH after this shell started; \"scfw enable\" routes it too".to_owned()
             }
             Some(_) => "switched off in this session; \"scfw enable\" switches it on".to_owned(),
-            None => format!("the integration is not loaded; load it with: {}", loading(user_shell())),
+            None => format!(
+                "the integration is not loaded; load it with: {}",
+                loading(process, user_shell(process))
+            ),
         }),
     };
     Route { name: name.to_owned(), routed: by.is_some(), by, reason, executable }
@@ -281,11 +292,11 @@ fn leads_to_ours(name: &str, kinds: &BTreeMap<String, Kind>) -> bool {
     false
 }
 
-fn shims() -> Shims {
-    let data = Directories::resolve(&|name| std::env::var_os(name)).map(|directories| directories.data);
+fn shims(process: &Process) -> Shims {
+    let data = process.directories().map(|directories| directories.data);
     let directory = data.as_deref().map(shims::directory);
     let of_session = data.as_deref().map(shims::session_directory);
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = process.variable("PATH").unwrap_or_default();
     let names = names::always();
     let mut behind = None;
     let mut on_path = false;
@@ -309,7 +320,7 @@ fn shims() -> Shims {
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(process: &Process, report: &Report) -> String {
     let mut text = String::new();
     let mut line = |line: String| {
         text.push_str(&sanitise(&line));
@@ -348,7 +359,7 @@ fn text(report: &Report) -> String {
         (Some(behind), ..) => format!(
             "shims: {directory} stands behind {} ({}) on PATH, which scripts and editors reach first",
             behind.display(),
-            provenance(behind)
+            provenance(process, behind)
         ),
         (None, ..) => format!("shims: {directory} stands before every manager on PATH"),
     });
@@ -382,9 +393,9 @@ fn text(report: &Report) -> String {
 }
 
 /// Whose directory that is.
-fn provenance(directory: &Path) -> &'static str {
+fn provenance(process: &Process, directory: &Path) -> &'static str {
     for (variable, name) in [("VIRTUAL_ENV", "the virtual environment"), ("CONDA_PREFIX", "conda")] {
-        if std::env::var_os(variable).is_some_and(|root| !root.is_empty() && directory.starts_with(root)) {
+        if process.variable(variable).is_some_and(|root| !root.is_empty() && directory.starts_with(root)) {
             return name;
         }
     }

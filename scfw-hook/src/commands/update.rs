@@ -17,6 +17,7 @@ use serde_json::json;
 use super::exit::fail;
 use super::tell_alerts;
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::record::{record, record_alerts};
 use crate::terminal::output::{self, describe};
 
@@ -47,8 +48,8 @@ pub(super) struct Options {
     pub(super) background: bool,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => return fail(&error, Exit::Configuration),
     };
@@ -56,7 +57,7 @@ pub(super) fn run(options: &Options) -> Exit {
     if options.background {
         // What comes of it is noted in the data directory; nobody is there to read more.
         let outcome = update(&settings, &request, &Silent);
-        let is_recorded = record_found(&settings).is_ok();
+        let is_recorded = record_found(process, &settings).is_ok();
         return match outcome {
             Ok(report) if report.is_complete() && is_recorded => Exit::Success,
             _ => Exit::Failed,
@@ -84,25 +85,25 @@ pub(super) fn run(options: &Options) -> Exit {
             if !matches!(error, UpdateError::Locked { .. }) {
                 return fail(&error, Exit::Failed);
             }
-            record(&Event::Policy { rule: &error.to_string(), command: None }, &settings);
+            record(process, &Event::Policy { rule: &error.to_string(), command: None }, &settings);
             return fail(&error, Exit::Blocked);
         }
     };
     let text = if options.json { as_json(&report) } else { as_text(&report) };
     output::print(&text);
     complain(&report);
-    if let Err(error) = record_found(&settings) {
+    if let Err(error) = record_found(process, &settings) {
         output::say(&format!("{}; what was found is recorded by the next update", describe(&error)));
     }
-    tell_alerts();
+    tell_alerts(process);
     if report.is_complete() { Exit::Success } else { Exit::Failed }
 }
 
 /// Records what was found about what is installed: whoever administers this machine is told at once, the user when
 /// there is one.
-fn record_found(settings: &Settings) -> Result<(), StoreError> {
+fn record_found(process: &Process, settings: &Settings) -> Result<(), StoreError> {
     match Store::open_existing(&Store::path_in(&settings.directories.data))? {
-        Some(mut store) => record_alerts(&mut store, settings),
+        Some(mut store) => record_alerts(process, &mut store, settings),
         None => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ use scfw_core::env;
 use scfw_core::files::{Kept, is_absence, read_text};
 
 use crate::files::transaction::Transaction;
+use crate::process::Process;
 use crate::process::locate::locate;
 
 /// Where the Agent keeps it, for one that is installed and does not answer.
@@ -36,8 +37,8 @@ pub fn content(port: NonZeroU16) -> String {
 
 /// Where `conf.yaml` belongs; nothing where no Agent is installed. Fails for one that does not say and does not keep it
 /// in a usual place.
-pub fn config_file() -> Result<Option<PathBuf>> {
-    let Some(agent) = locate(OsStr::new("datadog-agent")) else { return Ok(None) };
+pub fn config_file(process: &Process) -> Result<Option<PathBuf>> {
+    let Some(agent) = locate(process, OsStr::new("datadog-agent")) else { return Ok(None) };
     let usual = || USUAL.into_iter().map(PathBuf::from).find(|directory| directory.is_dir());
     let Some(directory) = directory_by_status(&agent.path).or_else(usual) else {
         bail!(

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::process::Process;
 use crate::process::locate::own_library;
 use crate::shells::shims::link_one;
 
@@ -69,8 +70,8 @@ pub struct Gates {
 impl Gates {
     /// The gates for managers to load: those that are installed with `hook`, which is scfw-hook, or else those below
     /// `data`.
-    pub fn provide(data: &Path, hook: &Path) -> io::Result<Self> {
-        Self::installed(hook).or_else(|_| Self::write(data, hook))
+    pub fn provide(process: &Process, data: &Path, hook: &Path) -> io::Result<Self> {
+        Self::installed(hook).or_else(|_| Self::write(process, data, hook))
     }
 
     /// Where the gates of `hook` are installed.
@@ -137,11 +138,11 @@ impl Gates {
     }
 
     /// Writes the gates below `data` where they are not there yet, each under the hash of its content.
-    fn write(data: &Path, hook: &Path) -> io::Result<Self> {
+    fn write(process: &Process, data: &Path, hook: &Path) -> io::Result<Self> {
         let gates = data.join(GATES_NAME);
         // PYTHONPATH and PATH are cut at a colon.
         let listed = if has_colon(&gates) {
-            Cow::Owned(own_temporary_directory()?.join(GATES_NAME))
+            Cow::Owned(own_temporary_directory(process)?.join(GATES_NAME))
         } else {
             Cow::Borrowed(&gates)
         };
@@ -154,8 +155,8 @@ impl Gates {
 
     /// The gates of an armed environment.
     #[must_use]
-    pub fn present() -> Option<Self> {
-        let path = |name| std::env::var_os(name).map(PathBuf::from);
+    pub fn present(process: &Process) -> Option<Self> {
+        let path = |name| process.variable(name).map(PathBuf::from);
         let gates = Self {
             python: path(env::SCFW_GATE_PYTHON)?,
             node: path(env::SCFW_GATE_NODE)?,
@@ -276,9 +277,9 @@ fn archive(files: &[(&str, &str)]) -> io::Result<Vec<u8>> {
 }
 
 /// A directory of this user's alone whose path has no colon, below the first directory for passing things that is there.
-fn own_temporary_directory() -> io::Result<PathBuf> {
+fn own_temporary_directory(process: &Process) -> io::Result<PathBuf> {
     let user = nix::unistd::geteuid();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = process.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
     let above = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))]
         .into_iter()
         .flatten()
@@ -303,13 +304,13 @@ mod tests {
     fn a_changed_gate_is_written_again() {
         let data = tempfile::tempdir().unwrap();
         let hook = Path::new("/bin/scfw-hook");
-        let gates = Gates::write(data.path(), hook).unwrap();
+        let gates = Gates::write(&Process::System, data.path(), hook).unwrap();
         assert_eq!(fs::read_link(gates.commands.join("npx")).unwrap(), hook);
         for file in [gates.python.parent().unwrap(), &gates.node, &gates.node.with_file_name("npm.cjs")] {
             let written = fs::read(file).unwrap();
             for content in [&written[..written.len() - 1], b"PK", b""] {
                 fs::write(file, content).unwrap();
-                let again = Gates::write(data.path(), Path::new("/opt/scfw-hook")).unwrap();
+                let again = Gates::write(&Process::System, data.path(), Path::new("/opt/scfw-hook")).unwrap();
                 assert_eq!(fs::read_link(again.commands.join("npx")).unwrap(), Path::new("/opt/scfw-hook"));
                 assert_eq!((&again.python, &again.node), (&gates.python, &gates.node));
                 assert_eq!(fs::read(file).unwrap(), written);

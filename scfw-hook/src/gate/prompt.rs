@@ -11,6 +11,8 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use scfw_core::config::is_true;
 use scfw_core::env;
 
+use crate::process::Process;
+
 /// How often a question looks whether somebody still waits for the answer, in milliseconds.
 const OFTEN: i64 = 100;
 
@@ -24,8 +26,8 @@ impl Terminal {
     /// The terminal, where there is one with somebody to ask: a build server may give its builds a terminal, and nobody
     /// sits there.
     #[must_use]
-    pub fn open() -> Option<Self> {
-        if is_build_server() {
+    pub fn open(process: &Process) -> Option<Self> {
+        if is_build_server(process) {
             return None;
         }
         let file = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
@@ -71,7 +73,7 @@ impl Terminal {
 }
 
 /// Whether a variable says that this runs on a build server.
-fn is_build_server() -> bool {
-    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| is_true(&value.to_string_lossy()));
+fn is_build_server(process: &Process) -> bool {
+    let is_set = |name: &&str| process.variable(name).is_some_and(|value| is_true(&value.to_string_lossy()));
     env::BUILD_SERVERS.iter().any(is_set)
 }

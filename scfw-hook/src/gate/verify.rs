@@ -1,6 +1,6 @@
 //! `scfw-hook verify`: the gate's other end. Reads one document on standard input; the exit status is the verdict.
 
-use std::io::{Read, stdin};
+use std::io::Read;
 
 use scfw_core::action::Action;
 use scfw_core::config::{Settings, is_true};
@@ -16,6 +16,7 @@ use scfw_core::verify::{verifiers, verify};
 
 use crate::exit::Exit;
 use crate::gate::prompt::Terminal;
+use crate::process::Process;
 use crate::record::record;
 use crate::record::refresh::start_in_background;
 use crate::record::run_notes;
@@ -23,9 +24,9 @@ use crate::terminal::output::{self, describe};
 
 /// Verifies what a gate sends and returns the exit status.
 #[must_use]
-pub fn run() -> Exit {
-    let exit = answer(&Manager::starting_this());
-    if let Err(error) = run_notes::note_stopped(exit, std::os::unix::process::parent_id()) {
+pub fn run(process: &Process) -> Exit {
+    let exit = answer(process, &Manager::starting_this(process));
+    if let Err(error) = run_notes::note_stopped(process, exit, std::os::unix::process::parent_id()) {
         output::say(&run_notes::unnoted(&error));
     }
     exit
@@ -40,8 +41,8 @@ struct Manager {
 }
 
 impl Manager {
-    fn starting_this() -> Self {
-        let run = run_notes::process().filter(|process| run_notes::is_alive(*process));
+    fn starting_this(process: &Process) -> Self {
+        let run = run_notes::process_of_present(process).filter(|run| run_notes::is_alive(*run));
         Self { parent: std::os::unix::process::parent_id(), run }
     }
 
@@ -50,9 +51,9 @@ impl Manager {
     }
 }
 
-fn answer(manager: &Manager) -> Exit {
+fn answer(process: &Process, manager: &Manager) -> Exit {
     let mut bytes = Vec::new();
-    if let Err(error) = stdin().lock().take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes) {
+    if let Err(error) = process.input().take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes) {
         output::say(&format!("the gate's document could not be read ({error})"));
         return Exit::Unverified;
     }
@@ -67,7 +68,7 @@ fn answer(manager: &Manager) -> Exit {
             return Exit::Unverified;
         }
     };
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => {
             output::say(&describe(&error));
@@ -75,11 +76,11 @@ fn answer(manager: &Manager) -> Exit {
         }
     };
     if document.phase == Phase::Unsupported {
-        return answer_unsupported(&document, &settings);
+        return answer_unsupported(process, &document, &settings);
     }
     let mut targets = match &document.targets {
         Ok(targets) => targets.clone(),
-        Err(error) => return refuse(&document, &settings, &describe(error)),
+        Err(error) => return refuse(process, &document, &settings, &describe(error)),
     };
     let verifiers = match verifiers(&settings, Some(document.manager)) {
         Ok(verifiers) => verifiers,
@@ -91,7 +92,7 @@ fn answer(manager: &Manager) -> Exit {
     // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
     // opened is said by those who use it.
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
-    let terminal = Terminal::open();
+    let terminal = Terminal::open(process);
     if !settings.keeps_accepted() {
         for target in &mut targets {
             target.accepted = false;
@@ -104,26 +105,30 @@ fn answer(manager: &Manager) -> Exit {
         terminal.as_ref().is_some_and(|terminal| terminal.confirm(report, || manager.is_waiting()))
     };
     let Conclusion { action, exit, refusal } =
-        conclude(&verification, &settings, (document.phase, decision), confirm);
+        conclude(process, &verification, &settings, (document.phase, decision), confirm);
     let purpose = match document.phase {
         // A dry run builds what has to be built, too.
-        Phase::Build if action == Action::Allow || !is_dry_run() => Purpose::Build,
-        _ => purpose_of_install(),
+        Phase::Build if action == Action::Allow || !is_dry_run(process) => Purpose::Build,
+        _ => purpose_of_install(process),
     };
-    let executable = executable();
+    let executable = executable(process);
     let command = command(&document, &executable);
     let refusal = refusal.as_deref();
-    record(&Event::Run { action, purpose, command, verification: &verification, refusal }, &settings);
+    record(
+        process,
+        &Event::Run { action, purpose, command, verification: &verification, refusal },
+        &settings,
+    );
     if verification.local.is_refresh_due {
-        start_in_background(&settings);
+        start_in_background(process, &settings);
     }
     exit
 }
 
 /// Decides about a manager that its gate cannot hold, and records that.
-fn answer_unsupported(document: &Document, settings: &Settings) -> Exit {
+fn answer_unsupported(process: &Process, document: &Document, settings: &Settings) -> Exit {
     let reason = sanitise(&document.reason).into_owned();
-    let (action, exit, sentence) = match (settings.run.allow_unsupported, is_dry_run()) {
+    let (action, exit, sentence) = match (settings.run.allow_unsupported, is_dry_run(process)) {
         (true, false) => (Action::Allow, Exit::Success, format!("{reason}; going on unverified, as asked")),
         (true, true) => {
             let sentence = format!("{reason}; nothing is verified without a gate, so there is no dry run");
@@ -132,22 +137,32 @@ fn answer_unsupported(document: &Document, settings: &Settings) -> Exit {
         (false, _) => (Action::Block, Exit::Unverified, reason),
     };
     output::say(&sentence);
-    record_unverified(document, settings, action, &sentence);
+    record_unverified(process, document, settings, action, &sentence);
     exit
 }
 
 /// Blocks what cannot be verified at all, whoever is asked, and records that.
-fn refuse(document: &Document, settings: &Settings, reason: &str) -> Exit {
+fn refuse(process: &Process, document: &Document, settings: &Settings, reason: &str) -> Exit {
     output::say(reason);
     output::write(&format!("{BLOCKED}\n"));
-    record_unverified(document, settings, Action::Block, reason);
+    record_unverified(process, document, settings, Action::Block, reason);
     Exit::Unverified
 }
 
-fn record_unverified(document: &Document, settings: &Settings, action: Action, reason: &str) {
-    let executable = executable();
+fn record_unverified(
+    process: &Process,
+    document: &Document,
+    settings: &Settings,
+    action: Action,
+    reason: &str,
+) {
+    let executable = executable(process);
     let command = command(document, &executable);
-    record(&Event::Unverified { action, purpose: purpose_of_install(), command, reason }, settings);
+    record(
+        process,
+        &Event::Unverified { action, purpose: purpose_of_install(process), command, reason },
+        settings,
+    );
 }
 
 /// The command that the gate has sent `document` about.
@@ -161,18 +176,18 @@ fn command<'a>(document: &'a Document, executable: &'a str) -> Command<'a> {
 }
 
 /// The manager's own file, as the router has told it.
-fn executable() -> String {
-    std::env::var(env::SCFW_GATE_EXECUTABLE).unwrap_or_default()
+fn executable(process: &Process) -> String {
+    process.text(env::SCFW_GATE_EXECUTABLE).unwrap_or_default()
 }
 
 /// Whether the gate is to stop once everything is verified.
-pub(crate) fn is_dry_run() -> bool {
-    std::env::var(env::SCFW_DRY_RUN).is_ok_and(|value| is_true(&value))
+pub(crate) fn is_dry_run(process: &Process) -> bool {
+    process.text(env::SCFW_DRY_RUN).is_some_and(|value| is_true(&value))
 }
 
 /// What a whole set of packages is verified for.
-pub(crate) fn purpose_of_install() -> Purpose {
-    if is_dry_run() { Purpose::DryRun } else { Purpose::Install }
+pub(crate) fn purpose_of_install(process: &Process) -> Purpose {
+    if is_dry_run(process) { Purpose::DryRun } else { Purpose::Install }
 }
 
 /// What follows from a verification.
@@ -191,6 +206,7 @@ impl Conclusion {
 
 /// Reports, asks where that is needed, and says what follows.
 fn conclude(
+    process: &Process,
     verification: &Verification,
     settings: &Settings,
     (phase, decision): (Phase, Decision),
@@ -203,7 +219,7 @@ fn conclude(
     }
     match decision {
         Decision::Allow => {
-            if is_dry_run() && phase == Phase::Install {
+            if is_dry_run(process) && phase == Phase::Install {
                 let count = verification.targets.len();
                 let plural = if count == 1 { "" } else { "s" };
                 output::say(&format!("dry run: {count} package{plural} verified, nothing is installed"));

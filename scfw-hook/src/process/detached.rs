@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use nix::unistd::{ForkResult, fork, setsid};
 use scfw_core::env;
 
+use crate::process::Process;
+
 /// Variables that name a file or directory: from another directory a relative one would mean another.
 const PATHS: [&str; 8] = [
     env::SCFW_HOME,
@@ -24,11 +26,11 @@ const PATHS: [&str; 8] = [
 ];
 
 /// Starts `program`; nothing is waited for but its start.
-pub fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
+pub fn start(process: &Process, program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir("/");
     for name in PATHS {
-        if let Some(path) = std::env::var_os(name).filter(|path| !path.is_empty()) {
+        if let Some(path) = process.variable(name).filter(|path| !path.is_empty()) {
             command.env(name, std::path::absolute(path)?);
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::locate::{is_same_file, own_program};
 
 /// The shell that runs a script without a `#!` line, as `execvp` does.
@@ -16,7 +17,13 @@ const SHELL: &CStr = c"/bin/sh";
 /// Replaces this process by `path` with `arguments` (the first is `argv[0]`). Without an `environment` the
 /// present one is kept, untouched. Returns the error and the exit status that a shell would give it.
 #[must_use]
-pub fn exec(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> (Errno, Exit) {
+pub fn exec(
+    process: &Process,
+    path: &Path,
+    arguments: &[&CStr],
+    environment: Option<&[CString]>,
+) -> (Errno, Exit) {
+    let Process::System = process;
     let Ok(file) = CString::new(path.as_os_str().as_bytes()) else {
         return (Errno::ENOENT, Exit::NotFound);
     };
@@ -42,14 +49,11 @@ fn run(file: &CStr, arguments: &[&CStr], environment: Option<&[CString]>) -> Err
 
 /// Sets the variable `_` to `path` if a shell has set it to the file of this process, or of scfw-hook, which may have handed
 /// over: bash and zsh tell a program its own file there, and `path` is the program that takes over.
-pub fn pass_on_own_path(path: &Path) {
-    let Some(told) = std::env::var_os("_") else { return };
+pub fn pass_on_own_path(process: &Process, path: &Path) {
+    let Some(told) = process.variable("_") else { return };
     let is_own = own_file().is_some_and(|own| own.to_bytes() == told.as_bytes());
-    if is_own || own_program().is_some_and(|hook| is_same_file(&hook, Path::new(&told))) {
-        #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
-        unsafe {
-            std::env::set_var("_", path);
-        }
+    if is_own || own_program(process).is_some_and(|hook| is_same_file(&hook, Path::new(&told))) {
+        process.set_variable("_", path.as_os_str());
     }
 }
 

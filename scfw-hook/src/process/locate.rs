@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
+use crate::process::Process;
+
 /// The path that a program gets which has none (POSIX leaves it to the system).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -24,8 +26,8 @@ pub struct Located {
 type Identity = (u64, u64);
 
 /// The file of scfw-hook: this program, or the one beside `scfw`.
-pub(crate) fn own_program() -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
+pub(crate) fn own_program(process: &Process) -> Option<PathBuf> {
+    let own = process.own_file().ok()?;
     if own.file_name()? == "scfw-hook" {
         return Some(own);
     }
@@ -39,29 +41,29 @@ pub(crate) fn own_library(hook: &Path) -> PathBuf {
 
 /// The `scfw` that a shell should call: this program, or the one beside it.
 #[must_use]
-pub fn scfw_program() -> Option<PathBuf> {
-    std::env::current_exe().ok().map(|own| own.with_file_name("scfw")).filter(|path| path.is_file())
+pub fn scfw_program(process: &Process) -> Option<PathBuf> {
+    process.own_file().ok().map(|own| own.with_file_name("scfw")).filter(|path| path.is_file())
 }
 
 /// Finds the program that a shell would run for `name` if scfw were not there. A name with a slash is a path
 /// and taken as it is.
 #[must_use]
-pub fn locate(name: &OsStr) -> Option<Located> {
+pub fn locate(process: &Process, name: &OsStr) -> Option<Located> {
     if name.as_bytes().contains(&b'/') {
         return Some(Located { path: PathBuf::from(name), behind_ours: false });
     }
-    let own = std::env::current_exe().unwrap_or_default();
+    let own = process.own_file().unwrap_or_default();
     // Shims are links to scfw-hook, whichever of the two is looking.
     let ours: Vec<Identity> =
         [own.with_file_name("scfw-hook"), own].iter().filter_map(|path| identity(path)).collect();
-    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
+    let path = process.variable("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
     search(name, &path, &ours)
 }
 
 /// Whether `path` is a shim, this installation's or another's.
 #[must_use]
-pub fn is_shim(path: &Path) -> bool {
-    let own = std::env::current_exe().unwrap_or_default();
+pub fn is_shim(process: &Process, path: &Path) -> bool {
+    let own = process.own_file().unwrap_or_default();
     is_of_another_scfw(path)
         || identity(path).is_some_and(|shim| identity(&own.with_file_name("scfw-hook")) == Some(shim))
 }
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_as_it_is() {
-        let located = locate(OsStr::new("/opt/venv/bin/pip")).unwrap();
+        let located = locate(&Process::System, OsStr::new("/opt/venv/bin/pip")).unwrap();
         assert_eq!(located.path, Path::new("/opt/venv/bin/pip"));
     }
 }

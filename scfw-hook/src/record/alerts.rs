@@ -7,27 +7,28 @@ use scfw_core::config::Settings;
 use scfw_core::recall::text;
 use scfw_core::store::{Alert, Store, StoreError};
 
+use crate::process::Process;
 use crate::record::record_alerts;
 use crate::terminal::output::{self, describe};
 
 /// Tells what is waiting in the store of the data directory `data`. Whatever needs the store or the settings says what
 /// is wrong with them, so that is not said here.
-pub fn tell_from(data: &Path) {
+pub fn tell_from(process: &Process, data: &Path) {
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data))
         && store.has_untold_alerts().is_ok_and(|has| has)
         // Without them nobody else could be told; the next command will.
-        && let Ok(settings) = Settings::load(&|name| std::env::var_os(name))
+        && let Ok(settings) = process.settings()
     {
-        tell(&mut store, &settings);
+        tell(process, &mut store, &settings);
     }
 }
 
 /// Tells what is waiting in `store`, and records it where that has not been done.
-pub fn tell(store: &mut Store, settings: &Settings) {
+pub fn tell(process: &Process, store: &mut Store, settings: &Settings) {
     if !store.has_untold_alerts().is_ok_and(|has| has) {
         return;
     }
-    if let Err(error) = record_alerts(store, settings) {
+    if let Err(error) = record_alerts(process, store, settings) {
         output::say(&format!("{}; the record of what follows has to wait", describe(&error)));
     }
     // A store that cannot be written does not remember that this was told; better twice than never.

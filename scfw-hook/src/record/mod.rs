@@ -18,6 +18,7 @@ use scfw_core::store::{Alert, NewRun, Purpose, SinkKind, Store, StoreError, now}
 use scfw_core::telemetry::{Command, Event, RecordContext, file, wanted_by};
 use scfw_core::text::{arguments_without_credentials, sanitise};
 
+use crate::process::Process;
 use crate::terminal::output::{self, describe};
 
 /// How long an installation waits for others that write the ledger. A write takes a millisecond, so that is many.
@@ -55,22 +56,22 @@ struct Decision<'a> {
 }
 
 /// Records `event`, sees to it that somebody delivers the record, and tells what is waiting in the store.
-pub fn record(event: &Event<'_>, settings: &Settings) {
+pub fn record(process: &Process, event: &Event<'_>, settings: &Settings) {
     let Some(written) = make(&context(settings), event, settings) else { return };
     written.append_to_log(settings);
     let decision = Decision::of(event);
     if decision.is_none() && written.sinks.is_empty() {
         return;
     }
-    match store(decision.as_ref(), &written, settings) {
+    match store(process, decision.as_ref(), &written, settings) {
         Ok(()) if written.sinks.is_empty() => {}
-        Ok(()) => sender::ensure(settings),
+        Ok(()) => sender::ensure(process, settings),
         Err(error) => say_missing(&error, decision.as_ref(), &written.sinks),
     }
 }
 
 /// Records the alerts that are in no record yet. Whether the user is told of them, and when, is another matter.
-pub fn record_alerts(store: &mut Store, settings: &Settings) -> Result<(), StoreError> {
+pub fn record_alerts(process: &Process, store: &mut Store, settings: &Settings) -> Result<(), StoreError> {
     let alerts = store.unrecorded_alerts()?;
     if alerts.is_empty() {
         return Ok(());
@@ -93,7 +94,7 @@ pub fn record_alerts(store: &mut Store, settings: &Settings) -> Result<(), Store
         has_sinks |= !record.sinks.is_empty();
     }
     if has_sinks {
-        sender::ensure(settings);
+        sender::ensure(process, settings);
     }
     Ok(())
 }
@@ -133,13 +134,18 @@ fn make(context: &RecordContext, event: &Event<'_>, settings: &Settings) -> Opti
     Some(Written { id: record.id, text, is_private, sinks })
 }
 
-fn store(decision: Option<&Decision<'_>>, written: &Written, settings: &Settings) -> Result<(), StoreError> {
+fn store(
+    process: &Process,
+    decision: Option<&Decision<'_>>,
+    written: &Written,
+    settings: &Settings,
+) -> Result<(), StoreError> {
     let mut store = Store::open(&Store::path_in(&settings.directories.data))?;
     store.set_patience(PATIENCE)?;
     let Some(decision) = decision else { return store.queue(&written.text, &written.sinks) };
-    store.record(&decision.run(written), &decision.targets(), &written.sinks)?;
-    if !run_notes::is_inner() {
-        alerts::tell(&mut store, settings);
+    store.record(&decision.run(process, written), &decision.targets(), &written.sinks)?;
+    if !run_notes::is_inner(process) {
+        alerts::tell(process, &mut store, settings);
     }
     // What is recorded stays recorded; the next run trims again.
     store.trim_log().ok();
@@ -185,7 +191,7 @@ impl<'a> Decision<'a> {
     }
 
     /// The ledger does not leave this machine, so directories stay what they are.
-    fn run(&self, written: &Written) -> NewRun {
+    fn run(&self, process: &Process, written: &Written) -> NewRun {
         NewRun {
             id: written.id.clone(),
             time: now(),
@@ -194,7 +200,7 @@ impl<'a> Decision<'a> {
             manager: self.command.manager.name().to_owned(),
             program: self.command.program.to_owned(),
             arguments: arguments_without_credentials(self.command.arguments),
-            directory: std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default(),
+            directory: process.directory().map(|path| path.display().to_string()).unwrap_or_default(),
             executable: self.command.executable.to_owned(),
             record: written.text.clone(),
         }

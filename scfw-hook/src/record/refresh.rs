@@ -6,12 +6,13 @@ use scfw_core::config::Settings;
 use scfw_core::feed::bulk::{self, LastUpdate};
 use scfw_core::store::now;
 
+use crate::process::Process;
 use crate::process::detached;
 use crate::process::locate::scfw_program;
 
 /// Starts an update that goes on by itself, unless one is running or one has failed a short while ago. Nothing waits
 /// for it and nothing depends on it: an old store is dealt with where it is used.
-pub(crate) fn start_in_background(settings: &Settings) {
+pub(crate) fn start_in_background(process: &Process, settings: &Settings) {
     /// Seconds after an update in which no other is started.
     const PAUSE: i64 = 15 * 60;
 
@@ -20,7 +21,7 @@ pub(crate) fn start_in_background(settings: &Settings) {
     if settings.feeds.offline || is_recent || bulk::is_running(data) {
         return;
     }
-    let Some(program) = scfw_program() else { return };
+    let Some(program) = scfw_program(process) else { return };
     // One that does not start leaves the store as old as it is, which status tells.
-    detached::start(&program, &[OsStr::new("update"), OsStr::new("--background")]).ok();
+    detached::start(process, &program, &[OsStr::new("update"), OsStr::new("--background")]).ok();
 }

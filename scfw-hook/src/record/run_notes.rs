@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::OFlag;
-use scfw_core::config::Directories;
 use scfw_core::env;
 use scfw_core::files::{Kept, create_private, read_kept};
 use scfw_core::text::sanitise;
 
 use crate::exit::Exit;
+use crate::process::Process;
 
 /// Notes that nobody asked about for so long are thrown away.
 const FORGOTTEN: Duration = Duration::from_hours(24 * 30);
@@ -43,11 +43,11 @@ impl Unreported {
 /// Notes that this process is about to become the run `command`, which holds no secrets. Returns the note's path. A process that is such
 /// a run already, because a version manager's shim came back to one of ours, keeps its note; one that was started by
 /// a run, as pip starts another for what a build requires, belongs to that, for its verdict does too.
-pub fn begin(data: &Path, command: &[String]) -> io::Result<PathBuf> {
+pub fn begin(process: &Process, data: &Path, command: &[String]) -> io::Result<PathBuf> {
     let directory = directory(data);
-    if let Some(present) = present(&directory)
-        && let Some(process) = process_of_run(&present)
-        && (if process == std::process::id().cast_signed() { present.is_file() } else { is_alive(process) })
+    if let Some(present) = present(process, &directory)
+        && let Some(number) = process_of_run(&present)
+        && (if number == std::process::id().cast_signed() { present.is_file() } else { is_alive(number) })
     {
         return Ok(present);
     }
@@ -55,8 +55,7 @@ pub fn begin(data: &Path, command: &[String]) -> io::Result<PathBuf> {
     tidy(&directory);
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let path = directory.join(format!("run-{}-{moment}", std::process::id()));
-    let working_directory =
-        std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
+    let working_directory = process.directory().map(|path| path.display().to_string()).unwrap_or_default();
     let mut note = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     writeln!(note, "{} (in {working_directory})", command.join(" "))?;
     Ok(path)
@@ -107,12 +106,12 @@ pub fn abandon(run: &Path) -> io::Result<()> {
     if process_of_run(run) == Some(std::process::id().cast_signed()) { fs::remove_file(run) } else { Ok(()) }
 }
 
-/// Notes for the run to which `process` belongs that it was stopped by `exit`, if that stops a run and the run
-/// is that of another process: it ends with the same status then.
-pub fn note_stopped(exit: Exit, process: u32) -> io::Result<()> {
+/// Notes for the run to which the process `number` belongs that it was stopped by `exit`, if that stops a run and the
+/// run is that of another process: it ends with the same status then.
+pub fn note_stopped(process: &Process, exit: Exit, number: u32) -> io::Result<()> {
     let stops = [Exit::Blocked, Exit::Declined, Exit::Unverified, Exit::Configuration].contains(&exit);
-    match present_of_user() {
-        Some(run) if stops => note_inner_verdict(&run, exit.status(), process),
+    match present_of_user(process) {
+        Some(run) if stops => note_inner_verdict(&run, exit.status(), number),
         _ => Ok(()),
     }
 }
@@ -140,15 +139,15 @@ fn note_inner_verdict(run: &Path, status: u8, process: u32) -> io::Result<()> {
 }
 
 /// The run to which this process belongs, by its note in `directory`.
-fn present(directory: &Path) -> Option<PathBuf> {
-    let run = PathBuf::from(std::env::var_os(env::SCFW_GATE_RUN)?);
+fn present(process: &Process, directory: &Path) -> Option<PathBuf> {
+    let run = PathBuf::from(process.variable(env::SCFW_GATE_RUN)?);
     is_note(&run, directory).then_some(run)
 }
 
 /// The same for the user's own data directory.
-fn present_of_user() -> Option<PathBuf> {
-    let directories = Directories::resolve(&|name| std::env::var_os(name))?;
-    present(&directory(&directories.data))
+fn present_of_user(process: &Process) -> Option<PathBuf> {
+    let directories = process.directories()?;
+    present(process, &directory(&directories.data))
 }
 
 /// Whether `run` is the path of a note in `directory`.
@@ -164,16 +163,17 @@ fn process_of_run(run: &Path) -> Option<i32> {
 
 /// The process of the run to which this one belongs.
 #[must_use]
-pub fn process() -> Option<i32> {
-    present_of_user().and_then(|run| process_of_run(&run))
+pub fn process_of_present(process: &Process) -> Option<i32> {
+    present_of_user(process).and_then(|run| process_of_run(&run))
 }
 
 /// Whether this process belongs to something that a run has started: a pip that installs build requirements, a script of
 /// a package. What those say on standard error may be shown to nobody.
 #[must_use]
-pub fn is_inner() -> bool {
+pub fn is_inner(process: &Process) -> bool {
     let own = i32::try_from(std::process::id()).ok();
-    process().is_some_and(|process| Some(process) != own && process != nix::unistd::getppid().as_raw())
+    process_of_present(process)
+        .is_some_and(|number| Some(number) != own && number != nix::unistd::getppid().as_raw())
 }
 
 fn directory(data: &Path) -> PathBuf {
@@ -200,8 +200,12 @@ mod tests {
     #[test]
     fn a_note_that_stays_is_reported_once_its_process_is_gone() {
         let data = tempfile::tempdir().unwrap();
-        let note =
-            begin(data.path(), &["pip".to_owned(), "install".to_owned(), "x\u{1b}[2J".to_owned()]).unwrap();
+        let note = begin(
+            &Process::System,
+            data.path(),
+            &["pip".to_owned(), "install".to_owned(), "x\u{1b}[2J".to_owned()],
+        )
+        .unwrap();
         assert!(unreported(data.path()).is_empty(), "this process is alive");
         // No process has the highest number there is.
         fs::rename(&note, note.with_file_name("run-2147483647-1")).unwrap();

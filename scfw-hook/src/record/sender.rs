@@ -21,6 +21,7 @@ use scfw_core::store::{SinkKind, Store};
 use scfw_core::telemetry::Sink;
 
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::detached;
 use crate::process::locate::own_program;
 use crate::terminal::output;
@@ -38,17 +39,17 @@ const OFTEN: Duration = Duration::from_millis(50);
 const SELDOM: Duration = Duration::from_secs(2);
 
 /// Starts a sender that accompanies this process, whatever it becomes; none where there is no sink.
-pub fn start(settings: &Settings) {
+pub fn start(process: &Process, settings: &Settings) {
     if Sink::all(&settings.telemetry).is_empty() {
         return;
     }
-    let process = std::process::id().to_string();
+    let number = std::process::id().to_string();
     let data = &settings.directories.data;
-    let arguments = [OsStr::new(COMMAND), OsStr::new(&process), data.as_os_str()];
+    let arguments = [OsStr::new(COMMAND), OsStr::new(&number), data.as_os_str()];
     // On a new machine the directory is not there yet, and the sender would find no place for its locks.
     let started = create_private(data)
-        .and_then(|()| own_program().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
-        .and_then(|program| detached::start(&program, &arguments));
+        .and_then(|()| own_program(process).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
+        .and_then(|program| detached::start(process, &program, &arguments));
     if let Err(error) = started {
         output::say(&format!("the sender of records could not be started ({error}); they wait"));
     }
@@ -62,16 +63,16 @@ pub fn keep_from_delivering(data: &Path) -> io::Result<()> {
 }
 
 /// Starts a sender if none lives.
-pub fn ensure(settings: &Settings) {
+pub fn ensure(process: &Process, settings: &Settings) {
     let lock = open_lock(&settings.directories.data, LIFE);
     if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-        start(settings);
+        start(process, settings);
     }
 }
 
 /// Delivers what waits, whatever became of earlier attempts, and ends when nothing does or `patience` is over.
-pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
-    let mut deliveries = Delivery::all(settings).context("the network cannot be used")?;
+pub fn flush(process: &Process, settings: &Settings, patience: Duration) -> anyhow::Result<()> {
+    let mut deliveries = Delivery::all(process, settings).context("the network cannot be used")?;
     let end = Instant::now() + patience;
     let ended: Vec<_> = thread::scope(|scope| {
         let start = |delivery| scope.spawn(move || Delivery::flush(delivery, end));
@@ -84,17 +85,17 @@ pub fn flush(settings: &Settings, patience: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Delivers until nothing waits and `process` has ended.
+/// Delivers until nothing waits and the process `accompanied` has ended.
 #[must_use]
-pub fn run(process: i32) -> Exit {
+pub fn run(process: &Process, accompanied: i32) -> Exit {
     hide_memory();
-    let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return Exit::Configuration };
+    let Ok(settings) = process.settings() else { return Exit::Configuration };
     let data = &settings.directories.data;
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
         // Also for sinks that nobody delivers to any more. Where it fails, the next sender does it.
         SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind)).ok();
     }
-    let Ok(mut deliveries) = Delivery::all(&settings) else { return Exit::Unverified };
+    let Ok(mut deliveries) = Delivery::all(process, &settings) else { return Exit::Unverified };
     let end = Instant::now() + LONGEST_LIFE;
     let mut pause = OFTEN;
     loop {
@@ -105,7 +106,7 @@ pub fn run(process: i32) -> Exit {
         // Held as long as somebody looks after the outbox. Where it cannot be had, another sender may be started, and no
         // more.
         life.try_lock_shared().ok();
-        let company = Company::new(process, end, deliveries.len());
+        let company = Company::new(accompanied, end, deliveries.len());
         thread::scope(|scope| {
             for (place, delivery) in deliveries.iter_mut().enumerate() {
                 let company = &company;
@@ -132,10 +133,10 @@ fn hide_memory() {
 }
 
 /// The sinks that this process can deliver to: without the key or the headers, another will.
-fn ready(settings: &Settings) -> Vec<Sink<'_>> {
-    let withheld = std::env::var(env::SCFW_WITHHELD).unwrap_or_default();
+fn ready<'a>(process: &Process, settings: &'a Settings) -> Vec<Sink<'a>> {
+    let withheld = process.text(env::SCFW_WITHHELD).unwrap_or_default();
     let is_missing =
-        |name: &str| withheld.split(',').any(|gone| gone == name) && std::env::var_os(name).is_none();
+        |name: &str| withheld.split(',').any(|gone| gone == name) && process.variable(name).is_none();
     let is_ready = |sink: &Sink<'_>| match sink {
         Sink::Agent(_) => true,
         // Without the variable that goes before it, the key of the file would be another.

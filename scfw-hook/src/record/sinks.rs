@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use scfw_core::config::Settings;
 use scfw_core::store::{SinkKind, SinkState, Store};
 use scfw_core::telemetry::{self};
 use serde::Serialize;
 
+use crate::process::Process;
 use crate::terminal::output::describe;
 
 /// A sink that is set up, or for which records wait.
@@ -31,8 +31,8 @@ pub struct Delivery {
 }
 
 /// All of them; none where there are no settings, which others tell of.
-pub fn all() -> Vec<Delivery> {
-    let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) else { return Vec::new() };
+pub fn all(process: &Process) -> Vec<Delivery> {
+    let Ok(settings) = process.settings() else { return Vec::new() };
     let configured: Vec<SinkKind> =
         telemetry::Sink::all(&settings.telemetry).iter().map(telemetry::Sink::kind).collect();
     let store = Store::open_existing(&Store::path_in(&settings.directories.data));

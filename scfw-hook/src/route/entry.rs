@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::gate::verify;
+use crate::process::Process;
 use crate::record::sender;
 use crate::route::call::Call;
 use crate::route::{preload, route, subshell};
@@ -19,10 +20,11 @@ const USAGE: &str = "usage: scfw-hook PROGRAM [ARGUMENT...]\n       \
 /// exit status where no other program takes over.
 #[must_use]
 pub fn run(arguments: &[&CStr]) -> Exit {
-    if let Some(noticed) = preload::take_call()
+    let process = &Process::System;
+    if let Some(noticed) = preload::take_call(process)
         && let Some(call) = Call::noticed(&noticed, arguments)
     {
-        return route(&call);
+        return route(process, &call);
     }
     let Some((own, rest)) = arguments.split_first() else { return usage() };
     let own_name = Path::new(OsStr::from_bytes(own.to_bytes())).file_name().unwrap_or_default();
@@ -31,14 +33,14 @@ pub fn run(arguments: &[&CStr]) -> Exit {
         let name = own.to_bytes_with_nul();
         let start = own.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let name = name.get(start..).and_then(|name| CStr::from_bytes_with_nul(name).ok()).unwrap_or(own);
-        return route(&Call::typed(name, rest));
+        return route(process, &Call::typed(name, rest));
     }
     match rest.split_first() {
         None => usage(),
         Some((first, [])) if *first == c"verify" => {
             // A report nobody reads any more must not end this process before the verdict.
             ignore_broken_pipes();
-            verify::run()
+            verify::run(process)
         }
         Some((first, [])) if matches!(first.to_bytes(), b"--help" | b"-h") => {
             output::write(USAGE);
@@ -48,15 +50,16 @@ pub fn run(arguments: &[&CStr]) -> Exit {
             output::write(concat!("scfw-hook ", env!("CARGO_PKG_VERSION"), "\n"));
             Exit::Success
         }
-        Some((first, [process, _data])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
+        Some((first, [number, _data])) if first.to_bytes() == sender::COMMAND.as_bytes() => {
             ignore_broken_pipes();
-            process.to_str().ok().and_then(|process| process.parse().ok()).map_or_else(usage, sender::run)
+            let accompanied = number.to_str().ok().and_then(|number| number.parse().ok());
+            accompanied.map_or_else(usage, |accompanied| sender::run(process, accompanied))
         }
         Some((first, [number, name, arguments @ ..])) if *first == subshell::OPTION => {
             subshell::end_with(number);
-            route(&Call::typed(name, arguments))
+            route(process, &Call::typed(name, arguments))
         }
-        Some((name, arguments)) => route(&Call::typed(name, arguments)),
+        Some((name, arguments)) => route(process, &Call::typed(name, arguments)),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::exit::Exit;
 use crate::gate::arm::{self, Arming, python_bootstrap};
 use crate::gate::files::Gates;
 use crate::gate::verify::{is_dry_run, purpose_of_install};
+use crate::process::Process;
 use crate::process::exec::{c_string, exec, pass_on_own_path};
 use crate::process::locate::{Located, is_shim, locate, own_program};
 use crate::record::record;
@@ -37,19 +38,19 @@ use crate::terminal::output::{self, describe};
 
 /// Routes `call`. Returns only if the real program does not take over, with the exit status.
 #[must_use]
-pub fn route(call: &Call<'_>) -> Exit {
+pub fn route(process: &Process, call: &Call<'_>) -> Exit {
     let invocation =
         call.program().map_or(Invocation::Passthrough, |program| classify(program, &call.texts()));
     if becomes_manager(call, &invocation) {
-        preload::let_pass();
+        preload::let_pass(process);
     } else {
-        preload::let_nothing_pass();
+        preload::let_nothing_pass(process);
     }
     match invocation {
-        Invocation::Passthrough => hand_over(call, None, rearmed(call).as_deref()),
+        Invocation::Passthrough => hand_over(process, call, None, rearmed(process, call).as_deref()),
         Invocation::Install(install) => {
-            let status = route_install(call, &install);
-            if let Err(error) = run_notes::note_stopped(status, std::process::id()) {
+            let status = route_install(process, call, &install);
+            if let Err(error) = run_notes::note_stopped(process, status, std::process::id()) {
                 output::say(&run_notes::unnoted(&error));
             }
             status
@@ -66,12 +67,12 @@ fn becomes_manager(call: &Call<'_>, invocation: &Invocation) -> bool {
 
 /// The environment of a manager on Node that installs nothing, where a script below an armed run has taken the gate out of
 /// `NODE_OPTIONS`: the manager would refuse to work, and what it starts would be without a gate.
-fn rearmed(call: &Call<'_>) -> Option<Vec<CString>> {
-    let verifier = std::env::var_os(env::SCFW_GATE_VERIFIER)?;
+fn rearmed(process: &Process, call: &Call<'_>) -> Option<Vec<CString>> {
+    let verifier = process.variable(env::SCFW_GATE_VERIFIER)?;
     (manager(call.manager()?).hold().runtime == Runtime::Node).then_some(())?;
-    let gates = Gates::present()?;
-    let run = std::env::var_os(env::SCFW_GATE_RUN);
-    let executable = std::env::var_os(env::SCFW_GATE_EXECUTABLE).unwrap_or_default();
+    let gates = Gates::present(process)?;
+    let run = process.variable(env::SCFW_GATE_RUN);
+    let executable = process.variable(env::SCFW_GATE_EXECUTABLE).unwrap_or_default();
     let arming = Arming {
         gates: &gates,
         verifier: Path::new(&verifier),
@@ -79,13 +80,13 @@ fn rearmed(call: &Call<'_>) -> Option<Vec<CString>> {
         executable: Path::new(&executable),
         withheld: &[],
     };
-    Some(arming.environment(std::env::vars_os()))
+    Some(arming.environment(process.variables().into_iter()))
 }
 
-fn route_install(call: &Call<'_>, install: &Install) -> Exit {
-    let Some(located) = find(call) else { return not_found(call.name()) };
-    pass_on_own_path(&located.path);
-    let settings = match Settings::load(&|name| std::env::var_os(name)) {
+fn route_install(process: &Process, call: &Call<'_>, install: &Install) -> Exit {
+    let Some(located) = find(process, call) else { return not_found(call.name()) };
+    pass_on_own_path(process, &located.path);
+    let settings = match process.settings() {
         Ok(settings) => settings,
         Err(error) => {
             output::say(&describe(&error));
@@ -94,22 +95,22 @@ fn route_install(call: &Call<'_>, install: &Install) -> Exit {
     };
     if !call.is_explicit && !settings.managers.contains(&install.manager) {
         // The user has chosen what is to be routed.
-        return hand_over(call, Some(located), None);
+        return hand_over(process, call, Some(located), None);
     }
     let executable = std::path::absolute(&located.path).unwrap_or_else(|_| located.path.clone());
-    let run = Run { call, install, settings: &settings, executable: &executable };
+    let run = Run { process, call, install, settings: &settings, executable: &executable };
     output::say_without_effect(&settings);
-    if let Some(verifier) = std::env::var_os(env::SCFW_EXTERNAL_VERIFIER) {
+    if let Some(verifier) = process.variable(env::SCFW_EXTERNAL_VERIFIER) {
         // It would be asked about this installation in turn, and so for ever.
         return run.refuse(&format!(
             "nothing can be installed from within the external verifier {}",
             sanitise(&verifier.to_string_lossy())
         ));
     }
-    sender::start(&settings);
+    sender::start(process, &settings);
     match settings.run.bypass {
         Bypass::Off => {}
-        Bypass::On if is_dry_run() => {
+        Bypass::On if is_dry_run(process) => {
             return run.refuse(&format!(
                 "{} is set: nothing is verified, so there is no dry run",
                 env::SCFW_BYPASS
@@ -118,8 +119,8 @@ fn route_install(call: &Call<'_>, install: &Install) -> Exit {
         Bypass::On => {
             output::say(&format!("{} is set: this installation is not verified", env::SCFW_BYPASS));
             run.record(&Ending::Bypassed);
-            let environment = arm::without(&run.withheld(), std::env::vars_os());
-            return hand_over(call, Some(located), Some(&environment));
+            let environment = arm::without(&run.withheld(), process.variables().into_iter());
+            return hand_over(process, call, Some(located), Some(&environment));
         }
         Bypass::Refused => {
             let refusal = format!(
@@ -133,7 +134,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> Exit {
         }
     }
     // Only a dry run of scfw's own hangs on the manager's option.
-    let of_dry_run = install.dry_run_refusal.filter(|_| is_dry_run());
+    let of_dry_run = install.dry_run_refusal.filter(|_| is_dry_run(process));
     if let Some(refusal) = install.refusal.or(of_dry_run) {
         return run.refuse(refusal.0);
     }
@@ -153,7 +154,7 @@ fn route_install(call: &Call<'_>, install: &Install) -> Exit {
             install.manager.name()
         ));
     }
-    match screening::screen(install, &settings) {
+    match screening::screen(process, install, &settings) {
         Ok(screened) => {
             if let Some(verification) = screened.blocked {
                 output::say_trouble(&verification);
@@ -192,6 +193,7 @@ enum Ending<'a> {
 
 /// An install on its way.
 struct Run<'a> {
+    process: &'a Process,
     call: &'a Call<'a>,
     install: &'a Install,
     settings: &'a Settings,
@@ -201,12 +203,12 @@ struct Run<'a> {
 impl Run<'_> {
     fn arm(&self, located: Located) -> Exit {
         let data = &self.settings.directories.data;
-        let Some(verifier) = own_program() else {
+        let Some(verifier) = own_program(self.process) else {
             return self.refuse(
                 "scfw-hook does not find its own file, so nothing can be verified; install scfw again",
             );
         };
-        let gates = match Gates::provide(data, &verifier) {
+        let gates = match Gates::provide(self.process, data, &verifier) {
             Ok(gates) => gates,
             Err(error) => {
                 return self.refuse(&format!(
@@ -218,7 +220,7 @@ impl Run<'_> {
             }
         };
         // Without its note a run is as safe; only a gate that never reports would go unmentioned.
-        let run = run_notes::begin(data, &self.call.command())
+        let run = run_notes::begin(self.process, data, &self.call.command())
             .inspect_err(|error| output::say(&format!("this run could not be noted ({error})")))
             .ok();
         let arming = Arming {
@@ -228,13 +230,20 @@ impl Run<'_> {
             executable: self.executable,
             withheld: &self.withheld(),
         };
-        let environment = arming.environment(std::env::vars_os());
+        let environment = arming.environment(self.process.variables().into_iter());
         let failed = match self.install.launch {
             Launch::Bootstrapped { option, arguments } => {
                 let module = self.install.manager.name();
-                hand_over_bootstrapped(self.call, &located, module, option..arguments, &environment)
+                hand_over_bootstrapped(
+                    self.process,
+                    self.call,
+                    &located,
+                    module,
+                    option..arguments,
+                    &environment,
+                )
             }
-            Launch::AsTyped => hand_over(self.call, Some(located), Some(&environment)),
+            Launch::AsTyped => hand_over(self.process, self.call, Some(located), Some(&environment)),
         };
         // The real program did not start: no gate could have reported.
         if let Some(run) = run {
@@ -271,29 +280,32 @@ impl Run<'_> {
         let event = match *ending {
             Ending::Bypassed => Event::Bypass { command },
             Ending::Refused(rule) => Event::Policy { rule, command: Some(command) },
-            Ending::Unverified(reason) => {
-                Event::Unverified { action: Action::Block, purpose: purpose_of_install(), command, reason }
-            }
+            Ending::Unverified(reason) => Event::Unverified {
+                action: Action::Block,
+                purpose: purpose_of_install(self.process),
+                command,
+                reason,
+            },
             Ending::Blocked(verification) => Event::Run {
                 action: Action::Block,
-                purpose: purpose_of_install(),
+                purpose: purpose_of_install(self.process),
                 command,
                 verification,
                 refusal: None,
             },
         };
-        record(&event, self.settings);
+        record(self.process, &event, self.settings);
     }
 }
 
-fn find(call: &Call<'_>) -> Option<Located> {
+fn find(process: &Process, call: &Call<'_>) -> Option<Located> {
     match call.executable {
         // A shim that another program found is as good as its name.
-        Some(path) if call.is_noticed() && is_shim(path) => {
-            locate(path.file_name()?).map(|located| Located { behind_ours: true, ..located })
+        Some(path) if call.is_noticed() && is_shim(process, path) => {
+            locate(process, path.file_name()?).map(|located| Located { behind_ours: true, ..located })
         }
         Some(path) => Some(Located { path: path.to_owned(), behind_ours: false }),
-        None => locate(call.name()),
+        None => locate(process, call.name()),
     }
 }
 
@@ -304,10 +316,15 @@ fn not_found(name: &OsStr) -> Exit {
 }
 
 /// Replaces this process by the real program: same arguments, and without `environment` the same environment.
-fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CString]>) -> Exit {
-    let Some(located) = located.or_else(|| find(call)) else { return not_found(call.name()) };
+fn hand_over(
+    process: &Process,
+    call: &Call<'_>,
+    located: Option<Located>,
+    environment: Option<&[CString]>,
+) -> Exit {
+    let Some(located) = located.or_else(|| find(process, call)) else { return not_found(call.name()) };
     if environment.is_none() {
-        pass_on_own_path(&located.path);
+        pass_on_own_path(process, &located.path);
     }
     let path = c_string(located.path.as_os_str());
     let mut arguments = leading_words(call, &located, &path);
@@ -319,7 +336,7 @@ fn hand_over(call: &Call<'_>, located: Option<Located>, environment: Option<&[CS
         arguments.extend([c"-m", module]);
     }
     arguments.extend(call.arguments);
-    run(&located.path, &arguments, environment)
+    run(process, &located.path, &arguments, environment)
 }
 
 /// `argv` before the program's own arguments.
@@ -339,6 +356,7 @@ fn leading_words<'a>(call: &Call<'a>, located: &Located, path: &'a CStr) -> Vec<
 
 /// Runs `python … -m MODULE` with the gate loaded by hand, in place of the `words` that say `-m MODULE`.
 fn hand_over_bootstrapped(
+    process: &Process,
     call: &Call<'_>,
     located: &Located,
     module: &str,
@@ -358,11 +376,11 @@ fn hand_over_bootstrapped(
     }
     arguments.extend([c"-c", &bootstrap]);
     arguments.extend(call.arguments.get(words.end..).unwrap_or_default());
-    run(&located.path, &arguments, Some(environment))
+    run(process, &located.path, &arguments, Some(environment))
 }
 
-fn run(path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> Exit {
-    let (errno, status) = exec(path, arguments, environment);
+fn run(process: &Process, path: &Path, arguments: &[&CStr], environment: Option<&[CString]>) -> Exit {
+    let (errno, status) = exec(process, path, arguments, environment);
     output::write(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), errno.desc()));
     status
 }

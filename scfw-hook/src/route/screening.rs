@@ -14,6 +14,7 @@ use scfw_core::manager::{Install, NodeRequest, Request};
 use scfw_core::screen::{self, Screened};
 use scfw_core::verify::{VerifierError, verifiers, verify};
 
+use crate::process::Process;
 use crate::process::locate::locate;
 
 /// The screen waits no longer than this for disks and feeds; the gate will look at all of it.
@@ -29,35 +30,36 @@ pub struct Outcome {
 }
 
 /// Whether there is a command of that name in the global prefix that a variable gives npm.
-fn is_in_prefix(command: &str) -> bool {
-    std::env::var_os("npm_config_prefix").is_some_and(|prefix| {
+fn is_in_prefix(process: &Process, command: &str) -> bool {
+    process.variable("npm_config_prefix").is_some_and(|prefix| {
         !command.contains('/') && Path::new(&prefix).join("bin").join(command).symlink_metadata().is_ok()
     })
 }
 
 /// What is named, unless it takes too long to read. Then it is read on a thread that goes with this process: the manager
 /// takes its place.
-fn collect(request: &Request) -> Option<Screened> {
-    let directory = std::env::current_dir().unwrap_or_default();
+fn collect(process: &Process, request: &Request) -> Option<Screened> {
+    let directory = process.directory().unwrap_or_default();
     let (sender, receiver) = channel();
     let started = {
-        let (request, directory) = (request.clone(), directory.clone());
+        let (process, request, directory) = (process.clone(), request.clone(), directory.clone());
         // Where nobody waits any more, nobody wants it.
-        thread::Builder::new().spawn(move || drop(sender.send(read(&request, &directory))))
+        thread::Builder::new().spawn(move || drop(sender.send(read(&process, &request, &directory))))
     };
     match started {
         Ok(_) => receiver.recv_timeout(PATIENCE).ok(),
         // No thread is to be had.
-        Err(_) => Some(read(request, &directory)),
+        Err(_) => Some(read(process, request, &directory)),
     }
 }
 
-fn read(request: &Request, directory: &Path) -> Screened {
+fn read(process: &Process, request: &Request, directory: &Path) -> Screened {
     match request {
-        Request::Python(request) => screen::python(request, directory, &|name| std::env::var(name).ok()),
+        Request::Python(request) => screen::python(request, directory, &|name| process.text(name)),
         // npx runs what is installed globally, which npm alone could say: a program of that name may be it.
         Request::Node(request) if request.executes => {
-            let is_fetched = |spec: &&String| locate(OsStr::new(spec)).is_none() && !is_in_prefix(spec);
+            let is_fetched =
+                |spec: &&String| locate(process, OsStr::new(spec)).is_none() && !is_in_prefix(process, spec);
             let specs = request.specs.iter().filter(is_fetched).cloned().collect();
             screen::node(&NodeRequest { specs, ..request.clone() }, directory)
         }
@@ -67,9 +69,9 @@ fn read(request: &Request, directory: &Path) -> Screened {
 }
 
 /// Looks up what `install` already names.
-pub fn screen(install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
+pub fn screen(process: &Process, install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
     let start = Instant::now();
-    let Some(Screened { targets, skipped: unread }) = collect(&install.request) else {
+    let Some(Screened { targets, skipped: unread }) = collect(process, &install.request) else {
         let unread = format!("what is named was not read within {} seconds", PATIENCE.as_secs());
         return Ok(Outcome { blocked: None, unread: vec![unread] });
     };

@@ -10,6 +10,7 @@ use scfw_core::manager::{ManagerId, Runs};
 use scfw_programs::{NAMES, Presence, UNCOVERED};
 use serde::Serialize;
 
+use crate::process::Process;
 use crate::process::locate::locate;
 
 /// A manager on `PATH` that scfw leaves alone.
@@ -45,7 +46,7 @@ impl fmt::Display for Uncovered {
 
 /// The managers on `PATH` that are left alone under `settings`, or where those are not valid, that scfw does not hold.
 #[must_use]
-pub fn uncovered(settings: Option<&Settings>) -> Vec<Uncovered> {
+pub fn uncovered(process: &Process, settings: Option<&Settings>) -> Vec<Uncovered> {
     let is_chosen = |id: &ManagerId| settings.is_none_or(|settings| settings.managers.contains(id));
     let left_out = NAMES.iter().filter(|name| {
         name.presence != Presence::Untyped && matches!(&name.runs, Runs::Manager(id) if !is_chosen(id))
@@ -55,7 +56,7 @@ pub fn uncovered(settings: Option<&Settings>) -> Vec<Uncovered> {
     left_out
         .chain(not_held)
         .filter_map(|(name, reason)| {
-            Some(Uncovered { name, executable: locate(OsStr::new(name))?.path, reason })
+            Some(Uncovered { name, executable: locate(process, OsStr::new(name))?.path, reason })
         })
         .collect()
 }

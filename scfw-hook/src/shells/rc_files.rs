@@ -11,6 +11,7 @@ use scfw_core::files::{Kept, read_kept};
 use scfw_core::rc_file;
 
 use crate::files::transaction::follow;
+use crate::process::Process;
 use crate::shells::shell::Shell;
 use crate::shells::shield::Shield;
 
@@ -72,31 +73,31 @@ impl Change {
 
 /// Whether a block stands in a file of this shell, so that new shells ought to be protected.
 #[must_use]
-pub fn is_configured(shell: Shell) -> bool {
-    Home::from_environment(&|name| std::env::var_os(name))
+pub fn is_configured(process: &Process, shell: Shell) -> bool {
+    Home::from_environment(&|name| process.variable(name))
         .is_ok_and(|home| home.configured().contains(&shell))
 }
 
 /// Whether the blocks load the preload library.
 #[must_use]
-pub fn exports_preload() -> bool {
-    Home::from_environment(&|name| std::env::var_os(name))
+pub fn exports_preload(process: &Process) -> bool {
+    Home::from_environment(&|name| process.variable(name))
         .and_then(|home| home.exports())
         .is_ok_and(|exports| exports.contains_key(env::SCFW_SHIM_HOOK))
 }
 
 /// Whether a block puts the shims in `directory` on `PATH`.
 #[must_use]
-pub fn puts_on_path(directory: &Path) -> bool {
-    Home::from_environment(&|name| std::env::var_os(name))
+pub fn puts_on_path(process: &Process, directory: &Path) -> bool {
+    Home::from_environment(&|name| process.variable(name))
         .and_then(|home| home.shims())
         .is_ok_and(|shims| shims.contains(directory))
 }
 
 /// The files whose block is of another installation than `scfw`, or of the predecessor's.
 #[must_use]
-pub fn stale(scfw: &Path) -> Vec<PathBuf> {
-    let Ok(home) = Home::from_environment(&|name| std::env::var_os(name)) else { return Vec::new() };
+pub fn stale(process: &Process, scfw: &Path) -> Vec<PathBuf> {
+    let Ok(home) = Home::from_environment(&|name| process.variable(name)) else { return Vec::new() };
     let is_stale = |(shell, path): &(Shell, PathBuf)| {
         let own = shell.quote(scfw);
         read(path).ok().flatten().is_some_and(|content| {

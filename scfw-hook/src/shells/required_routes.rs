@@ -4,9 +4,10 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use scfw_core::config::{Policy, RequiredRoute, Settings};
+use scfw_core::config::{Policy, RequiredRoute};
 use scfw_core::telemetry::Event;
 
+use crate::process::Process;
 use crate::process::locate::locate;
 use crate::record::record;
 use crate::shells::rc_files::{exports_preload, is_configured, puts_on_path};
@@ -36,24 +37,27 @@ const fn shell(route: RequiredRoute) -> Option<Shell> {
 
 /// What is required and not set up. A shell that is not installed needs nothing.
 #[must_use]
-pub fn missing(policy: &Policy, data: &Path) -> Vec<RequiredRoute> {
+pub fn missing(process: &Process, policy: &Policy, data: &Path) -> Vec<RequiredRoute> {
     let is_missing = |route: &RequiredRoute| match (route, shell(*route)) {
-        (_, Some(shell)) => locate(OsStr::new(shell.name())).is_some() && !is_configured(shell),
-        (RequiredRoute::Preload, None) => !exports_preload(),
-        (_, None) => !shims::are_there(data) || !puts_on_path(&shims::directory(data)),
+        (_, Some(shell)) => {
+            locate(process, OsStr::new(shell.name())).is_some() && !is_configured(process, shell)
+        }
+        (RequiredRoute::Preload, None) => !exports_preload(process),
+        (_, None) => !shims::are_there(data) || !puts_on_path(process, &shims::directory(data)),
     };
     policy.required_routes.iter().copied().filter(is_missing).collect()
 }
 
 /// The command that sets `missing` up, and nothing else.
 #[must_use]
-pub fn remedy(missing: &[RequiredRoute]) -> String {
+pub fn remedy(process: &Process, missing: &[RequiredRoute]) -> String {
     let is_beside = missing.iter().any(|route| shell(*route).is_none());
     // Shims and library belong into the blocks that are there, too.
     let shells: Vec<&str> = Shell::ALL
         .into_iter()
         .filter(|own| {
-            missing.iter().any(|route| shell(*route) == Some(*own)) || (is_beside && is_configured(*own))
+            missing.iter().any(|route| shell(*route) == Some(*own))
+                || (is_beside && is_configured(process, *own))
         })
         .map(Shell::name)
         .collect();
@@ -70,7 +74,7 @@ pub fn remedy(missing: &[RequiredRoute]) -> String {
 }
 
 /// Fails if anything of `removal` is required, and records that it was tried.
-pub fn refuse_removal(policy: &Policy, removal: Removal<'_>) -> Result<()> {
+pub fn refuse_removal(process: &Process, policy: &Policy, removal: Removal<'_>) -> Result<()> {
     let is_kept = |route: &&RequiredRoute| match (route, shell(**route)) {
         (_, Some(shell)) => removal.shells.contains(&shell),
         (RequiredRoute::Preload, None) => removal.preload,
@@ -79,8 +83,8 @@ pub fn refuse_removal(policy: &Policy, removal: Removal<'_>) -> Result<()> {
     if let Some(kept) = policy.required_routes.iter().find(is_kept) {
         let refusal = format!("policy: {} is required on this machine ({})", kept.name(), policy.file());
         // Without settings nobody is known who would be told of it. It is refused all the same.
-        if let Ok(settings) = Settings::load(&|name| std::env::var_os(name)) {
-            record(&Event::Policy { rule: &refusal, command: None }, &settings);
+        if let Ok(settings) = process.settings() {
+            record(process, &Event::Policy { rule: &refusal, command: None }, &settings);
         }
         bail!(refusal);
     }

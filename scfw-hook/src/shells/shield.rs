@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use scfw_core::env;
 use scfw_core::files::{Kept, read_kept};
 
+use crate::process::Process;
 use crate::process::locate::{own_library, own_program};
 use crate::shells::shell::Shell;
 
@@ -39,8 +40,8 @@ pub struct Shield {
 
 impl Shield {
     /// Those of this installation: the programs are in its `bin/`, the library in `lib/scfw/` beside that.
-    pub fn installed() -> Result<Self> {
-        let hook = own_program().context("scfw-hook is not beside scfw; install scfw again")?;
+    pub fn installed(process: &Process) -> Result<Self> {
+        let hook = own_program(process).context("scfw-hook is not beside scfw; install scfw again")?;
         let library = own_library(&hook).join(LIBRARY);
         if !library.is_file() {
             bail!(
@@ -88,18 +89,18 @@ impl Shield {
     }
 
     /// Starts this program anew under the library. Returns once it is.
-    pub fn enter(&self) -> Result<()> {
+    pub fn enter(&self, process: &Process) -> Result<()> {
         if self.is_loaded() {
             return Ok(());
         }
-        let list = std::env::var_os(PRELOAD);
+        let list = process.variable(PRELOAD);
         if self.is_in(list.as_deref()) {
             bail!("{} could not be loaded into scfw", self.library.display());
         }
         self.probe()?;
-        let mut again = Command::new(std::env::current_exe()?);
-        let again = again.args(std::env::args_os().skip(1)).envs(self.variables(list.as_deref()));
-        let again = again.env(ASAN_OPTIONS, tolerant(std::env::var_os(ASAN_OPTIONS)));
+        let mut again = Command::new(process.own_file()?);
+        let again = again.args(process.arguments().into_iter().skip(1)).envs(self.variables(list.as_deref()));
+        let again = again.env(ASAN_OPTIONS, tolerant(process.variable(ASAN_OPTIONS)));
         Err(again.exec()).context("scfw could not be started under the preload library")
     }
 
@@ -113,14 +114,17 @@ impl Shield {
 
     /// Starts this program anew without the library where that is loaded into it, for then it would see every program
     /// that this one starts. Returns where it is not.
-    pub fn leave(&self) -> io::Result<()> {
-        let list = std::env::var_os(PRELOAD);
+    pub fn leave(&self, process: &Process) -> io::Result<()> {
+        let list = process.variable(PRELOAD);
         if !self.is_in(list.as_deref()) {
             return Ok(());
         }
         let others = others(list.as_deref());
-        let mut again = Command::new(std::env::current_exe()?);
-        again.args(std::env::args_os().skip(1)).env_remove(env::SCFW_SHIM_HOOK).env_remove(PRELOAD);
+        let mut again = Command::new(process.own_file()?);
+        again
+            .args(process.arguments().into_iter().skip(1))
+            .env_remove(env::SCFW_SHIM_HOOK)
+            .env_remove(PRELOAD);
         if let Some(others) = others {
             again.env(PRELOAD, others);
         }

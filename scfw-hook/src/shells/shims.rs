@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use scfw_core::files::create_private;
 use scfw_programs::{Presence, program};
 
+use crate::process::Process;
 use crate::process::locate::locate;
 use crate::process::locate::own_program;
 
@@ -35,28 +36,28 @@ pub fn are_there(data: &Path) -> bool {
 
 /// Makes a shim for every program on `PATH` that scfw routes, and takes those away whose program is gone: a shim
 /// without one would make scripts believe that it is there. Returns the shims.
-pub fn install(data: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn install(process: &Process, data: &Path) -> io::Result<Vec<PathBuf>> {
     let directory = directory(data);
-    let names = routed_names();
+    let names = routed_names(process);
     for stale in existing(&directory)?
         .into_iter()
         .filter(|shim| !shim.file_name().is_some_and(|name| is_in(&names, name)))
     {
         fs::remove_file(stale)?;
     }
-    link(&directory, &names)
+    link(process, &directory, &names)
 }
 
 /// Makes a session shim for every program on `PATH` that scfw routes. Those of other sessions, whose `PATH` may be
 /// another, stay.
-pub fn install_for_session(data: &Path) -> io::Result<()> {
-    link(&session_directory(data), &routed_names()).map(drop)
+pub fn install_for_session(process: &Process, data: &Path) -> io::Result<()> {
+    link(process, &session_directory(data), &routed_names(process)).map(drop)
 }
 
 /// Makes links to scfw-hook in `directory`.
-fn link(directory: &Path, names: &BTreeSet<String>) -> io::Result<Vec<PathBuf>> {
-    let hook =
-        own_program().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "scfw-hook is not beside scfw"))?;
+fn link(process: &Process, directory: &Path, names: &BTreeSet<String>) -> io::Result<Vec<PathBuf>> {
+    let hook = own_program(process)
+        .ok_or_else(|| io::Error::new(ErrorKind::NotFound, "scfw-hook is not beside scfw"))?;
     let mut shims = Vec::with_capacity(names.len());
     for name in names {
         link_one(directory, name, &hook)?;
@@ -96,15 +97,15 @@ fn is_in(names: &BTreeSet<String>, name: &OsStr) -> bool {
 }
 
 /// Names on `PATH` that are routed and have a real program.
-fn routed_names() -> BTreeSet<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+fn routed_names(process: &Process) -> BTreeSet<String> {
+    let path = process.variable("PATH").unwrap_or_default();
     let entries = std::env::split_paths(&path).filter_map(|directory| fs::read_dir(directory).ok()).flatten();
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| {
             program(name.as_bytes()).is_some_and(|known| known.presence != Presence::Untyped)
-                && locate(OsStr::new(name)).is_some()
+                && locate(process, OsStr::new(name)).is_some()
         })
         .collect()
 }

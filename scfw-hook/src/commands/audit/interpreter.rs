@@ -9,6 +9,7 @@ use scfw_core::files::read_head;
 use scfw_core::inventory::site_packages::Environment;
 use scfw_programs::{Runs, Suffix, named, program};
 
+use crate::process::Process;
 use crate::process::answer::{AskError, ask};
 use crate::process::locate::locate;
 
@@ -39,8 +40,9 @@ pub(super) enum InterpreterError {
 }
 
 /// The environment of `executable`, which is a Python or a manager on one.
-pub(super) fn environment(executable: &Path) -> Result<Environment, InterpreterError> {
-    let path = interpreter(executable).ok_or_else(|| InterpreterError::Unknown(executable.to_owned()))?;
+pub(super) fn environment(process: &Process, executable: &Path) -> Result<Environment, InterpreterError> {
+    let path =
+        interpreter(process, executable).ok_or_else(|| InterpreterError::Unknown(executable.to_owned()))?;
     let mut command = Command::new(&path);
     // Isolated, without the site module and without writing: nothing of the environment's own runs.
     command.args(["-I", "-S", "-B", "-c", QUESTION]);
@@ -67,14 +69,14 @@ fn parse(answer: &[u8]) -> Option<Environment> {
 
 /// The interpreter that runs `executable`: itself, the one that its first lines name, or, for what a version manager
 /// puts in its place, the Python beside it.
-fn interpreter(executable: &Path) -> Option<PathBuf> {
+fn interpreter(process: &Process, executable: &Path) -> Option<PathBuf> {
     let name = executable.file_name()?.to_str()?;
     if is_python(OsStr::new(name)) {
         return Some(executable.to_owned());
     }
     let head = read_head(executable, SCRIPT_HEAD).ok()?;
     let Some(script) = head.strip_prefix(b"#!") else { return Some(executable.to_owned()) };
-    named_by(script).or_else(|| beside(executable, name))
+    named_by(process, script).or_else(|| beside(executable, name))
 }
 
 fn is_python(name: &OsStr) -> bool {
@@ -82,14 +84,14 @@ fn is_python(name: &OsStr) -> bool {
 }
 
 /// The Python that a script's first line names, or its second where the path is too long for the first.
-fn named_by(script: &[u8]) -> Option<PathBuf> {
+fn named_by(process: &Process, script: &[u8]) -> Option<PathBuf> {
     let mut lines = script.split(|byte| *byte == b'\n');
     let mut words = lines.next()?.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let program = Path::new(OsStr::from_bytes(words.next()?));
     if program.file_name()? == "env" {
         let name =
             words.find(|word| !word.starts_with(b"-") && !word.contains(&b'=')).map(OsStr::from_bytes)?;
-        return is_python(name).then(|| locate(name)).flatten().map(|located| located.path);
+        return is_python(name).then(|| locate(process, name)).flatten().map(|located| located.path);
     }
     if is_python(program.file_name()?) {
         return Some(program.to_owned());
@@ -122,7 +124,7 @@ mod tests {
         let script = |name: &str, text: &str| {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
-            interpreter(&path)
+            interpreter(&Process::System, &path)
         };
         assert_eq!(script("pip", "#!/opt/python3.11 -sP\nimport x"), Some(PathBuf::from("/opt/python3.11")));
         let long = "#!/bin/sh\n'''exec' \"/a b/python3\" \"$0\" \"$@\"\n' '''\n";

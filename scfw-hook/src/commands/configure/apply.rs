@@ -16,6 +16,7 @@ use super::{Wishes, datadog};
 use crate::exit::Exit;
 use crate::files::config_file::{Setting, edit};
 use crate::files::transaction::Transaction;
+use crate::process::Process;
 use crate::process::locate::scfw_program;
 use crate::shells::coverage::uncovered;
 use crate::shells::rc_files::{Change, Home, Integration};
@@ -41,13 +42,13 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) fn from_environment() -> Result<Self> {
+    pub(super) fn from_environment(process: &Process) -> Result<Self> {
         // Where files may not grow, writing has to fail instead of ending this process.
         #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
         unsafe {
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         }
-        let home = Home::from_environment(&|name| std::env::var_os(name))?;
+        let home = Home::from_environment(&|name| process.variable(name))?;
         let mut exports = home.exports()?;
         let exported_home = exports.remove(env::SCFW_HOME).map(PathBuf::from);
         Ok(Self {
@@ -60,10 +61,11 @@ impl Setup {
     }
 
     /// Where scfw keeps its things, if `chosen` is to be its home.
-    fn directories(&self, chosen: Option<&Path>) -> Result<Directories> {
+    fn directories(&self, process: &Process, chosen: Option<&Path>) -> Result<Directories> {
         let home = match chosen {
             Some(chosen) => Some(OsString::from(chosen)),
-            None => std::env::var_os(env::SCFW_HOME)
+            None => process
+                .variable(env::SCFW_HOME)
                 .filter(|home| !home.is_empty())
                 .or_else(|| self.exported_home.clone().map(OsString::from)),
         };
@@ -72,12 +74,12 @@ impl Setup {
     }
 
     /// The settings of the file alone, which has to be valid before it is changed, and whether there is a network.
-    pub(super) fn settings(&self, chosen: Option<&Path>) -> Result<Settings> {
-        let directories = self.directories(chosen)?;
+    pub(super) fn settings(&self, process: &Process, chosen: Option<&Path>) -> Result<Settings> {
+        let directories = self.directories(process, chosen)?;
         let home = OsString::from(&directories.config);
         let mut settings = Settings::load(&|name| match name {
             env::SCFW_HOME => Some(home.clone()),
-            env::SCFW_OFFLINE => std::env::var_os(name),
+            env::SCFW_OFFLINE => process.variable(name),
             _ => None,
         })?;
         settings.directories = directories;
@@ -86,32 +88,33 @@ impl Setup {
 }
 
 /// The shells on `PATH`.
-pub(super) fn installed_shells() -> Vec<Shell> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+pub(super) fn installed_shells(process: &Process) -> Vec<Shell> {
+    let path = process.variable("PATH").unwrap_or_default();
     let is_installed =
         |shell: &Shell| std::env::split_paths(&path).any(|directory| directory.join(shell.name()).is_file());
     Shell::ALL.into_iter().filter(is_installed).collect()
 }
 
-pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<Exit> {
+pub(super) fn apply(process: &Process, setup: &Setup, wishes: Wishes) -> Result<Exit> {
     let removal = Removal {
         shells: &wishes.dropped,
         shims: wishes.shims == Some(false),
         preload: wishes.preload == Some(false),
     };
-    refuse_removal(&Policy::installed()?, removal)?;
+    refuse_removal(process, &Policy::installed()?, removal)?;
     let scfw_home = match &wishes.scfw_home {
         Some(home) => Some(std::path::absolute(home).context("the directory for scfw could not be found")?),
         None => None,
     };
-    let known = setup.settings(scfw_home.as_deref())?;
+    let known = setup.settings(process, scfw_home.as_deref())?;
     let directories = known.directories.clone();
     let were_there = shims::are_there(&directories.data);
     // Shells may have lost their blocks, and scfw may move to another folder: neither takes the shims down.
     let has_shims = wishes.shims.unwrap_or(were_there || setup.has_shims);
-    let scfw =
-        scfw_program().ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
-    let shield = if wishes.preload.unwrap_or(setup.has_preload) { Some(usable_shield()?) } else { None };
+    let scfw = scfw_program(process)
+        .ok_or_else(|| anyhow!("scfw is not beside its own program; install it again"))?;
+    let shield =
+        if wishes.preload.unwrap_or(setup.has_preload) { Some(usable_shield(process)?) } else { None };
     let integration = Integration::new(
         scfw,
         scripts_directory(&directories.data),
@@ -122,18 +125,18 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<Exit> {
     let changes = setup.home.plan(&wishes.shells, &wishes.dropped, &integration)?;
     let predecessors = Inheritance::of(&changes);
     if !wishes.offline && !known.feeds.offline {
-        datadog::check_key(&known.telemetry.datadog, &predecessors.settings, &wishes.settings)?;
+        datadog::check_key(process, &known.telemetry.datadog, &predecessors.settings, &wishes.settings)?;
     }
     let mut settings = predecessors.settings;
     settings.extend(wishes.settings);
     let wanted = settings.clone();
-    let agent_file = datadog::agent_file(&wanted)?;
+    let agent_file = datadog::agent_file(process, &wanted)?;
 
     let mut transaction = Transaction::default();
     let written = stage_config(&mut transaction, &directories.config, settings)?;
     stage_changes(&mut transaction, &changes)?;
     if has_shims {
-        shims::install(&directories.data)
+        shims::install(process, &directories.data)
             .with_context(|| format!("the shims in {} could not be made", directories.data.display()))?;
     }
     if let Err(error) = transaction.commit() {
@@ -161,34 +164,38 @@ pub(super) fn apply(setup: &Setup, wishes: Wishes) -> Result<Exit> {
     for sentence in predecessors.left_behind {
         output::say(&sentence);
     }
-    if lacks_key(setup, wishes.scfw_home.as_deref()) {
+    if lacks_key(process, setup, wishes.scfw_home.as_deref()) {
         output::say("logging to Datadog's API is on and has no key: give --dd-api-key, or set DD_API_KEY");
     }
     if wishes.preload == Some(false) {
-        suggest_leaving_preload();
+        suggest_leaving_preload(process);
     }
-    let agent = datadog::tell_agent(&wanted, agent_file.as_deref());
-    if let Ok(settings) = setup.settings(wishes.scfw_home.as_deref()) {
-        tell_uncovered(&settings);
+    let agent = datadog::tell_agent(process, &wanted, agent_file.as_deref());
+    if let Ok(settings) = setup.settings(process, wishes.scfw_home.as_deref()) {
+        tell_uncovered(process, &settings);
     }
-    suggest_new_shell(&changes);
+    suggest_new_shell(process, &changes);
     Ok(agent)
 }
 
 /// The preload library, if programs start under it: in the start-up files it must not keep a shell from starting.
-fn usable_shield() -> Result<Shield> {
-    let shield = Shield::installed()?;
+fn usable_shield(process: &Process) -> Result<Shield> {
+    let shield = Shield::installed(process)?;
     shield.probe()?;
     Ok(shield)
 }
 
-pub(super) fn remove(setup: &Setup) -> Result<Exit> {
-    refuse_removal(&Policy::installed()?, Removal { shells: &Shell::ALL, shims: true, preload: true })?;
+pub(super) fn remove(process: &Process, setup: &Setup) -> Result<Exit> {
+    refuse_removal(
+        process,
+        &Policy::installed()?,
+        Removal { shells: &Shell::ALL, shims: true, preload: true },
+    )?;
     let integration = Integration::new(PathBuf::new(), PathBuf::new(), None, None, None)?;
     let changes = setup.home.plan(&[], &Shell::ALL, &integration)?;
     let mut transaction = Transaction::default();
     stage_changes(&mut transaction, &changes)?;
-    let directories = setup.directories(None)?;
+    let directories = setup.directories(process, None)?;
     transaction.commit()?;
     remove_shims(&directories.data);
     let session_shims = shims::session_directory(&directories.data);
@@ -197,9 +204,9 @@ pub(super) fn remove(setup: &Setup) -> Result<Exit> {
     }
     remove_scripts(&directories.data);
     tell(&changes);
-    suggest_leaving_preload();
-    let agent = datadog::release_agent();
-    suggest_new_shell(&changes);
+    suggest_leaving_preload(process);
+    let agent = datadog::release_agent(process);
+    suggest_new_shell(process, &changes);
     for directory in [&directories.config, &directories.data] {
         // One that is empty holds no data; this removes no other.
         fs::remove_dir(directory).ok();
@@ -214,9 +221,9 @@ pub(super) fn remove(setup: &Setup) -> Result<Exit> {
 }
 
 /// Whether Datadog's API would be logged to without a key.
-fn lacks_key(setup: &Setup, scfw_home: Option<&Path>) -> bool {
-    let has_variable = std::env::var_os(env::DD_API_KEY).is_some_and(|key| !key.is_empty());
-    let datadog = setup.settings(scfw_home).map(|settings| settings.telemetry.datadog);
+fn lacks_key(process: &Process, setup: &Setup, scfw_home: Option<&Path>) -> bool {
+    let has_variable = process.variable(env::DD_API_KEY).is_some_and(|key| !key.is_empty());
+    let datadog = setup.settings(process, scfw_home).map(|settings| settings.telemetry.datadog);
     !has_variable && datadog.is_ok_and(|datadog| datadog.api_logger && datadog.api_key.is_none())
 }
 
@@ -274,8 +281,8 @@ fn remove_scripts(data: &Path) {
 }
 
 /// Names the managers on this machine that scfw leaves alone.
-fn tell_uncovered(settings: &Settings) {
-    for manager in uncovered(Some(settings)) {
+fn tell_uncovered(process: &Process, settings: &Settings) {
+    for manager in uncovered(process, Some(settings)) {
         output::print(&format!("{}\n", sanitise(&manager.to_string())));
     }
 }
@@ -299,17 +306,17 @@ fn tell(changes: &[Change]) {
 }
 
 /// A shell reads its files when it starts.
-fn suggest_new_shell(changes: &[Change]) {
+fn suggest_new_shell(process: &Process, changes: &[Change]) {
     if changes.iter().any(Change::is_needed) {
-        output::print(&format!("open a new shell, or run: exec {}\n", own_shell().name()));
+        output::print(&format!("open a new shell, or run: exec {}\n", own_shell(process).name()));
     }
 }
 
 /// What is in the environment of a running shell, its start-up files do not take out again, and a new one that it
 /// starts inherits it.
-fn suggest_leaving_preload() {
-    let present = std::env::var_os(PRELOAD);
-    if let Some(line) = leaving_line(own_shell(), present.as_deref()) {
+fn suggest_leaving_preload(process: &Process) {
+    let present = process.variable(PRELOAD);
+    if let Some(line) = leaving_line(own_shell(process), present.as_deref()) {
         output::print(&format!(
             "this shell still loads the preload library into what it starts, a new shell included; first run: {line}\n\
              programs that are running keep it until they end\n"
@@ -318,8 +325,8 @@ fn suggest_leaving_preload() {
 }
 
 /// The user's shell, as far as the environment tells.
-fn own_shell() -> Shell {
-    let own = std::env::var_os("SHELL").map(PathBuf::from).unwrap_or_default();
+fn own_shell(process: &Process) -> Shell {
+    let own = process.variable("SHELL").map(PathBuf::from).unwrap_or_default();
     let is_own = |shell: &Shell| own.file_name().is_some_and(|name| name == shell.name());
     Shell::ALL.into_iter().find(is_own).unwrap_or(Shell::Bash)
 }

@@ -14,13 +14,19 @@ use crate::exit::Exit;
 use crate::files::config_file::Setting;
 use crate::files::datadog_agent;
 use crate::files::datadog_agent::Present;
+use crate::process::Process;
 use crate::terminal::output;
 
 /// Tries the key that is about to be saved, if there is one, on the intake of the site that is about to be saved. Of
 /// several settings the last counts; those of the predecessor's, `inherited`, come first.
-pub(super) fn check_key(known: &Datadog, inherited: &[Setting], wanted: &[Setting]) -> Result<()> {
+pub(super) fn check_key(
+    process: &Process,
+    known: &Datadog,
+    inherited: &[Setting],
+    wanted: &[Setting],
+) -> Result<()> {
     let mut datadog = known.clone();
-    let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let text = |name| process.text(name).filter(|value| !value.is_empty());
     datadog.intake_url = text(env::SCFW_DD_INTAKE_URL);
     datadog.site = text(env::DD_SITE).unwrap_or(datadog.site);
     let mut key = None;
@@ -53,18 +59,18 @@ fn about_agent(settings: &[Setting]) -> Option<&Setting> {
 }
 
 /// Where the Agent is to be told of the port among `settings`. Fails where it does not say.
-pub(super) fn agent_file(settings: &[Setting]) -> Result<Option<PathBuf>> {
+pub(super) fn agent_file(process: &Process, settings: &[Setting]) -> Result<Option<PathBuf>> {
     match about_agent(settings) {
-        Some(Setting::AgentPort(Some(_))) => datadog_agent::config_file(),
+        Some(Setting::AgentPort(Some(_))) => datadog_agent::config_file(process),
         _ => Ok(None),
     }
 }
 
 /// Has the Agent take logs on the port that was just saved, in `file`, or no longer. Returns the exit status:
 /// everything else is done by then.
-pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> Exit {
+pub(super) fn tell_agent(process: &Process, saved: &[Setting], file: Option<&Path>) -> Exit {
     match about_agent(saved) {
-        Some(Setting::AgentPort(None)) => release_agent(),
+        Some(Setting::AgentPort(None)) => release_agent(process),
         Some(Setting::AgentPort(Some(port))) => {
             let port = *port;
             let Some(path) = file else {
@@ -96,8 +102,8 @@ pub(super) fn tell_agent(saved: &[Setting], file: Option<&Path>) -> Exit {
 }
 
 /// Takes the Agent's configuration away again. Returns the exit status.
-pub(super) fn release_agent() -> Exit {
-    let path = match datadog_agent::config_file() {
+pub(super) fn release_agent(process: &Process) -> Exit {
+    let path = match datadog_agent::config_file(process) {
         Ok(Some(path)) => path,
         Ok(None) => return Exit::Success,
         Err(error) => {

@@ -15,6 +15,7 @@ use super::apply::{Setup, installed_shells};
 use super::{Wishes, parse_key, parse_site};
 use crate::exit::Exit;
 use crate::files::config_file::Setting;
+use crate::process::Process;
 use crate::shells::shell::Shell;
 use crate::shells::shield::Shield;
 use crate::terminal::output;
@@ -29,15 +30,15 @@ const LOG_LEVELS: [(&str, &str); 3] = [
 ];
 
 /// Asks everything; what is set already is proposed.
-pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
+pub(super) fn ask(process: &Process, setup: &Setup) -> Result<Wishes> {
     mend_terminal_when_interrupted()?;
-    let settings = setup.settings(None)?;
+    let settings = setup.settings(process, None)?;
     let managers = choose(
         "Which package managers should scfw watch?",
         &ManagerId::ALL.map(|manager| (manager, manager.name(), settings.managers.contains(&manager))),
     )?;
     let configured = setup.home.configured();
-    let proposed = if configured.is_empty() { installed_shells() } else { configured.clone() };
+    let proposed = if configured.is_empty() { installed_shells(process) } else { configured.clone() };
     let shells = choose(
         "Which shells should be protected?",
         &Shell::ALL.map(|shell| (shell, shell.name(), proposed.contains(&shell))),
@@ -47,7 +48,7 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
         .default(setup.has_shims || crate::shells::shims::are_there(&settings.directories.data))
         .interact()
         .map_err(io::Error::from)?;
-    let preload = ask_about_preload(setup)?;
+    let preload = ask_about_preload(process, setup)?;
     let mut wishes = Wishes {
         dropped: configured.into_iter().filter(|shell| !shells.contains(shell)).collect(),
         shells,
@@ -62,8 +63,8 @@ pub(super) fn ask(setup: &Setup) -> Result<Wishes> {
 }
 
 /// Not asked where there is no library that could be loaded.
-fn ask_about_preload(setup: &Setup) -> Result<Option<bool>> {
-    if Shield::installed().is_err() {
+fn ask_about_preload(process: &Process, setup: &Setup) -> Result<Option<bool>> {
+    if Shield::installed(process).is_err() {
         return Ok(None);
     }
     let preload = Confirm::new()

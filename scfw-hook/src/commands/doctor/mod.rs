@@ -25,6 +25,7 @@ use super::exit::fail;
 use super::store_age::StoreAge;
 use crate::exit::Exit;
 use crate::gate::files::{GATES_NAME, Gates};
+use crate::process::Process;
 use crate::process::locate::locate;
 use crate::process::locate::own_program;
 use crate::record::run_notes;
@@ -89,9 +90,9 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: &Options) -> Exit {
-    if let Ok(shield) = Shield::installed()
-        && let Err(error) = shield.leave()
+pub(super) fn run(process: &Process, options: &Options) -> Exit {
+    if let Ok(shield) = Shield::installed(process)
+        && let Err(error) = shield.leave(process)
     {
         return fail(&error, Exit::Failed);
     }
@@ -99,7 +100,7 @@ pub(super) fn run(options: &Options) -> Exit {
         Ok(place) => place,
         Err(error) => return fail(&error, Exit::Failed),
     };
-    let settings = Settings::load(&|name| std::env::var_os(name));
+    let settings = process.settings();
     let world = match LittleWorld::start(place.path()) {
         Ok(world) => world,
         Err(error) => return fail(&error, Exit::Failed),
@@ -115,19 +116,19 @@ pub(super) fn run(options: &Options) -> Exit {
         report.add(feeds(settings, options.offline));
         report.add(store(settings));
         report.add(unreported_runs(settings));
-        report.add(policy(settings));
-        report.add(gate_files(&world, settings));
+        report.add(policy(process, settings));
+        report.add(gate_files(process, &world, settings));
     }
-    for (manager, program) in programs() {
-        report.add(gate(&world, manager, program));
+    for (manager, program) in programs(process) {
+        report.add(gate(process, &world, manager, program));
     }
-    report.add(coverage(settings.as_ref().ok()));
+    report.add(coverage(process, settings.as_ref().ok()));
     if let Ok(settings) = &settings {
-        report.add(shim_route(&world, settings));
+        report.add(shim_route(process, &world, settings));
     }
-    report.add(preload_route(&world));
+    report.add(preload_route(process, &world));
     for shell in Shell::ALL {
-        report.add(shell_route(&world, shell));
+        report.add(shell_route(process, &world, shell));
     }
     report.end()
 }
@@ -216,17 +217,17 @@ fn feeds(settings: &Settings, offline: bool) -> Check {
 }
 
 /// What the administrator has laid down, and whether it is met.
-fn policy(settings: &Settings) -> Check {
+fn policy(process: &Process, settings: &Settings) -> Check {
     let policy = &settings.policy;
     if policy.file().is_empty() {
         return Check::new("policy", POLICY_NAME, Outcome::Absent, "none");
     }
-    let missing = required_routes::missing(policy, &settings.directories.data);
+    let missing = required_routes::missing(process, policy, &settings.directories.data);
     let (outcome, detail) = if missing.is_empty() {
         (Outcome::Ok, "in force".to_owned())
     } else {
         let routes: Vec<&str> = missing.iter().copied().map(RequiredRoute::name).collect();
-        let (routes, remedy) = (routes.join(", "), required_routes::remedy(&missing));
+        let (routes, remedy) = (routes.join(", "), required_routes::remedy(process, &missing));
         (Outcome::Failed, format!("required and not set up: {routes}; run {remedy}"))
     };
     let overruled = settings.overruled.iter().map(|sentence| sanitise(sentence).into_owned());
@@ -244,11 +245,11 @@ fn store(settings: &Settings) -> Check {
 }
 
 /// The gates' files, installed or in the user's own data directory, from which all that is tested afterwards takes them.
-fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
+fn gate_files(process: &Process, world: &LittleWorld, settings: &Settings) -> Check {
     let data = &settings.directories.data;
     let directory = data.join(GATES_NAME);
     let subject = sanitise(&directory.to_string_lossy()).into_owned();
-    let Some(hook) = own_program() else {
+    let Some(hook) = own_program(process) else {
         return Check::new(
             "gates",
             subject,
@@ -261,7 +262,9 @@ fn gate_files(world: &LittleWorld, settings: &Settings) -> Check {
     let Err(unused) = Gates::installed(&hook) else {
         return Check::new("gates", installed, Outcome::Ok, "as scfw has installed them; the tests use them");
     };
-    let mut check = match Gates::provide(data, &hook).and_then(|_written| world.use_gates(&directory)) {
+    let mut check = match Gates::provide(process, data, &hook)
+        .and_then(|_written| world.use_gates(&directory))
+    {
         Ok(()) => Check::new("gates", subject, Outcome::Ok, "as scfw has written them; the tests use them"),
         Err(error) => Check::new("gates", subject, Outcome::Failed, format!("cannot be written ({error})")),
     };
@@ -296,8 +299,8 @@ fn unreported_runs(settings: &Settings) -> Check {
 }
 
 /// The managers on `PATH` that no test below is about.
-fn coverage(settings: Option<&Settings>) -> Check {
-    let uncovered = uncovered(settings);
+fn coverage(process: &Process, settings: Option<&Settings>) -> Check {
+    let uncovered = uncovered(process, settings);
     let detail = match uncovered.len() {
         0 => "every manager on PATH is covered".to_owned(),
         count => format!("{count} on PATH are not covered"),
@@ -313,8 +316,8 @@ fn is_named(manager: &dyn Manager, name: &OsStr) -> bool {
 }
 
 /// Every manager on `PATH`, each file once, by the name under which it is found first.
-fn programs() -> Vec<(&'static dyn Manager, PathBuf)> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+fn programs(process: &Process) -> Vec<(&'static dyn Manager, PathBuf)> {
+    let path = process.variable("PATH").unwrap_or_default();
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for manager in ALL {
@@ -323,7 +326,7 @@ fn programs() -> Vec<(&'static dyn Manager, PathBuf)> {
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let is_first = is_named(manager, &name)
-                    && locate(&name).is_some_and(|located| located.path == entry.path());
+                    && locate(process, &name).is_some_and(|located| located.path == entry.path());
                 if is_first && seen.insert(fs::canonicalize(entry.path()).unwrap_or(entry.path())) {
                     of_manager.push((manager, entry.path()));
                 }
@@ -337,20 +340,20 @@ fn programs() -> Vec<(&'static dyn Manager, PathBuf)> {
     found
 }
 
-fn gate(world: &LittleWorld, manager: &dyn Manager, program: PathBuf) -> Check {
+fn gate(process: &Process, world: &LittleWorld, manager: &dyn Manager, program: PathBuf) -> Check {
     let subject = sanitise(&program.to_string_lossy()).into_owned();
-    if !route::starts(world, &program) {
+    if !route::starts(process, world, &program) {
         // A version manager's shim for a version that is not in use, mostly.
         return Check::new("gate", subject, Outcome::Absent, "does not start by itself");
     }
-    let test = Route::Hook(program).test(world, manager);
+    let test = Route::Hook(program).test(process, world, manager);
     match &test.refusal {
         Some(refusal) => Check::new("gate", subject, Outcome::Ok, format!("refused: {refusal}")),
         None => tested("gate", subject, &test),
     }
 }
 
-fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
+fn shim_route(process: &Process, world: &LittleWorld, settings: &Settings) -> Check {
     let directory = shims::directory(&settings.directories.data);
     let subject = sanitise(&directory.to_string_lossy()).into_owned();
     let managers: Vec<&dyn Manager> =
@@ -358,7 +361,7 @@ fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
     if managers.is_empty() {
         return Check::new("shims", subject, Outcome::Absent, "not set up (scfw configure --shims)");
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = process.variable("PATH").unwrap_or_default();
     if !std::env::split_paths(&path).any(|entry| entry == directory) {
         return Check::new(
             "shims",
@@ -377,12 +380,16 @@ fn shim_route(world: &LittleWorld, settings: &Settings) -> Check {
     if let Some(behind) = behind {
         return Check::new("shims", subject, Outcome::Failed, sanitise(&behind));
     }
-    all_tested("shims", subject, managers.into_iter().map(|manager| Route::Path.test(world, manager)))
+    all_tested(
+        "shims",
+        subject,
+        managers.into_iter().map(|manager| Route::Path.test(process, world, manager)),
+    )
 }
 
-fn preload_route(world: &LittleWorld) -> Check {
-    let is_exported = crate::shells::rc_files::exports_preload();
-    let shield = match Shield::installed() {
+fn preload_route(process: &Process, world: &LittleWorld) -> Check {
+    let is_exported = crate::shells::rc_files::exports_preload(process);
+    let shield = match Shield::installed(process) {
         Ok(shield) => shield,
         Err(error) => {
             let outcome = if is_exported { Outcome::Failed } else { Outcome::Absent };
@@ -390,8 +397,9 @@ fn preload_route(world: &LittleWorld) -> Check {
         }
     };
     let subject = sanitise(&shield.library.to_string_lossy()).into_owned();
-    let present = ALL.into_iter().filter(|manager| locate(OsStr::new(manager.id().name())).is_some());
-    let tests = present.map(|manager| Route::Preload(shield.clone()).test(world, manager));
+    let present =
+        ALL.into_iter().filter(|manager| locate(process, OsStr::new(manager.id().name())).is_some());
+    let tests = present.map(|manager| Route::Preload(shield.clone()).test(process, world, manager));
     let mut check = all_tested("preload", subject, tests);
     if !is_exported && check.outcome == Outcome::Ok {
         check.detail.push_str("; under \"scfw shield\" only (scfw configure --preload)");
@@ -399,18 +407,19 @@ fn preload_route(world: &LittleWorld) -> Check {
     check
 }
 
-fn shell_route(world: &LittleWorld, shell: Shell) -> Check {
-    if locate(OsStr::new(shell.name())).is_none() {
+fn shell_route(process: &Process, world: &LittleWorld, shell: Shell) -> Check {
+    if locate(process, OsStr::new(shell.name())).is_none() {
         return Check::new("shell", shell.name(), Outcome::Absent, "not installed");
     }
-    if !crate::shells::rc_files::is_configured(shell) {
+    if !crate::shells::rc_files::is_configured(process, shell) {
         return Check::new("shell", shell.name(), Outcome::Absent, "not set up (scfw configure)");
     }
-    let present = ALL.into_iter().filter(|manager| locate(OsStr::new(manager.id().name())).is_some());
+    let present =
+        ALL.into_iter().filter(|manager| locate(process, OsStr::new(manager.id().name())).is_some());
     all_tested(
         "shell",
         shell.name().to_owned(),
-        present.map(|manager| Route::Shell(shell).test(world, manager)),
+        present.map(|manager| Route::Shell(shell).test(process, world, manager)),
     )
 }
 

@@ -17,6 +17,7 @@ use scfw_core::text::sanitise;
 
 use super::world::{CARRIER, CLEAN, LittleWorld, MALWARE};
 use crate::exit::Exit;
+use crate::process::Process;
 use crate::process::locate::locate;
 use crate::process::locate::own_program;
 use crate::shells::shell::Shell;
@@ -60,12 +61,12 @@ struct Ended {
 
 impl Route {
     /// Installs a clean and a malicious package on this route.
-    pub(super) fn test(&self, world: &LittleWorld, manager: &dyn Manager) -> Tested {
+    pub(super) fn test(&self, process: &Process, world: &LittleWorld, manager: &dyn Manager) -> Tested {
         let mut tested = Tested::default();
         for package in [CLEAN, CARRIER] {
             tested.transcript.push(format!("$ {} install {package}", manager.id().name()));
             let outcome = world.folder().and_then(|folder| {
-                let ended = self.install(world, manager, package, &folder)?;
+                let ended = self.install(process, world, manager, package, &folder)?;
                 Ok((folder, ended))
             });
             match outcome {
@@ -80,6 +81,7 @@ impl Route {
 
     fn install(
         &self,
+        process: &Process,
         world: &LittleWorld,
         manager: &dyn Manager,
         package: &str,
@@ -87,7 +89,8 @@ impl Route {
     ) -> io::Result<Ended> {
         let mut command = match self {
             Self::Hook(program) => {
-                let hook = own_program().ok_or_else(|| io::Error::other("scfw-hook is not beside scfw"))?;
+                let hook =
+                    own_program(process).ok_or_else(|| io::Error::other("scfw-hook is not beside scfw"))?;
                 let mut command = Command::new(hook);
                 command.arg(program).args(manager.self_test().install).arg(package);
                 command
@@ -120,7 +123,7 @@ impl Route {
                 command
             }
             Self::Preload(_) => {
-                let program = locate(OsStr::new(manager.id().name()))
+                let program = locate(process, OsStr::new(manager.id().name()))
                     .ok_or_else(|| io::Error::other(format!("{} is not on PATH", manager.id().name())))?;
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", "\"$@\"", "sh"]).arg(program.path);
@@ -128,9 +131,9 @@ impl Route {
                 command
             }
         };
-        world.surround(&mut command, folder);
+        world.surround(process, &mut command, folder);
         if let Self::Preload(shield) = self {
-            command.envs(shield.variables(std::env::var_os(PRELOAD).as_deref()));
+            command.envs(shield.variables(process.variable(PRELOAD).as_deref()));
         }
         run(command, folder)
     }
@@ -189,11 +192,11 @@ impl Tested {
 }
 
 /// Whether a program does anything when asked for its version.
-pub(super) fn starts(world: &LittleWorld, program: &Path) -> bool {
+pub(super) fn starts(process: &Process, world: &LittleWorld, program: &Path) -> bool {
     let started = world.folder().and_then(|folder| {
         let mut command = Command::new(program);
         command.arg("--version");
-        world.surround(&mut command, &folder);
+        world.surround(process, &mut command, &folder);
         run(command, &folder)
     });
     started.is_ok_and(|ended| ended.status == Some(0))

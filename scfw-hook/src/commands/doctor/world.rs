@@ -11,6 +11,7 @@ use scfw_core::package::Ecosystem;
 use scfw_world::{NpmPackage, Sdist, Wheel, World};
 
 use crate::gate::files::GATES_NAME;
+use crate::process::Process;
 use crate::record::sender;
 
 /// What the clean package is called.
@@ -88,8 +89,8 @@ impl LittleWorld {
 
     /// Gives `command` this world, and takes the user's settings of the managers, scfw and its telemetry away. `PATH`,
     /// `HOME` and everything else stay as they are: they are what is tested.
-    pub(super) fn surround(&self, command: &mut Command, folder: &Path) {
-        for (name, _) in std::env::vars_os() {
+    pub(super) fn surround(&self, process: &Process, command: &mut Command, folder: &Path) {
+        for (name, _) in process.variables() {
             let is_setting = name.to_str().is_none_or(|name| {
                 let lower = name.to_ascii_lowercase();
                 let of_managers = ALL.into_iter().flat_map(|manager| manager.self_test().variables);

@@ -12,6 +12,7 @@ use scfw_core::text::sanitise;
 use tokio::runtime::Runtime;
 
 use super::{OFTEN, SELDOM, open_lock, outbox_lock, ready};
+use crate::process::Process;
 use crate::record::run_notes;
 
 /// What an attempt has at least, however little time is left.
@@ -78,8 +79,8 @@ enum Attempt {
 
 impl<'a> Delivery<'a> {
     /// One for each sink; none of them waits for another.
-    pub(super) fn all(settings: &'a Settings) -> io::Result<Vec<Self>> {
-        ready(settings).into_iter().map(|sink| Self::new(sink, settings)).collect()
+    pub(super) fn all(process: &Process, settings: &'a Settings) -> io::Result<Vec<Self>> {
+        ready(process, settings).into_iter().map(|sink| Self::new(sink, settings)).collect()
     }
 
     fn new(sink: Sink<'a>, settings: &'a Settings) -> io::Result<Self> {
