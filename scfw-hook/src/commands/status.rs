@@ -405,31 +405,4 @@ fn provenance(process: &Process, directory: &Path) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_alias_counts_by_where_it_leads() {
-        let kinds: BTreeMap<String, Kind> = [
-            ("pip3", "ours"),
-            ("pip", "alias:pip3 --quiet"),
-            ("python", "alias:alias python=pip"),
-            ("npm", "alias:pnpm"),
-            ("npx", "alias:npm"),
-            ("python3", "alias:command python3"),
-        ]
-        .into_iter()
-        .map(|(name, kind)| (name.to_owned(), Kind::parse(kind)))
-        .collect();
-        for (name, leads) in [
-            ("pip3", true),
-            ("pip", true),
-            ("python", true),
-            ("npm", false),
-            ("npx", false),
-            ("python3", false),
-        ] {
-            assert_eq!(leads_to_ours(name, &kinds), leads, "{name}");
-        }
-    }
-}
+mod tests;

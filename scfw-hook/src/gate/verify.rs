@@ -254,3 +254,6 @@ fn conclude(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

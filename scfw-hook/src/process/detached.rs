@@ -27,6 +27,11 @@ const PATHS: [&str; 8] = [
 
 /// Starts `program`; nothing is waited for but its start.
 pub fn start(process: &Process, program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
+    #[cfg(test)]
+    if let Process::Made(made) = process {
+        made.start(program);
+        return Ok(());
+    }
     let mut command = Command::new(program);
     command.args(arguments).current_dir("/");
     for name in PATHS {

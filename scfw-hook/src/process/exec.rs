@@ -23,7 +23,14 @@ pub fn exec(
     arguments: &[&CStr],
     environment: Option<&[CString]>,
 ) -> (Errno, Exit) {
-    let Process::System = process;
+    match process {
+        Process::System => {}
+        #[cfg(test)]
+        Process::Made(made) => {
+            made.become_program(path, arguments, environment);
+            return (Errno::EACCES, Exit::NotExecutable);
+        }
+    }
     let Ok(file) = CString::new(path.as_os_str().as_bytes()) else {
         return (Errno::ENOENT, Exit::NotFound);
     };

@@ -4,10 +4,14 @@ pub mod answer;
 pub mod detached;
 pub mod exec;
 pub mod locate;
+#[cfg(test)]
+pub mod made;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::path::PathBuf;
+#[cfg(test)]
+use std::sync::Arc;
 
 use scfw_core::config::{ConfigError, Directories, Settings};
 
@@ -18,6 +22,9 @@ use scfw_core::config::{ConfigError, Directories, Settings};
 pub enum Process {
     /// This process.
     System,
+    /// One that a test has made.
+    #[cfg(test)]
+    Made(Arc<made::Made>),
 }
 
 impl Process {
@@ -26,6 +33,8 @@ impl Process {
     pub fn arguments(&self) -> Vec<OsString> {
         match self {
             Self::System => std::env::args_os().collect(),
+            #[cfg(test)]
+            Self::Made(made) => made.arguments.clone(),
         }
     }
 
@@ -34,6 +43,8 @@ impl Process {
     pub fn variable(&self, name: &str) -> Option<OsString> {
         match self {
             Self::System => std::env::var_os(name),
+            #[cfg(test)]
+            Self::Made(made) => made.variables().get(OsStr::new(name)).cloned(),
         }
     }
 
@@ -48,6 +59,8 @@ impl Process {
     pub fn variables(&self) -> Vec<(OsString, OsString)> {
         match self {
             Self::System => std::env::vars_os().collect(),
+            #[cfg(test)]
+            Self::Made(made) => made.variables().clone().into_iter().collect(),
         }
     }
 
@@ -56,6 +69,8 @@ impl Process {
         match self {
             #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
             Self::System => unsafe { std::env::set_var(name, value) },
+            #[cfg(test)]
+            Self::Made(made) => drop(made.variables().insert(name.into(), value.to_owned())),
         }
     }
 
@@ -64,6 +79,8 @@ impl Process {
         match self {
             #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
             Self::System => unsafe { std::env::remove_var(name) },
+            #[cfg(test)]
+            Self::Made(made) => drop(made.variables().remove(OsStr::new(name))),
         }
     }
 
@@ -71,6 +88,8 @@ impl Process {
     pub fn directory(&self) -> io::Result<PathBuf> {
         match self {
             Self::System => std::env::current_dir(),
+            #[cfg(test)]
+            Self::Made(made) => Ok(made.directory.clone()),
         }
     }
 
@@ -78,6 +97,8 @@ impl Process {
     pub fn own_file(&self) -> io::Result<PathBuf> {
         match self {
             Self::System => std::env::current_exe(),
+            #[cfg(test)]
+            Self::Made(made) => Ok(made.own_file.clone()),
         }
     }
 
@@ -86,6 +107,8 @@ impl Process {
     pub fn input(&self) -> Box<dyn Read + '_> {
         match self {
             Self::System => Box::new(io::stdin().lock()),
+            #[cfg(test)]
+            Self::Made(made) => Box::new(&made.input[..]),
         }
     }
 

@@ -206,3 +206,6 @@ impl<'a> Decision<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -384,3 +384,6 @@ fn run(process: &Process, path: &Path, arguments: &[&CStr], environment: Option<
     output::write(&format!("{}: {}\n", sanitise(&path.to_string_lossy()), errno.desc()));
     status
 }
+
+#[cfg(test)]
+mod tests;
