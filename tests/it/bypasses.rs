@@ -1,5 +1,5 @@
-//! Every known way around such a tool that ends at pip or npm, one test each. The ways around a shell function or
-//! a preload library are tested where those are.
+//! Every known way around such a tool that ends at pip or npm, one test each. The numbers are those of the table in
+//! SECURITY.md. The ways around a shell function or a preload library are tested where those are.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -16,6 +16,7 @@ mod configure;
 mod configure_datadog;
 mod configure_shells;
 mod doctor;
+mod documents;
 mod exemptions;
 mod external_verifiers;
 mod feed_answers;
