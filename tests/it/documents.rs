@@ -96,3 +96,20 @@ fn the_tests_that_a_row_names_exist() {
         }
     }
 }
+
+#[test]
+fn the_paths_that_the_documents_for_developers_name_exist() {
+    let root = root();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        // A diagram or a command line is no sentence with paths.
+        let prose: String = text.split("```").step_by(2).collect();
+        let mut count = 0;
+        for path in quoted(&prose).filter(|word| word.contains('/') && !word.contains(char::is_whitespace)) {
+            let is_ours = !path.starts_with('/');
+            assert!(!is_ours || root.join(path).exists(), "{document}: there is no {path}");
+            count += usize::from(is_ours);
+        }
+        assert!(count > 0, "{document}");
+    }
+}
