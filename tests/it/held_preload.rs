@@ -2,6 +2,7 @@
 //! their own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::preload_callers::{is_protected, is_stopped, stocked};
 
@@ -61,4 +62,17 @@ fn a_hook_that_is_deleted_under_a_running_shell() {
     let finished = sandbox.bare("bash", &["-c", script]);
     assert!(!sandbox.has_sung() && sandbox.list("node_modules").is_empty(), "{finished:?}");
     assert_ne!(finished.stdout.lines().last(), Some("0"), "{finished:?}");
+}
+
+#[test]
+fn no_words_at_all() {
+    let sandbox = stocked();
+    let npm = sandbox.write("bin/npm", "#!/bin/sh\necho ran with $#\n");
+    fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).unwrap();
+    // Linux takes no list for an empty one, of words and of variables.
+    let script = "import ctypes, sys\n\
+        ctypes.CDLL(None).execve(sys.argv[1].encode(), None, None)\n\
+        sys.exit(3)";
+    let finished = sandbox.bare("python3", &["-c", script, npm.to_str().unwrap()]).ended_with(0);
+    assert_eq!(finished.stdout, "ran with 0\n");
 }
