@@ -1,4 +1,5 @@
-//! What the store knows of packages: advisories and manifests of malicious packages, by ecosystem and normalised name.
+//! The store's knowledge of packages: advisories and manifests of malicious packages, by ecosystem and normalised
+//! name.
 
 use std::collections::HashMap;
 
@@ -11,23 +12,23 @@ use crate::package::Ecosystem;
 /// A feed as the store holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// What it is called.
+    /// Its name.
     pub name: FeedName,
     /// The number of the import that is its content.
     pub import: i64,
     /// The URL or directory that it came from.
     pub location: String,
-    /// What the server called this state of it (RFC 9110, `ETag`).
+    /// The server's name for this state of it (RFC 9110, `ETag`).
     pub etag: Option<String>,
-    /// When it was last brought up to date, in Unix seconds.
+    /// The time of the last update, in Unix seconds.
     pub updated: i64,
     /// The latest modification of any of its documents, in Unix microseconds.
     pub newest: Option<i64>,
 }
 
 impl Feed {
-    /// How many seconds ago it was brought up to date. A time in the future says nothing, so that is the oldest there
-    /// can be.
+    /// The number of seconds since it was brought up to date. A time in the future says nothing, so that is the
+    /// oldest there can be.
     #[must_use]
     pub fn age(&self, now: i64) -> u64 {
         u64::try_from(now.saturating_sub(self.updated)).unwrap_or(u64::MAX)
@@ -47,7 +48,7 @@ impl Feed {
 
 const FEED: &str = "SELECT name, import, location, etag, updated, newest FROM feeds";
 
-/// One state of the store: everything that is read through it is of the same moment, whatever an update does
+/// One state of the store: everything that is read through it is of the same moment, even if an update goes on
 /// meanwhile.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
@@ -56,7 +57,7 @@ pub struct Snapshot<'a> {
 }
 
 impl Store {
-    /// The present state, for reading what belongs together. Keep it short: the log cannot shrink while it lasts.
+    /// The present state, for reading related rows. Keep it short: the log cannot shrink while it lasts.
     pub fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
         let transaction = self
             .connection
@@ -126,7 +127,7 @@ impl Snapshot<'_> {
         Ok(advisories)
     }
 
-    /// What the manifest `feed` lists of `keys` (normalised names): versions, or nothing where it means every version.
+    /// The versions that the manifest `feed` lists of `keys` (normalised names); none if it means every version.
     pub fn malicious<'k>(
         &self,
         feed: &Feed,
@@ -165,7 +166,7 @@ impl Snapshot<'_> {
         })
     }
 
-    /// How many advisories and malicious packages `feed` has.
+    /// The number of advisories and malicious packages in `feed`.
     pub fn count(&self, feed: &Feed) -> Result<u64, StoreError> {
         let count: i64 = self.run(|transaction| {
             transaction.query_row(

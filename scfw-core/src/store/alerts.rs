@@ -15,7 +15,7 @@ use crate::package::Ecosystem;
 pub struct Installed {
     /// The number of the run's target.
     pub target: i64,
-    /// Where the package lives.
+    /// The ecosystem of the package.
     pub ecosystem: Ecosystem,
     /// Its normalised name.
     pub key: String,
@@ -30,38 +30,38 @@ pub struct NewAlert {
     pub target: i64,
     /// The verifier that says so.
     pub verifier: &'static str,
-    /// The id of the advisory, or the name of the feed where that gives none.
+    /// The id of the advisory, or the name of the feed if that gives none.
     pub advisory: String,
-    /// What it says.
+    /// Its summary.
     pub summary: String,
-    /// Where to read more.
+    /// The page with more about it.
     pub url: Option<String>,
 }
 
 /// An alert with the run that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// What was installed.
+    /// The package that was installed.
     pub target: RunTarget,
-    /// When, in Unix seconds.
+    /// The time of the install, in Unix seconds.
     pub time: i64,
-    /// In which directory.
+    /// The directory of the install.
     pub directory: String,
-    /// By which manager.
+    /// The manager that installed it.
     pub manager: String,
-    /// By which program, as the user called it.
+    /// The program, as the user called it.
     pub program: String,
-    /// With which arguments.
+    /// Its arguments.
     pub arguments: Vec<String>,
     /// The verifier that says so.
     pub verifier: String,
     /// The id of the advisory, or the name of the feed.
     pub advisory: String,
-    /// What it says.
+    /// Its summary.
     pub summary: String,
-    /// Where to read more.
+    /// The page with more about it.
     pub url: Option<String>,
-    /// When the user was told of it, in Unix seconds; nothing where that is still to be done.
+    /// The time at which the user was told of it, in Unix seconds; none if that is still to be done.
     pub told: Option<i64>,
 }
 
@@ -84,8 +84,8 @@ impl Alert {
 }
 
 impl Store {
-    /// Every package that a run was allowed to install or build and did not only try. What came from a path is the user's
-    /// own, and what has no version is known to no data set.
+    /// Every package that a run was allowed to install or build and did not only try. A package from a path is the
+    /// user's own, and no data set knows one without a version.
     pub fn installed(&self) -> Result<Vec<Installed>, StoreError> {
         self.run(|connection| {
             let mut statement = connection.prepare(
@@ -105,8 +105,8 @@ impl Store {
         })
     }
 
-    /// Makes `alerts` what the user is to be told of, less what was told already, in place of what was waiting before.
-    /// Gives how many are waiting then.
+    /// Makes `alerts` those that the user is to be told of, less those that were told already, in place of those that
+    /// were waiting before. Gives how many are waiting then.
     pub fn put_alerts(&mut self, alerts: &[NewAlert]) -> Result<usize, StoreError> {
         if alerts.is_empty() && !self.has_untold_alerts()? {
             return Ok(0);
@@ -146,18 +146,18 @@ impl Store {
         })
     }
 
-    /// What the user is to be told of, the latest run first.
+    /// The alerts that the user is to be told of, the latest run first.
     pub fn untold_alerts(&self) -> Result<Vec<Alert>, StoreError> {
         self.run(|connection| select(connection, "alerts.told IS NULL", []))
     }
 
-    /// What no record tells of yet, the latest run first.
+    /// The alerts that no record tells of yet, the latest run first.
     pub fn unrecorded_alerts(&self) -> Result<Vec<Alert>, StoreError> {
         self.run(|connection| select(connection, "alerts.recorded IS NULL", []))
     }
 
-    /// Puts the records of `alerts`, in JSON, into the outbox of the sinks beside them. Of one that another process has
-    /// recorded meanwhile, nothing is put. Gives for each whether it was.
+    /// Puts the records of `alerts`, in JSON, into the outbox of the sinks beside them. An alert that another process
+    /// has recorded meanwhile gets none. Gives for each whether it was put.
     pub fn record_alerts(&mut self, alerts: &[(&Alert, &str, &[SinkKind])]) -> Result<Vec<bool>, StoreError> {
         self.write(|transaction| {
             let mut claim = transaction.prepare(
@@ -174,7 +174,7 @@ impl Store {
         })
     }
 
-    /// Takes what the user is to be told of. However many processes ask, each alert is given to one of them.
+    /// Takes the alerts that the user is to be told of. If several processes ask, each alert is given to one of them.
     pub fn take_alerts(&mut self) -> Result<Vec<Alert>, StoreError> {
         self.write(|transaction| {
             let alerts = select(transaction, "alerts.told IS NULL", [])?;
@@ -183,7 +183,7 @@ impl Store {
         })
     }
 
-    /// Puts back what was taken and could not be told.
+    /// Puts back the alerts that were taken and could not be told.
     pub fn put_back(&mut self, alerts: &[Alert]) -> Result<(), StoreError> {
         self.write(|transaction| {
             let mut statement =

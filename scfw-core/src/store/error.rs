@@ -1,4 +1,4 @@
-//! What can be wrong with the store, as sentences that say what to do.
+//! Errors of the store, as sentences that say what to do.
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ pub enum StoreError {
     Directory {
         /// The store's file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Anything else that the database engine reports.
@@ -61,13 +61,13 @@ pub enum StoreError {
     Failed {
         /// The file.
         path: PathBuf,
-        /// What the engine says.
+        /// The engine's error.
         source: rusqlite::Error,
     },
 }
 
 impl StoreError {
-    /// The error of the engine, by what it means to the user.
+    /// The error of the engine, by its meaning for the user.
     pub(super) fn from_engine(path: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::Error as Engine;
 
@@ -81,7 +81,7 @@ impl StoreError {
         ) {
             return Self::Damaged { path };
         }
-        // What the shared memory beside the database cannot grow for is a full disk.
+        // A shared memory beside the database that cannot grow means a full disk.
         if source
             .sqlite_error()
             .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)

@@ -1,4 +1,4 @@
-//! Exemptions: findings that the user has taken responsibility for. What one covers is for the policy to say.
+//! Exemptions: findings that the user has taken responsibility for. The policy says what one covers.
 
 use rusqlite::{Row, params};
 
@@ -8,7 +8,7 @@ use crate::package::Ecosystem;
 /// An exemption to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewExemption {
-    /// Where the package lives.
+    /// The ecosystem of the package.
     pub ecosystem: Ecosystem,
     /// Its name as the user wrote it.
     pub name: String,
@@ -20,11 +20,11 @@ pub struct NewExemption {
     pub reason: String,
     /// Whether critical findings are exempted too.
     pub malicious: bool,
-    /// When it was given, in Unix seconds.
+    /// The time at which it was given, in Unix seconds.
     pub created: i64,
-    /// When it ends, in Unix seconds; nothing for never.
+    /// The time at which it ends, in Unix seconds; none for never.
     pub expires: Option<i64>,
-    /// Who gave it.
+    /// The user who gave it.
     pub author: String,
 }
 
@@ -33,7 +33,7 @@ pub struct NewExemption {
 pub struct Exemption {
     /// Its number, by which it is removed.
     pub number: i64,
-    /// What it says.
+    /// Its terms.
     pub terms: NewExemption,
 }
 

@@ -1,4 +1,4 @@
-//! What the feeds of the store are called.
+//! The names of the store's feeds.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum FeedName {
 }
 
 impl FeedName {
-    /// The feed of that name; nothing where no feed can have it.
+    /// The feed of that name; none if no feed can have it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (kind, rest) = name.split_once('/')?;

@@ -1,6 +1,6 @@
-//! Bringing a feed in. A whole feed is written under a new number, in transactions of a few milliseconds between which
-//! others have their turn; then one tiny transaction makes it the feed's current content, and what it replaces is
-//! deleted in small steps again. A few changes are one transaction.
+//! Bringing a feed in. A whole feed is written under a new number, in transactions of a few milliseconds between
+//! which others have their turn; then one tiny transaction makes it the feed's current content, and the content
+//! before is deleted in small steps again. A few changes are one transaction.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,8 +26,8 @@ pub struct NewAdvisory {
 }
 
 impl NewAdvisory {
-    /// What is kept of `advisory`, which was last modified at `modified` (Unix microseconds): nothing but that it
-    /// exists, where it is withdrawn or about no package of an ecosystem that scfw knows.
+    /// The row for `advisory`, which was last modified at `modified` (Unix microseconds): nothing but that it exists,
+    /// if it is withdrawn or about no package of an ecosystem that scfw knows.
     #[must_use]
     pub fn new(advisory: &Advisory, modified: i64) -> Self {
         let mut packages: Vec<_> =
@@ -54,12 +54,12 @@ impl NewAdvisory {
     }
 }
 
-/// Where a feed came from, and how recent it is.
+/// The origin of a feed, and how recent it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedState {
     /// The URL or directory.
     pub location: String,
-    /// What the server calls this state of it.
+    /// The server's name for this state of it.
     pub etag: Option<String>,
     /// The latest modification of any document, in Unix microseconds.
     pub newest: Option<i64>,
@@ -74,8 +74,8 @@ pub enum Change {
     Remove(String),
 }
 
-/// A feed on its way in. Dropped before [`finish`](Self::finish) it leaves rows that nobody reads, which the next
-/// import removes. Only one process may import at a time; see [`crate::feed::bulk`].
+/// A feed on its way in. If it is dropped before [`finish`](Self::finish) it leaves rows that nobody reads, which the
+/// next import removes. Only one process may import at a time; see [`crate::feed::bulk`].
 #[derive(Debug)]
 pub struct Import<'a> {
     store: &'a mut Store,
@@ -132,7 +132,7 @@ impl Store {
         self.remove_leftovers()
     }
 
-    /// Deletes what belongs to no feed: replaced imports, and those that were killed.
+    /// Deletes rows that belong to no feed: replaced imports, and those that were killed.
     fn remove_leftovers(&mut self) -> Result<(), StoreError> {
         let leftovers: Vec<i64> = self.run(|connection| {
             let mut statement = connection
@@ -175,7 +175,7 @@ impl Store {
 }
 
 impl Import<'_> {
-    /// Adds advisories. Of two with one id the later one counts.
+    /// Adds advisories. If two have one id, the later one counts.
     pub fn add(&mut self, advisories: &[NewAdvisory]) -> Result<(), StoreError> {
         let number = self.number;
         let mut affected: Vec<(&(Ecosystem, String), i64)> = Vec::with_capacity(advisories.len());
@@ -191,7 +191,7 @@ impl Import<'_> {
                 Ok(())
             })?;
         }
-        // In the order of the table, so that each of its pages is touched in few transactions.
+        // The order of the table lets each of its pages be touched in few transactions.
         affected.sort_unstable();
         for batch in affected.chunks(BATCH) {
             self.store.write_politely(|transaction| {
@@ -226,7 +226,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Makes what was added the content of the feed, and deletes what that was before.
+    /// Makes the added advisories the content of the feed, and deletes those of before.
     pub fn finish(self, state: &FeedState) -> Result<(), StoreError> {
         let Self { store, feed, number } = self;
         store.write(|transaction| make_current(transaction, &feed, number, state))?;
@@ -253,7 +253,7 @@ fn insert(transaction: &Transaction<'_>, number: i64, advisory: &NewAdvisory) ->
     advisory.packages.iter().try_for_each(|package| insert_affected(transaction, number, package, row))
 }
 
-/// Inserts an advisory without what it is about. Gives its row, and the one that it has replaced.
+/// Inserts an advisory without its packages. Gives its row, and the one that it has replaced.
 fn insert_advisory(
     transaction: &Transaction<'_>,
     number: i64,
@@ -286,7 +286,7 @@ fn insert_affected(
     Ok(())
 }
 
-/// Removes one advisory, and gives the row that it was. Which packages it is about stands in the document.
+/// Removes one advisory, and gives the row that it was. The document says which packages it is about.
 fn remove_advisory(transaction: &Transaction<'_>, number: i64, id: &str) -> rusqlite::Result<Option<i64>> {
     let mut statement = transaction
         .prepare_cached("SELECT number, document FROM advisories WHERE import = ?1 AND id = ?2")?;

@@ -1,4 +1,4 @@
-//! The ledger: what was run, what it would have installed, and what was decided.
+//! The ledger: each run, the packages that it would have installed, and the decision.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -6,14 +6,14 @@ use super::{SinkKind, Store, StoreError};
 use crate::action::Action;
 use crate::package::{Ecosystem, Source, Target};
 
-/// What an allowed run is for.
+/// The purpose of an allowed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Its targets are installed.
     Install,
     /// Its targets are built, or fetched from a repository, to learn their metadata.
     Build,
-    /// Nothing comes of it.
+    /// The run installs nothing.
     DryRun,
 }
 
@@ -40,11 +40,11 @@ impl Purpose {
 pub struct NewRun {
     /// A name for it that no other run has, see [`NewRun::new_id`].
     pub id: String,
-    /// When it was decided, in Unix seconds.
+    /// The time of the decision, in Unix seconds.
     pub time: i64,
-    /// What was done.
+    /// The action on it.
     pub action: Action,
-    /// What for.
+    /// Its purpose.
     pub purpose: Purpose,
     /// `pip` or `npm`.
     pub manager: String,
@@ -73,9 +73,9 @@ impl NewRun {
 pub struct Run {
     /// Its number within this store.
     pub number: i64,
-    /// What was run.
+    /// The run.
     pub run: NewRun,
-    /// What it would have installed or has installed.
+    /// The packages that it would have installed or has installed.
     pub targets: Vec<RunTarget>,
 }
 
@@ -84,28 +84,28 @@ pub struct Run {
 pub struct RunTarget {
     /// Its number within this store.
     pub number: i64,
-    /// Where the package lives.
+    /// The ecosystem of the package.
     pub ecosystem: Ecosystem,
     /// Its name as it was written.
     pub name: String,
-    /// Its version, where that was known.
+    /// Its version, if that was known.
     pub version: Option<String>,
-    /// Where it came from.
+    /// Its source.
     pub source: Source,
     /// The archive or repository, without credentials.
     pub url: Option<String>,
 }
 
-/// Which runs are asked for.
+/// The runs that are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunQuery {
-    /// Only those with this package (its normalised name) among their targets.
+    /// Only runs with this package (its normalised name) among their targets.
     pub package: Option<(Ecosystem, String)>,
-    /// Only those with this version of it, as it was written.
+    /// Only runs with this version of it, as it was written.
     pub version: Option<String>,
-    /// Only those at or after this time, in Unix seconds.
+    /// Only runs at or after this time, in Unix seconds.
     pub since: Option<i64>,
-    /// No more than so many, the latest.
+    /// The greatest number of them, the latest.
     pub limit: Option<u32>,
 }
 
@@ -150,8 +150,8 @@ impl Store {
         })
     }
 
-    /// The runs that `query` asks for, the latest first. A build is left out where the run that it was part of went on
-    /// to install what was built.
+    /// The runs that `query` asks for, the latest first. A build is left out if the run that it was part of went on
+    /// to install its result.
     pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
         let (ecosystem, key) = query.package.clone().unzip();
         self.run(|connection| {

@@ -1,8 +1,8 @@
 //! The store: one SQLite database in the data directory with advisories, publish times, exemptions and the ledger.
 //!
-//! It is made for dozens of processes at once. Readers never wait: the journal is a write-ahead log, and what
-//! belongs together is read in one [`Snapshot`]. Writers wait for one another, so every transaction is short; a
-//! feed is brought in by an [`Import`], in many small ones that nobody sees the result of before the last.
+//! The store is made for dozens of processes at once. Readers never wait: the journal is a write-ahead log, and
+//! related rows are read in one [`Snapshot`]. Writers wait for one another, so every transaction is short; a feed is
+//! brought in by an [`Import`], in many small ones whose result nobody sees before the last.
 
 mod advisories;
 mod alerts;
@@ -53,10 +53,10 @@ const SCHEMA: i64 = MIGRATIONS.len() as i64;
 const APPLICATION: i64 = 0x7363_6677;
 /// A log is emptied once it is longer, in bytes.
 const LONGEST_LOG: u64 = 1024 * 1024;
-/// How long a writer waits for others.
+/// The time that a writer waits for others.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection to the store. Cheap to open (well below a millisecond), and opened only where it is needed.
+/// A connection to the store. Opening is cheap (well below a millisecond), and done only when it is needed.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
@@ -65,14 +65,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Where the store of that data directory is.
+    /// The path of the store in that data directory.
     #[must_use]
     pub fn path_in(data: &Path) -> PathBuf {
         data.join(FILE_NAME)
     }
 
-    /// Opens the store at `path` for reading and writing. Makes it (mode 0600), and its directory (0700), where there
-    /// is none; brings an older schema up to date.
+    /// Opens the store at `path` for reading and writing. Makes it (mode 0600), and its directory (0700), if there is
+    /// none; brings an older schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         loop {
             match Self::open_existing(path)? {
@@ -85,7 +85,7 @@ impl Store {
         }
     }
 
-    /// Opens the store at `path`; nothing where there is none. On a read-only disk it can still be read.
+    /// Opens the store at `path`; none if there is none. On a read-only disk it can still be read.
     pub fn open_existing(path: &Path) -> Result<Option<Self>, StoreError> {
         match fs::metadata(path) {
             Ok(metadata) => check_owners(path, &metadata)?,
@@ -105,8 +105,8 @@ impl Store {
         }
     }
 
-    /// A file that cannot be written can be read where the log and its shared memory are there to be read too. Where
-    /// they are not, and cannot be made because the disk is read-only, the database is all there is and does not change.
+    /// A file that cannot be written can be read if the log and its shared memory are there to be read too. If they
+    /// are not, and cannot be made because the disk is read-only, the database is all there is and does not change.
     fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if let Ok(store) = Self::connect(path, path.as_os_str().to_owned(), flags) {
@@ -144,8 +144,8 @@ impl Store {
                 "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
                  PRAGMA cache_size = -16384;",
             )?;
-            // Whoever happens to be last would wait for the disk. The log stays small without that: each thousand
-            // pages are moved to the database, and an update empties it.
+            // The process that happens to be last would wait for the disk. The log stays small without that: each
+            // thousand pages are moved to the database, and an update empties it.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             connection.set_prepared_statement_cache_capacity(32);
             let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
@@ -195,8 +195,8 @@ impl Store {
         if answer == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: self.path.clone() }) }
     }
 
-    /// Empties the log where it has become long, unless others are at it. Each process that opens the store as the only
-    /// one reads the whole log, and one that writes once and ends never lets it begin anew.
+    /// Empties the log if it has become long, unless others are at it. A process that opens the store as the only one
+    /// reads the whole log, and one that writes once and ends never lets it begin anew.
     pub fn trim_log(&self) -> Result<(), StoreError> {
         let mut log = self.path.as_os_str().to_owned();
         log.push("-wal");
@@ -207,12 +207,12 @@ impl Store {
         Ok(())
     }
 
-    /// Empties the log into the database, as far as nobody reads what is in it.
+    /// Empties the log into the database, as far as nobody reads it.
     pub fn empty_log(&self) -> Result<(), StoreError> {
         self.run(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
     }
 
-    /// Runs `work`, and tells what its error means.
+    /// Runs `work`, and tells the meaning of its error.
     fn run<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         work(&self.connection).map_err(|source| StoreError::from_engine(&self.path, source))
     }
@@ -247,8 +247,8 @@ fn check_owners(path: &Path, metadata: &fs::Metadata) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Makes an empty store beside `path` and puts it there, unless another process was faster. So no process ever sees
-/// a store that is being made.
+/// Makes an empty store beside `path` and puts it there, unless another process was faster. No process ever sees a
+/// store that is being made.
 fn create(path: &Path) -> Result<(), StoreError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let refused = |source: io::Error| match source.kind() {
@@ -282,7 +282,8 @@ fn new_file(
     let failed = |source| StoreError::from_engine(new.path(), source);
     let connection = Connection::open(new.path()).map_err(failed)?;
     let run = || {
-        // Only then does a write-ahead log come and go without leaving anything in the file's name.
+        // The database has a page of its own first: only then does a write-ahead log come and go without leaving
+        // anything in the file's name.
         connection.pragma_update(None, "application_id", APPLICATION)?;
         let transaction = connection.unchecked_transaction()?;
         for script in MIGRATIONS {

@@ -11,8 +11,8 @@ pub const MOST_RECORDS: i64 = 10_000;
 pub const MOST_BYTES: i64 = 32 * 1024 * 1024;
 /// The longest that one waits, in seconds: 30 days.
 pub const LONGEST_WAIT: i64 = 30 * 24 * 60 * 60;
-/// How many of them are kept where they have become too many, in percent: so many go at once that the next of a long
-/// queue of installs need not make room again.
+/// The share of them that is kept if they have become too many, in percent: so many go at once that the next of a
+/// long queue of installs need not make room again.
 const KEPT: i64 = 95;
 /// The longest that a sink is left alone, in seconds. A time beyond it was written by a clock that was wrong.
 const LONGEST_PAUSE: i64 = 24 * 60 * 60;
@@ -48,7 +48,7 @@ impl SinkKind {
         Self::ALL.into_iter().find(|kind| kind.name() == word)
     }
 
-    /// What people call it.
+    /// The sink's name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -64,11 +64,11 @@ impl SinkKind {
 pub struct Waiting {
     /// Its place in the order.
     pub number: i64,
-    /// In JSON.
+    /// The record in JSON.
     pub record: String,
 }
 
-/// How delivering to a sink goes.
+/// The state of delivery to a sink.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SinkState {
     /// Records that wait.
@@ -77,9 +77,9 @@ pub struct SinkState {
     pub attempts: u32,
     /// No attempt until then, in Unix seconds.
     pub not_before: i64,
-    /// When it last took something, in Unix seconds.
+    /// The time at which it last took something, in Unix seconds.
     pub delivered: Option<i64>,
-    /// What was wrong last, and when, in Unix seconds. It stays until the sink takes something.
+    /// The last error, and its time, in Unix seconds. It stays until the sink takes something.
     pub error: Option<(String, i64)>,
     /// Records that were given up, ever.
     pub dropped: i64,
@@ -89,14 +89,14 @@ pub struct SinkState {
     pub place: Option<String>,
 }
 
-/// What a sink has taken.
+/// The part of a batch that a sink has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// The last record that it has got.
     pub number: i64,
     /// Those of them that it did not keep.
     pub refused: usize,
-    /// What it said against some of them, or why earlier ones were given up.
+    /// The sink's objection to some of them, or the reason why earlier ones were given up.
     pub remark: Option<String>,
 }
 
@@ -134,7 +134,7 @@ impl Store {
         })
     }
 
-    /// How delivering to `sink` goes.
+    /// The state of delivery to `sink`.
     pub fn sink_state(&self, sink: SinkKind) -> Result<SinkState, StoreError> {
         self.run(|connection| {
             let state = connection
@@ -167,7 +167,7 @@ impl Store {
         })
     }
 
-    /// Notes what `sink` has taken.
+    /// Notes the records that `sink` has taken.
     pub fn note_delivered(&mut self, sink: SinkKind, taken: &Taken) -> Result<(), StoreError> {
         self.write(|transaction| {
             transaction
@@ -219,7 +219,7 @@ impl Store {
         })
     }
 
-    /// Drops what has waited too long for `sink`.
+    /// Drops the records that have waited too long for `sink`.
     pub fn drop_expired(&mut self, sink: SinkKind) -> Result<(), StoreError> {
         let oldest: Option<i64> = self.run(|connection| {
             let oldest = "SELECT time FROM outbox WHERE sink = ?1 ORDER BY number LIMIT 1";
@@ -247,7 +247,7 @@ impl Store {
     }
 }
 
-/// Puts a record into the outbox of each of `sinks`, and drops the oldest where that makes them too many.
+/// Puts a record into the outbox of each of `sinks`, and drops the oldest if that makes them too many.
 pub(super) fn queue(transaction: &Transaction<'_>, record: &str, sinks: &[SinkKind]) -> rusqlite::Result<()> {
     let bytes = i64::try_from(record.len()).unwrap_or(i64::MAX);
     for sink in sinks {
@@ -264,7 +264,7 @@ pub(super) fn queue(transaction: &Transaction<'_>, record: &str, sinks: &[SinkKi
     Ok(())
 }
 
-/// Drops the oldest of the `count` records that wait for `sink` with `total` bytes; the newest stays whatever its size.
+/// Drops the oldest of the `count` records that wait for `sink` with `total` bytes; the newest stays at any size.
 fn make_room(
     transaction: &Transaction<'_>,
     sink: SinkKind,
@@ -298,7 +298,7 @@ fn count_dropped(transaction: &Transaction<'_>, sink: SinkKind, dropped: usize) 
         .map(drop)
 }
 
-/// Makes the row of a sink where there is none.
+/// Makes the row of a sink if there is none.
 fn row_of(transaction: &Transaction<'_>, sink: SinkKind) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT INTO sinks (name) VALUES (?1) ON CONFLICT DO NOTHING")?

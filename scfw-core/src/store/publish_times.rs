@@ -1,4 +1,5 @@
-//! When versions were published: at that time at the latest. That never changes, so it is kept for good.
+//! Publish times of versions: each was published at that time at the latest. That never changes, so it is kept for
+//! good.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -13,16 +14,16 @@ const BATCH: usize = 2000;
 pub struct Published {
     /// The normalised name of the package.
     pub key: String,
-    /// What was published: for npm the version as the registry writes it, for PyPI the name of the file, for files can
+    /// The artifact: for npm the version as the registry writes it, for PyPI the name of the file, because files can
     /// be added to a version later.
     pub version: String,
-    /// By when it was published, in Unix seconds: a registry may tell no more than that.
+    /// The time by which it was published, in Unix seconds: a registry may tell no more than that.
     pub time: i64,
 }
 
 impl Store {
-    /// By when each of `versions` (normalised name, version) of `registry` was published, in Unix seconds, as far as
-    /// that is known.
+    /// The times by which `versions` (normalised name, version) of `registry` were published, in Unix seconds, as far
+    /// as they are known.
     pub fn publish_times<'k>(
         &self,
         ecosystem: Ecosystem,
@@ -46,8 +47,8 @@ impl Store {
         })
     }
 
-    /// What is known of the package `key` (a normalised name), from whichever registry: what was published, and by when,
-    /// in Unix seconds.
+    /// The artifacts of the package `key` (a normalised name), from any registry, and the times by which they were
+    /// published, in Unix seconds.
     pub fn publish_times_anywhere(
         &self,
         ecosystem: Ecosystem,
@@ -63,7 +64,7 @@ impl Store {
         })
     }
 
-    /// Keeps the times of `published`. Of two times for one thing the earlier one stays: it says more.
+    /// Keeps the times of `published`. If one artifact has two times the earlier one stays: it says more.
     pub fn put_publish_times(
         &mut self,
         ecosystem: Ecosystem,

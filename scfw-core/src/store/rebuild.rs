@@ -18,12 +18,12 @@ const KEPT: [(&str, &str); 6] = [
     ("runs", "number, id, time, action, purpose, manager, program, arguments, directory, executable, record"),
     ("run_targets", "number, run, ecosystem, name, key, version, source, url"),
     ("alerts", "target, advisory, summary, url, told, verifier, recorded"),
-    // What waits for a sink is counted anew as it comes.
+    // The records that wait for a sink are counted anew as they come.
     ("sinks", "name, attempts, not_before, delivered, error, failed, dropped, told, place"),
     ("outbox", "number, sink, time, bytes, record"),
 ];
 
-/// What became of a damaged store.
+/// The fate of a damaged store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Exemptions that were kept.
@@ -32,7 +32,7 @@ pub struct Rebuilt {
     pub runs: usize,
     /// Whether some of them could not be read.
     pub is_incomplete: bool,
-    /// Where the damaged file is now.
+    /// The present path of the damaged file.
     pub aside: PathBuf,
 }
 
@@ -47,7 +47,7 @@ pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
     {
         let target =
             Connection::open(new.path()).map_err(|error| StoreError::from_engine(new.path(), error))?;
-        // The log of the damaged file may hold what is not in it yet, so it is opened as it is.
+        // The log of the damaged file may hold more than the file, so it is opened as it is.
         let source = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -68,7 +68,7 @@ pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
         }
         target.close().map_err(|(_, error)| StoreError::from_engine(new.path(), error))?;
     }
-    // What has it open goes on with the old file; whoever comes later finds none or the new one.
+    // A process that has it open goes on with the old file; one that comes later finds none or the new one.
     fs::rename(path, &aside).map_err(refused)?;
     for suffix in ["-wal", "-shm"] {
         let beside = |path: &Path| {
@@ -86,15 +86,15 @@ pub fn rebuild(path: &Path) -> Result<Rebuilt, StoreError> {
     Ok(rebuilt)
 }
 
-/// Copies the rows that can be read, from the first to the last and, where damage is in between, from the last to the
-/// first. Gives how many there were, and whether that is all. Fails only where the new store cannot be written.
+/// Copies the rows that can be read, from the first to the last and, if damage is in between, from the last to the
+/// first. Gives how many there were, and whether that is all. Fails only if the new store cannot be written.
 fn carry_over(
     source: &Connection,
     target: &Connection,
     table: &str,
     columns: &str,
 ) -> rusqlite::Result<(usize, bool)> {
-    // A store of an older schema lacks some, and what they mean by default is what it means without them.
+    // A store of an older schema lacks some, whose defaults are what it means without them.
     let columns = columns_of(source, table, columns);
     let marks = vec!["?"; columns.split(',').count()].join(", ");
     let order_by = columns.split(',').next().unwrap_or_default();
@@ -109,7 +109,7 @@ fn carry_over(
                 kept += inserted;
                 Ok(true)
             }
-            // What refers to a row that is lost, or is of a type that the schema does not take, is lost too.
+            // A row that refers to a lost one, or has a type that the schema does not take, is lost too.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
             Err(error) => Err(error),
         };
