@@ -1,7 +1,7 @@
-//! How old versions are. A version that was published only just is a warning: malice is mostly found within hours.
+//! The age of versions. A version that was published only just is a warning: malice is mostly found within hours.
 //!
-//! The time comes from what the gate knows, from the store, or from the registry that the manager takes the version
-//! from; no other is asked. Times never change, so what was learned is stored for good.
+//! The time comes from the gate, from the store, or from the registry that the manager takes the version from; no
+//! other is asked. Times never change, so each one that was learned is stored for good.
 
 mod memory;
 mod wording;
@@ -31,9 +31,9 @@ pub(super) struct Age {
     private: PrivatePackages,
     /// The data directory, where the store is.
     data: PathBuf,
-    /// How old versions are is not left to the user.
+    /// Whether the policy takes the question of age out of the user's hands.
     is_administered: bool,
-    /// The manager that runs, where one does.
+    /// The manager that runs, if one does.
     manager: Option<ManagerId>,
 }
 
@@ -55,19 +55,19 @@ struct Case<'a> {
     target: &'a Target,
     told: &'a Told,
     key: String,
-    /// What would be installed: for npm the version, for PyPI the file; empty where that is not known.
+    /// The artifact that would be installed: for npm the version, for PyPI the file; empty if that is not known.
     artifact: String,
-    /// How old it has to be.
+    /// The minimum age.
     minimum: SignedDuration,
-    /// What was published by then is old enough.
+    /// The time by which an artifact must have been published to be old enough.
     cutoff: Timestamp,
     /// The earliest time by which it is known to have been published.
     known: Option<Timestamp>,
-    /// What the store has of that.
+    /// The store's knowledge of that.
     stored: Option<Timestamp>,
 }
 
-/// What came of a case.
+/// The answer to a case.
 enum Answer<'a> {
     /// There is nothing to say.
     Fine,
@@ -91,7 +91,7 @@ impl Verifier for Age {
 }
 
 impl Age {
-    /// What can be said without asking anybody, and the indices of the targets for which that is too little.
+    /// The findings that need no question to anybody, and the indices of the targets that need one.
     fn settle(&self, targets: &[Target], now: Timestamp) -> (Outcome, Vec<usize>) {
         let mut outcome = Outcome::default();
         let memory = Memory::new(&self.data);
@@ -141,8 +141,8 @@ impl Age {
         outcome
     }
 
-    /// What the store alone can say of targets of which nobody has said where they would come from. That it says
-    /// nothing is no finding.
+    /// The store's findings about targets of which nobody has said where they would come from. Its silence is no
+    /// finding.
     fn remember(&self, targets: &[Target], memory: &Memory, now: Timestamp, outcome: &mut Outcome) {
         for (index, target) in targets.iter().enumerate() {
             let package = &target.package;
@@ -183,13 +183,13 @@ impl Age {
         targets.iter().enumerate().filter_map(case).collect()
     }
 
-    /// How old `target` has to be, and by when it had to be published for that; nothing where it need not be.
+    /// The minimum age of `target`, and the time by which it had to be published for that; none if it has no minimum.
     fn minimum(&self, target: &Target, now: Timestamp) -> Option<(SignedDuration, Timestamp)> {
         let minimum = SignedDuration::try_from(self.settings.minimum_of(&target.package)).ok()?;
         (!minimum.is_zero()).then(|| (minimum, now.checked_sub(minimum).unwrap_or(Timestamp::MIN)))
     }
 
-    /// What the registries are to be asked: about every package with a target that is not known to be old enough.
+    /// The questions to the registries: every package with a target that is not known to be old enough.
     fn questions(&self, cases: &[Case<'_>]) -> Vec<Question> {
         let mut questions: HashMap<Project, Question> = HashMap::new();
         for case in cases.iter().filter(|case| !case.is_settled()) {
@@ -209,7 +209,7 @@ impl Age {
         questions.into_values().collect()
     }
 
-    /// What came of `case`, and by when it was published, as far as that is worth remembering.
+    /// The answer to `case`, and the time of publication, as far as that is worth remembering.
     fn answer<'a>(&self, case: &Case<'_>, answers: &'a Histories) -> (Answer<'a>, Option<Timestamp>) {
         if case.is_settled() {
             return (Answer::Fine, case.known);
@@ -218,8 +218,8 @@ impl Age {
             Some(Ok(history)) => history,
             Some(Err(error)) => return case.unanswered(&error.to_string()),
             None if self.private.contains(&case.target.package) => {
-                // Whoever calls a package private answers for it, unless nothing of unknown age is to be installed or
-                // the age is the administrator's business.
+                // A user who calls a package private answers for it, unless nothing of unknown age is to be installed
+                // or the age is the administrator's business.
                 let package = &case.target.package;
                 let by_user = self.private.contains_by_user(package) && self.is_administered;
                 let unanswered = case.unanswered(if by_user {
@@ -271,7 +271,7 @@ impl Age {
                 cases.iter().map(|case| (case.index, finding(&format!("its age is not known: {reason}"))));
             return outcome.findings.extend(findings);
         }
-        // What the user has accepted in this run is not said again, unless it is critical.
+        // A finding that the user has accepted in this run is not said again, unless it is critical.
         let fresh: Vec<_> = cases
             .iter()
             .filter(|case| !case.target.accepted || severity == FindingSeverity::Critical)
@@ -291,7 +291,7 @@ impl Case<'_> {
         self.known.is_some_and(|known| known <= self.cutoff)
     }
 
-    /// What the registry can be asked about.
+    /// The project that the registry can be asked about.
     fn project(&self) -> Option<Project> {
         if self.artifact.is_empty() {
             return None;
@@ -303,7 +303,7 @@ impl Case<'_> {
         crate::net::host_of(self.told.registry.as_deref().unwrap_or_default())
     }
 
-    /// Without an answer of the registry, what was told or is remembered counts.
+    /// Without an answer of the registry, the manager's word and the memory count.
     fn unanswered<'a>(&self, reason: &str) -> (Answer<'a>, Option<Timestamp>) {
         match self.told.published.or(self.stored) {
             Some(published) => (Answer::Young(published, None), self.told.published),

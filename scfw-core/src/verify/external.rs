@@ -31,7 +31,7 @@ pub(super) struct External {
     name: String,
     /// Its file, or why it cannot be run.
     program: Result<PathBuf, String>,
-    /// Whose it is decides in which environment it runs.
+    /// The owner, who decides in which environment it runs.
     owner: Owner,
     private: Arc<[Pattern]>,
 }
@@ -94,7 +94,7 @@ impl Verifier for External {
             |target: &Target| self.private.iter().any(|pattern| pattern.matches(&target.package));
         let document = document(targets, is_private);
         let (count, deadline) = (targets.len(), client.deadline().into_std());
-        // On a thread of its own, so that it runs beside the others whatever waits for it.
+        // A thread of its own lets it run beside the others whatever waits for it.
         let own = Self {
             name: self.name.clone(),
             program: Ok(program.clone()),
@@ -118,7 +118,7 @@ impl Verifier for External {
 /// A name with its file, or with why it cannot be run.
 type Entry = (String, Result<PathBuf, String>);
 
-/// What stands in `directory`: no folders, hidden files and editors' copies.
+/// The verifiers in `directory`: no folders, hidden files and editors' copies.
 fn list(directory: &Path) -> Result<Vec<Entry>, VerifierError> {
     let unreadable = |source| VerifierError::ExternalUnreadable { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {

@@ -12,7 +12,7 @@ use crate::finding::{FEEDS, Finding, FindingSeverity};
 use crate::package::{Ecosystem, Package, Target};
 use crate::store::FeedName;
 
-/// Says what the configured feeds say.
+/// The verifier of the configured feeds.
 pub(super) struct Feeds {
     feeds: Vec<ExtraFeed>,
 }
@@ -76,7 +76,7 @@ impl Verifier for Feeds {
 
 fn finding(feed: &ExtraFeed, package: &Package, advisory: &Advisory) -> Finding {
     let is_malicious = feed.malicious || advisory.is_malicious();
-    // Without a version in question, only malice in every version is certain to be met.
+    // Without a version in question, malice is certain only if every version is malicious.
     let is_certain = package.version.is_some() || advisory.affects_every_version(package);
     let which = if is_certain { "" } else { "some versions of " };
     let (severity, message) = if is_malicious {

@@ -1,5 +1,5 @@
-//! Whether the registry in use offers what a lockfile or a page gives an address for. An address is a claim: until the
-//! registry lists it, or the same bytes, it is a bare URL.
+//! Whether the registry in use offers the file whose address a lockfile or a page gives. An address is a claim: until
+//! the registry lists it, or the same bytes, it is a bare URL.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -107,7 +107,7 @@ fn elsewhere(target: &Target, why: &str) -> Finding {
     Finding::unverified(SOURCE, &format!("it comes from a bare URL ({url}): {why}"))
 }
 
-/// Whether `file` is what `target` would be: the same bytes, or the same address where no digest says otherwise.
+/// Whether `file` is what `target` would be: the same bytes, or the same address if no digest says otherwise.
 fn is_offered(target: &Target, file: &ListedFile) -> bool {
     if let Some((algorithm, digest)) = only_strong(&target.hashes)
         && let Some(listed) = strong(&file.hashes).find(|(listed, _)| *listed == algorithm)
@@ -123,7 +123,7 @@ fn is_offered(target: &Target, file: &ListedFile) -> bool {
     ours.is_some() && ours == address(file.address.as_deref())
 }
 
-/// The digest that a file has to have. Where there are several, a manager takes a file that has any of them.
+/// The digest that a file has to have. If there are several, a manager takes a file that has any of them.
 fn only_strong(hashes: &BTreeMap<String, String>) -> Option<(&str, Cow<'_, str>)> {
     let mut all = strong(hashes);
     all.next().filter(|_| all.next().is_none())

@@ -1,5 +1,5 @@
 //! Findings lists, the user's own and the administrator's: `lists/*.yaml` and `*.yml` in both configuration
-//! directories. A list that cannot be read stops everything, for somebody relies on it.
+//! directories. A list that cannot be read stops everything, because somebody relies on it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -25,28 +25,28 @@ pub enum ListError {
     /// The directory.
     #[error("findings lists: {} could not be read", path.display())]
     Unreadable {
-        /// Which.
+        /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file in it.
     #[error("findings list {} {problem}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why it is not read.
         problem: FileError,
     },
-    /// Somebody else could have changed what is in the directory.
+    /// Somebody else could have changed the content of the directory.
     #[error("findings lists: {0}")]
     Exposed(Untrusted),
-    /// Not a findings list.
+    /// The file is no findings list.
     #[error("findings list {} is not valid: {message}", path.display())]
     Invalid {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The place and the mistake.
         message: String,
     },
 }
@@ -93,7 +93,7 @@ fn ecosystem<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ecosystem, D:
         .ok_or_else(|| D::Error::custom(format!("ecosystem {text:?} is neither PyPI nor npm")))
 }
 
-/// Says what the user's lists say.
+/// The verifier of the findings lists.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     entries: HashMap<(Ecosystem, String), Vec<Rule>>,
@@ -131,7 +131,7 @@ impl Lists {
                 paths.push(path);
             }
         }
-        // In a fixed order, so that findings come in one.
+        // A fixed order of files gives a fixed order of findings.
         paths.sort();
         for path in paths {
             let file = |problem| ListError::File { path: path.clone(), problem };

@@ -1,5 +1,5 @@
-//! What this machine knows by itself: the store, opened for one verification. Where it cannot be used, verifying goes
-//! on without it, and why is said.
+//! The knowledge of this machine: the store, opened for one verification. If it cannot be used, verifying goes on
+//! without it, and the reason is said.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,14 +23,15 @@ pub struct Local<'a> {
     trouble: RefCell<Option<StoreError>>,
 }
 
-/// What the store has of a feed.
+/// The store's state of a feed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Known {
-    /// Nothing that counts: it was never brought in from where it has to come from, or the store cannot be used.
+    /// The store has nothing that counts: the feed was never brought in from where it has to come from, or the store
+    /// cannot be used.
     Absent,
     /// Something that is too old to be believed alone; how old.
     Old(Duration),
-    /// What there is to know.
+    /// The store has a current state.
     Current,
 }
 
@@ -61,8 +62,8 @@ impl<'a> Local<'a> {
         local
     }
 
-    /// Looks something up in the feed called `name`. `look_up` is not called where there is no such feed; where it
-    /// fails, the feed counts as absent.
+    /// Looks something up in the feed called `name`. `look_up` is not called if there is no such feed; if it fails,
+    /// the feed counts as absent.
     pub(super) fn consult<T>(
         &self,
         name: &FeedName,
@@ -88,7 +89,7 @@ impl<'a> Local<'a> {
         if age > self.max_age { Known::Old(age) } else { Known::Current }
     }
 
-    /// What to add where the network could not tell either, about a feed of `what`.
+    /// The words to add if the network could not tell either, about a feed of `what`.
     pub(super) fn explain(&self, known: Known, what: &str) -> Option<String> {
         match known {
             Known::Old(age) => Some(format!("what the store has of {what} is {}", old(age))),
@@ -99,7 +100,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// What was noticed on the way.
+    /// The observations on the way.
     pub(super) fn into_notes(self, opened: &Result<Option<Store>, StoreError>) -> LocalNotes {
         let trouble = self.trouble.into_inner();
         let trouble = opened.as_ref().err().or(trouble.as_ref());
@@ -112,7 +113,7 @@ fn describe(error: &StoreError) -> String {
     format!("{error}{cause}; this verification does without it")
 }
 
-/// `age` in hours, or in days from three days on, for what comes after `is`. Where the clock was set back, it is none.
+/// `age` in hours, or in days from three days on, for what comes after `is`. If the clock was set back, it is none.
 pub(super) fn old(age: Duration) -> String {
     let hours = age.as_secs() / 3600;
     match hours {

@@ -1,5 +1,5 @@
-//! Verifying targets: every verifier at the same time, under one deadline. A verifier is one file here and one
-//! entry in [`verifiers`]. What a verifier could not find out is a finding of its own.
+//! Verifying targets: every verifier at the same time, under one deadline. A verifier is one file here and one entry
+//! in [`verifiers`]. If a verifier could not find something out, that is a finding of its own.
 
 mod age;
 mod datadog;
@@ -29,35 +29,35 @@ use crate::store::Store;
 pub use lists::ListError;
 pub use local::Local;
 
-/// What one verifier found.
+/// The findings of one verifier.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Findings, each with the index of its target.
     pub findings: Vec<(usize, Finding)>,
-    /// What it could not find out, about all targets at once.
+    /// The reasons why something could not be found out, about all targets at once.
     pub general: Vec<Finding>,
 }
 
-/// What a verifier can say without waiting for anything.
+/// The findings of a verifier that wait for nothing.
 #[derive(Debug, Default)]
 pub struct AtOnce {
-    /// What it found.
+    /// The findings.
     pub outcome: Outcome,
     /// The indices of the targets that [`Verifier::verify`] has to look up all the same.
     pub remaining: Vec<usize>,
-    /// What to add to the reason where that finds nothing out: why it was asked at all.
+    /// The words to add to the reason if that finds nothing out: why it was asked at all.
     pub why: Option<String>,
 }
 
 impl AtOnce {
-    /// Nothing can be said of these many targets.
+    /// No finding about these many targets, all of which remain.
     #[must_use]
     pub fn nothing(targets: usize) -> Self {
         Self { remaining: (0..targets).collect(), ..Self::default() }
     }
 }
 
-/// What [`Verifier::verify`] gives: findings, when they are there.
+/// The result of [`Verifier::verify`]: findings, when they are there.
 pub type Verifying<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// A source of findings.
@@ -65,20 +65,21 @@ pub trait Verifier {
     /// The name in findings and messages.
     fn name(&self) -> Cow<'static, str>;
 
-    /// Looks `targets` up in what is on this machine. What no verifier leaves over costs no network and no runtime.
+    /// Looks `targets` up in what is on this machine. If no verifier leaves any over, no network and no runtime is
+    /// needed.
     fn verify_at_once(&self, targets: &[Target], _local: &Local<'_>) -> AtOnce {
         AtOnce::nothing(targets.len())
     }
 
     /// Looks `targets` up, which [`verify_at_once`](Self::verify_at_once) has left over. Ends by the deadline of
-    /// `client` and never fails: what goes wrong is in the outcome.
+    /// `client` and never fails: errors are in the outcome.
     fn verify<'a>(&'a self, _targets: &'a [Target], _client: &'a Client) -> Verifying<'a> {
         Box::pin(std::future::ready(Outcome::default()))
     }
 }
 
-/// Every verifier that the settings ask for. `manager` is the one that runs, where one does: what its user is told to do
-/// is said in its words.
+/// Every verifier that the settings ask for. `manager` is the one that runs, if one does: advice to its user is said
+/// in its words.
 pub fn verifiers(
     settings: &Settings,
     manager: Option<ManagerId>,
@@ -109,7 +110,7 @@ pub enum VerifierError {
     ExternalUnreadable {
         /// The directory.
         path: std::path::PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The list of advisories to ignore.
@@ -130,10 +131,10 @@ pub enum VerifierError {
     },
 }
 
-/// Verifies `targets`, all verifiers at once. A target from the local file system is the user's own and is not
-/// looked up. One from a repository or a bare URL is looked up by the name that it goes by, for known malware stays
-/// malware wherever it lies; that its content cannot be verified is a finding all the same. What the user has exempted is
-/// no finding any more, here and so everywhere.
+/// Verifies `targets`, all verifiers at once. A target from the local file system is the user's own and is not looked
+/// up. One from a repository or a bare URL is looked up by the name that it goes by, because known malware stays
+/// malware wherever it lies; that its content cannot be verified is a finding all the same. A finding that the user
+/// has exempted counts no more, here and everywhere.
 #[must_use]
 pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec<Target>) -> Verification {
     let (looked_up, rest): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_known_by_name);
@@ -156,8 +157,8 @@ pub fn verify(settings: &Settings, verifiers: &[Box<dyn Verifier>], targets: Vec
     verification
 }
 
-/// Whether data sets can be asked about a target: not where its only name is its address, and not by name alone
-/// where it does not come from a registry, for then every version would be meant.
+/// Whether data sets can be asked about a target: not if its only name is its address, and not by name alone if it
+/// does not come from a registry, because then every version would be meant.
 fn is_known_by_name(target: &Target) -> bool {
     match target.source {
         Source::Registry => true,
@@ -166,7 +167,7 @@ fn is_known_by_name(target: &Target) -> bool {
     }
 }
 
-/// What a registry knows a target by: for npm the version, for PyPI the name of the file. Empty where that is not known.
+/// A registry's name of a target: for npm the version, for PyPI the name of the file. Empty if that is not known.
 fn artifact_of(target: &Target) -> String {
     match target.package.ecosystem {
         Ecosystem::Npm => target.package.version.clone().unwrap_or_default(),
@@ -195,7 +196,7 @@ fn from_nowhere_known(target: &Target) -> Option<Finding> {
     Some(Finding::unverified(SOURCE, &format!("it comes from {place}{at}, not from a registry")))
 }
 
-/// A verifier with what it has left over: the indices of the targets, and these.
+/// A verifier and the targets that it has left over, with their indices.
 struct Remaining<'a> {
     verifier: &'a dyn Verifier,
     indices: Vec<usize>,

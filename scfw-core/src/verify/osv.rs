@@ -1,5 +1,5 @@
-//! OSV advisories, from the store, or through the API. There the API decides which versions an advisory is about;
-//! the advisories themselves are fetched for their severity, for what they say, and for whether they were withdrawn.
+//! OSV advisories, from the store, or through the API. There the API decides which versions an advisory is about; the
+//! advisories themselves are fetched for their severity, for their text, and for whether they were withdrawn.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,7 +34,7 @@ pub(super) struct Osv {
     private: PrivatePackages,
     minimum_severity: Option<Severity>,
     ignoring: Ignoring,
-    /// Nothing is installed without an answer.
+    /// Whether nothing is installed without an answer.
     is_required: bool,
 }
 
@@ -106,7 +106,7 @@ impl Verifier for Osv {
                 .collect();
             let (mut ids, query_failure) = osv::query(client, base, &packages).await;
             for ids in &mut ids {
-                // How severe it is is not known yet.
+                // The severity is not known yet.
                 ids.retain(|id| is_malicious_id(id) || !self.ignoring.leaves_out(id, None));
             }
             let (malicious, other): (BTreeSet<String>, BTreeSet<String>) =
@@ -116,7 +116,7 @@ impl Verifier for Osv {
             let (advisories, _finding_without_details) = osv::advisories(client, base, wanted).await;
             let mut outcome = Outcome { findings: self.unasked(targets), general: Vec::new() };
             for (target, package) in asked {
-                // Malice first: it must not be among what is cut off.
+                // Malice comes first: it must not be among the advisories that are cut off.
                 let ids = ids.get(package);
                 let of_kind =
                     |malicious| ids.into_iter().flatten().filter(move |id| is_malicious_id(id) == malicious);
@@ -135,7 +135,8 @@ impl Verifier for Osv {
 }
 
 impl Osv {
-    /// Where the policy wants an answer, the user's word is none: what is private by that alone is not verified.
+    /// If the policy wants an answer, the user's word is none: a package that only the user calls private is not
+    /// verified.
     fn unasked(&self, targets: &[Target]) -> Vec<(usize, Finding)> {
         if !self.is_required {
             return Vec::new();
@@ -150,7 +151,7 @@ impl Osv {
             .collect()
     }
 
-    /// What the advisories `about` a package of that name say of `package`.
+    /// The findings of the advisories `about` a package of that name on `package`.
     fn findings(&self, package: &Package, about: &[Advisory]) -> impl Iterator<Item = Finding> {
         let (affecting, others): (Vec<&Advisory>, Vec<&Advisory>) =
             about.iter().partition(|advisory| advisory.affects(package));
@@ -172,7 +173,7 @@ impl Osv {
         }
         let severity = advisory.and_then(|advisory| advisory.severity_for(package));
         let (weight, message) = if is_malicious_id(id) {
-            // Without a version in question, only malice in every version is certain to be met.
+            // Without a version in question, malice is certain only if every version is malicious.
             let is_certain = package.version.is_some()
                 || advisory.is_none_or(|advisory| advisory.affects_every_version(package));
             if is_certain {
@@ -205,8 +206,8 @@ impl Osv {
     }
 }
 
-/// That `package` has a version that cannot be compared, where there are `others`: advisories of `source` about the
-/// package that do not list exactly that version.
+/// The finding that `package` has a version that cannot be compared, if there are `others`: advisories of `source`
+/// about the package that do not list exactly that version.
 pub(super) fn incomparable(
     verifier: &'static str,
     source: &str,
@@ -226,7 +227,7 @@ pub(super) fn incomparable(
     Some(Finding::unverified(verifier, &message))
 }
 
-/// What a vulnerability's line goes on to say: `High: prototype pollution in foo; fixed in 1.2.4`.
+/// The rest of a vulnerability's line: `High: prototype pollution in foo; fixed in 1.2.4`.
 pub(super) fn describe(package: &Package, severity: Option<Severity>, advisory: Option<&Advisory>) -> String {
     let severity = severity.map_or_else(|| "severity unknown".to_owned(), |severity| severity.to_string());
     let Some(advisory) = advisory else { return format!("{severity}: its details could not be fetched") };
@@ -237,7 +238,7 @@ pub(super) fn describe(package: &Package, severity: Option<Severity>, advisory: 
     }
 }
 
-/// The first line of what the advisory says.
+/// The first line of the advisory's text.
 fn summary(advisory: &Advisory) -> Option<&str> {
     let texts = [&advisory.summary, &advisory.details];
     texts.into_iter().flatten().flat_map(|text| text.lines()).map(str::trim).find(|line| !line.is_empty())
@@ -263,17 +264,17 @@ fn shorten(text: &str) -> String {
     format!("{}…", words.trim_end_matches(['.', ',', ';', ':']))
 }
 
-/// Which advisories are ignored.
+/// The advisories that are ignored.
 #[derive(Debug, Default)]
 struct Ignoring {
-    /// How severe they are or are not.
+    /// The advisories that are ignored whatever their severity.
     always: Ignored,
-    /// Only those that are known to be below that severity.
+    /// The advisories that are ignored if they are known to be below that severity.
     below: Option<(Severity, Ignored)>,
 }
 
 impl Ignoring {
-    /// `floor` is from where on vulnerabilities are shown whatever the user does.
+    /// `floor` is the severity from which on vulnerabilities are shown in any case.
     fn load(settings: &AdvisorySettings, floor: Option<Severity>) -> Result<Self, VerifierError> {
         let AdvisorySettings { ignore: own, administered_ignore: administrators, .. } = settings;
         match floor.filter(|_| own != administrators) {

@@ -1,6 +1,6 @@
-//! The publish times that this machine remembers. The store saves requests and decides nothing: where it cannot be
-//! used the registry is asked, and where that cannot be asked the age is not known, which is said. So its own errors
-//! are left to those who depend on it.
+//! The publish times that this machine remembers. The store saves requests and decides nothing: if it cannot be used
+//! the registry is asked, and if that cannot be asked the age is not known, which is said. The store's own errors are
+//! left to those who depend on it.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::Case;
 use crate::package::Ecosystem;
 use crate::store::{Published, Store};
 
-/// How long remembering may wait for others that write. Somebody waits for the verdict.
+/// The time that remembering may wait for others that write. Somebody waits for the verdict.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Memory {
@@ -22,7 +22,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// That of the data directory `data`. Nothing is opened before it is needed.
+    /// The memory in the data directory `data`. It is opened only when it is needed.
     pub(super) fn new(data: &Path) -> Self {
         Self { path: Store::path_in(data), store: OnceCell::new() }
     }
@@ -31,7 +31,7 @@ impl Memory {
         self.store.get_or_init(|| Store::open_existing(&self.path).ok().flatten()).as_ref()
     }
 
-    /// Adds to `cases` what is remembered of them.
+    /// Adds the remembered times to `cases`.
     pub(super) fn recall(&self, cases: &mut [Case<'_>]) {
         let Some(store) = self.store() else { return };
         for ((ecosystem, registry), of_registry) in by_registry(cases.iter_mut(), |case| case) {
@@ -44,15 +44,15 @@ impl Memory {
         }
     }
 
-    /// What is remembered of a package: what was published, and by when.
+    /// The artifacts of a package that are remembered, and the times by which they were published.
     pub(super) fn anywhere(&self, ecosystem: Ecosystem, key: &str) -> Vec<(String, Timestamp)> {
         let known = self.store().and_then(|store| store.publish_times_anywhere(ecosystem, key).ok());
         let known = known.unwrap_or_default().into_iter();
         known.filter_map(|(artifact, time)| Some((artifact, Timestamp::from_second(time).ok()?))).collect()
     }
 
-    /// Remembers by when each of the cases was published, where that is news. A time in the future is wrong, and would
-    /// be wrong for good.
+    /// Remembers the times by which the cases were published, if they are news. A time in the future is wrong, and
+    /// would be wrong for good.
     pub(super) fn learn<'c, 't: 'c>(
         &self,
         times: impl Iterator<Item = (&'c Case<'t>, Timestamp)>,
@@ -78,7 +78,8 @@ impl Memory {
                 time: full_second(time),
             });
             let published: Vec<_> = published.collect();
-            // What is not remembered costs a request next time; whoever holds the store holds it for the rest, too.
+            // A time that is not remembered costs a request next time; a process that holds the store holds it for
+            // the rest, too.
             if store.put_publish_times(ecosystem, &registry, &published).is_err() {
                 return;
             }

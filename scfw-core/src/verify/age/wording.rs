@@ -1,18 +1,18 @@
-//! What is said about a version that is too young.
+//! The words about a version that is too young.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::manager::Manager;
 use crate::package::Package;
 
-/// By how much clocks may differ without anybody being wrong.
+/// The time by which clocks may differ without anybody being wrong.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A version that is too young.
 pub(super) struct Young<'a> {
     pub(super) package: &'a Package,
     pub(super) published: Timestamp,
-    /// How old it has to be.
+    /// The minimum age.
     pub(super) minimum: SignedDuration,
     pub(super) now: Timestamp,
     pub(super) instead: Instead<'a>,
@@ -20,7 +20,7 @@ pub(super) struct Young<'a> {
     pub(super) manager: &'static dyn Manager,
 }
 
-/// Which version could be installed in its place.
+/// The version that could be installed in its place.
 pub(super) enum Instead<'a> {
     /// Nobody could be asked.
     Unknown,
@@ -30,7 +30,7 @@ pub(super) enum Instead<'a> {
     Version(&'a str),
 }
 
-/// The sentence: how old it is, when it will be old enough, and what to install until then.
+/// The sentence: how old it is, when it will be old enough, and the version to install until then.
 pub(super) fn young(young: &Young<'_>) -> String {
     let Young { package, published, minimum, now, instead, manager } = young;
     let age = now.duration_since(*published);
@@ -60,7 +60,7 @@ pub(super) fn young(young: &Young<'_>) -> String {
     )
 }
 
-/// `40 minutes`, `30 hours`, `3 days`: in whole units, of which there are at least two where there can be.
+/// `40 minutes`, `30 hours`, `3 days`: in whole units, at least two of them if possible.
 fn span(duration: SignedDuration) -> String {
     let (count, unit) = match duration.as_mins() {
         minutes @ ..120 => (minutes, "minute"),

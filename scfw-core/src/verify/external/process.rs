@@ -16,19 +16,19 @@ use crate::disarm::disarmed;
 use crate::env;
 use crate::text::sanitise;
 
-/// As many bytes of output are too many.
+/// The number of bytes of output that is too many.
 const TOO_MUCH: u64 = 1024 * 1024;
 
-/// The environment of an administrator's verifier, in which nothing is what a user has made it: a variable such as
+/// The environment of an administrator's verifier, without anything of a user's making: a variable such as
 /// `PYTHONPATH`, or another interpreter first on `PATH`, would answer in its place.
 const ADMINISTRATORS: [(&str, &str); 3] = [
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    // Interpreters load what they find below the user's.
+    // Interpreters load files that they find below the user's home.
     ("HOME", "/"),
     ("LANG", "C.UTF-8"),
 ];
 
-/// Who has put a verifier there.
+/// The user who has put a verifier there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Administrator,
@@ -41,8 +41,8 @@ enum Ended {
     Errors(io::Result<Vec<u8>>),
 }
 
-/// Runs `program` with `document` on its standard input. Gives what it has written to its standard output, or what
-/// went wrong, as the end of a sentence.
+/// Runs `program` with `document` on its standard input. Gives its standard output, or the error, as the end of a
+/// sentence.
 pub(super) fn run(
     name: &str,
     program: &Path,
@@ -52,7 +52,7 @@ pub(super) fn run(
 ) -> Result<Vec<u8>, String> {
     let mut child = start(name, program, owner).map_err(|error| format!("could not be started ({error})"))?;
     let result = converse(&mut child, document, deadline);
-    // Whatever it has started goes with it, also where all went well.
+    // Its children go with it, also if all went well.
     end_group(&mut child);
     result
 }
@@ -77,7 +77,7 @@ fn start(name: &str, program: &Path, owner: Owner) -> io::Result<Child> {
         command.pre_exec(|| {
             // Away from the terminal, and in a process group that can be ended as a whole.
             nix::unistd::setsid()?;
-            // Should this process be interrupted, nobody would mind the deadline.
+            // If this process is interrupted, nobody else minds the deadline.
             #[cfg(target_os = "linux")]
             nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
             Ok(())
@@ -138,7 +138,7 @@ fn read(stream: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What was written to both streams, once they have ended.
+/// The output on both streams, once they have ended.
 fn streams(ended: &Receiver<Ended>, deadline: Instant) -> Result<(Vec<u8>, Vec<u8>), String> {
     let (mut output, mut errors) = (None, None);
     loop {

@@ -1,4 +1,4 @@
-//! What an external verifier is asked and what it answers (protocol 1, docs/verifiers.md).
+//! The question to an external verifier and its answer (protocol 1, docs/verifiers.md).
 
 use serde::{Deserialize, Serialize};
 
@@ -58,11 +58,11 @@ pub(super) fn document(targets: &[Target], is_private: impl Fn(&Target) -> bool)
             private: is_private(target),
         })
         .collect();
-    // Nothing in it can fail to be written; an empty document would be answered by nothing that counts.
+    // No part of it can fail to be written; an empty document would be answered by nothing that counts.
     serde_json::to_vec(&Document { protocol: PROTOCOL, targets }).unwrap_or_default()
 }
 
-/// The findings in `output` about `targets` targets, or what is wrong with it, as the end of a sentence.
+/// The findings in `output` about `targets` targets, or the mistake in it, as the end of a sentence.
 pub(super) fn answer(verifier: &str, output: &[u8], targets: usize) -> Result<Vec<(usize, Finding)>, String> {
     let answer: Answer = serde_json::from_slice(output)
         .map_err(|error| format!("gave an answer that could not be read ({error})"))?;
