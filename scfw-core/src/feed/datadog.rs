@@ -23,19 +23,19 @@ const FRESH: Duration = Duration::from_mins(5);
 /// A copy that could not be checked serves for so long.
 const USABLE: Duration = Duration::from_hours(24);
 
-/// Which packages the data set calls malicious.
+/// The packages that the data set calls malicious.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Manifest(HashMap<String, Option<Vec<String>>>);
 
-/// How much of a package the manifest calls malicious.
+/// The versions of a package that the manifest calls malicious.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
     /// Every version.
     Every,
     /// The version that was asked about.
     This,
-    /// Some versions, where none was asked about.
+    /// Some versions are malicious, and none was asked about.
     Some,
 }
 
@@ -73,7 +73,7 @@ impl Manifest {
         Some(Self(merged))
     }
 
-    /// How many of its packages it says anything about: a list of no versions says nothing.
+    /// The number of packages that it lists; an empty list of versions lists nothing.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0
@@ -82,7 +82,7 @@ impl Manifest {
             .count()
     }
 
-    /// What it says about `package`.
+    /// The manifest's word about `package`.
     #[must_use]
     pub fn lookup(&self, package: &Package) -> Option<Listed> {
         let Some(versions) = self.0.get(&package.key())? else { return Some(Listed::Every) };
@@ -117,7 +117,7 @@ pub async fn manifest(
     }
 }
 
-/// Where the manifest of `ecosystem` is below the data set's base.
+/// The path of the manifest of `ecosystem` below the data set's base.
 pub(super) fn path(ecosystem: Ecosystem) -> String {
     format!("samples/{}/manifest.json", ecosystem.purl_type())
 }

@@ -59,7 +59,7 @@ pub enum FeedError {
         /// The host that was asked.
         host: String,
     },
-    /// An answer that is not what the feed's format says.
+    /// An answer that does not follow the feed's format.
     #[error("the answer of {host} could not be read")]
     Malformed {
         /// The host that was asked.
@@ -74,13 +74,13 @@ pub struct Client {
     deadline: Instant,
 }
 
-/// How long a bulk download may take in all, how long a connection to its server, and how long that may be silent.
+/// The limits of a bulk download: for all of it, for the connection to its server, and for a silence of that server.
 const PATIENCE: [Duration; 3] = [Duration::from_hours(3), Duration::from_secs(20), Duration::from_mins(1)];
 
 /// A successful answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Nothing where the server says that what the client has is current (status 304).
+    /// None if the server says that the client's copy is current (status 304).
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) etag: Option<String>,
     /// Whether many requests can share its connection.
@@ -105,7 +105,7 @@ impl Client {
         Self { http, deadline: Instant::now() + all }
     }
 
-    /// When everything has to be known.
+    /// The time by which everything has to be known.
     #[must_use]
     pub const fn deadline(&self) -> Instant {
         self.deadline

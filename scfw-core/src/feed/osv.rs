@@ -101,7 +101,7 @@ impl Query {
     }
 }
 
-/// One batch with all its pages. What came before a failure is kept.
+/// One batch with all its pages. If a page fails, the earlier ones are kept.
 async fn query_batch(
     client: &Client,
     url: &str,
@@ -146,7 +146,7 @@ async fn send_batch(
     if parsed.results.len() == queries.len() { Ok(parsed.results) } else { Err(malformed()) }
 }
 
-/// The advisories behind `ids`, as many as could be had, and why some are missing.
+/// The advisories behind `ids`, as many as could be had, and the reason why some are missing.
 pub async fn advisories(
     client: &Client,
     base: &str,
@@ -183,7 +183,7 @@ async fn fetch_advisory(client: &Client, url: &str) -> Result<Advisory, FeedErro
         .ok_or_else(|| FeedError::Malformed { host: host_of(url) })
 }
 
-/// Whether `id` can be part of a URL's path: letters, digits and what ids are joined with.
+/// Whether `id` can be part of a URL's path: letters, digits and the characters that join them in ids.
 pub(super) fn is_sensible_id(id: &str) -> bool {
     (1..=128).contains(&id.len())
         && id

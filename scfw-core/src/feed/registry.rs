@@ -1,5 +1,5 @@
-//! When packages were published, from the registries that managers install them from: PyPI's simple API (PEP 691,
-//! PEP 700) and npm's packuments. Many packages at once over one multiplexed connection or a few that are kept open.
+//! Publish times of packages, from the registries that managers install them from: PyPI's simple API (PEP 691, PEP
+//! 700) and npm's packuments. Many packages share one multiplexed connection or a few that are kept open.
 
 mod npm;
 mod pypi;
@@ -31,24 +31,24 @@ const LARGEST_OF_ALL: usize = 192 * 1024 * 1024;
 /// A package of a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Project {
-    /// What the registry speaks.
+    /// The ecosystem that the registry speaks.
     pub ecosystem: Ecosystem,
     /// Its base, as [`registry_base`](crate::package::registry_base) makes it.
     pub registry: String,
     /// The normalised name.
     pub key: String,
-    /// Where its document is.
+    /// The address of its document.
     url: String,
 }
 
 /// A question about a package.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Which.
+    /// The project.
     pub project: Project,
-    /// What would be installed of it: versions for npm, names of files for PyPI.
+    /// The artifacts that would be installed of it: versions for npm, names of files for PyPI.
     pub artifacts: Vec<String>,
-    /// What was published by then is old enough to need no closer answer.
+    /// Artifacts that were published by then are old enough and need no closer answer.
     pub enough: Timestamp,
     /// The question is which files the registry lists, and not when they were published.
     pub is_for_files: bool,
@@ -64,15 +64,15 @@ impl Question {
 /// Something that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
-    /// For npm the version, for PyPI the name of the file: files can be added to a version later.
+    /// The version for npm, the name of the file for PyPI: files can be added to a version later.
     pub artifact: String,
     /// Its version, as the registry writes it.
     pub version: String,
-    /// When, where that is said.
+    /// The time of publication, if the registry gives it.
     pub published: Option<Timestamp>,
     /// It was yanked (PEP 592) or deprecated, so nobody should be sent there.
     pub is_withdrawn: bool,
-    /// Its file, where that was asked for.
+    /// Its file, if that was asked for.
     pub file: Option<ListedFile>,
 }
 
@@ -85,10 +85,10 @@ pub struct ListedFile {
     pub hashes: BTreeMap<String, String>,
 }
 
-/// What a registry says of a package.
+/// A registry's word about a package.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// Nothing was published later than this.
+    /// The latest time of publication of anything in it.
     pub modified: Option<Timestamp>,
     /// All that can be installed.
     pub releases: Vec<Release>,
@@ -122,7 +122,7 @@ impl History {
         newest.map(|(_, (version, _))| version)
     }
 
-    /// Whether a longer answer could tell nothing that matters to `question`.
+    /// Whether a longer answer could not change the answer to `question`.
     fn settles(&self, question: &Question) -> bool {
         if question.is_for_files {
             return true;
@@ -133,7 +133,7 @@ impl History {
     }
 }
 
-/// Which of its documents a registry is asked for.
+/// The kinds of documents that a registry is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// The one that a manager reads: for npm without the times of single versions.
@@ -144,7 +144,7 @@ enum Form {
 
 impl Project {
     /// The package `key` (a normalised name) of `registry` (a base as
-    /// [`registry_base`](crate::package::registry_base) makes it); nothing where no package can have the name.
+    /// [`registry_base`](crate::package::registry_base) makes it); none if no package can have the name.
     #[must_use]
     pub fn new(ecosystem: Ecosystem, registry: &str, key: &str) -> Option<Self> {
         let path = match ecosystem {
@@ -155,7 +155,7 @@ impl Project {
         Some(Self { ecosystem, registry: registry.to_owned(), key: key.to_owned(), url })
     }
 
-    /// Asks for the document. Of `wanted` artifacts the files come with it.
+    /// Asks for the document, which includes the files of the `wanted` artifacts.
     async fn fetch(
         &self,
         client: &Client,
@@ -174,9 +174,9 @@ impl Project {
             client.send(request, &self.url, largest).await
         };
         let answer = match ask().await {
-            // Connections break, and what breaks twice is broken.
+            // Connections break; one that breaks twice is broken.
             Err(FeedError::Unreachable { .. }) => ask().await,
-            // Not acceptable: this index has nothing but HTML.
+            // Not acceptable: this index has HTML pages only.
             Err(FeedError::Status { status: 406, .. }) => return Err(FeedError::Untimed { host: host() }),
             answered => answered,
         };
@@ -194,10 +194,10 @@ impl Project {
     }
 }
 
-/// What came back about each package.
+/// The answer about each package.
 pub type Histories = HashMap<Project, Result<History, FeedError>>;
 
-/// Asks the registries of `questions`, all at the same time. Nothing is asked twice, and every question is answered.
+/// Asks the registries of `questions`, all at the same time. Each question is asked once and gets an answer.
 pub async fn histories(client: &Client, questions: Vec<Question>) -> Histories {
     let mut of_registry: BTreeMap<String, Vec<Question>> = BTreeMap::new();
     for question in questions {
@@ -215,8 +215,8 @@ pub async fn histories(client: &Client, questions: Vec<Question>) -> Histories {
     answers
 }
 
-/// Asks one registry: everything by the short form, then what was too large for so many at once, and then by the full
-/// form what the short one does not settle, which is little.
+/// Asks one registry: everything by the short form, then the parts that were too large for so many at once, and then
+/// by the full form the few questions that the short one does not settle.
 async fn ask_one(client: &Client, questions: Vec<Question>) -> Histories {
     let mut answers = Histories::new();
     let Some((first, rest)) = questions.split_first() else { return answers };

@@ -1,4 +1,5 @@
-//! A zip of advisories, read entry by entry. It comes from outside: sizes are what is read, not what it claims.
+//! A zip of advisories, read entry by entry. It comes from outside: sizes are those that are read, not those that it
+//! claims.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -18,7 +19,7 @@ const MOST_ENTRIES: u64 = 1_000_000;
 /// Takes a document with its name.
 pub(super) type Each<'a> = dyn FnMut(&str, &[u8]) -> Result<(), UpdateError> + 'a;
 
-/// Gives each `.json` of the zip `file` to `each`, with its name. `location` is what it is called in errors.
+/// Gives each `.json` of the zip `file` to `each`, with its name. Errors call it `location`.
 pub(super) fn documents(
     mut file: File,
     location: &str,
@@ -59,8 +60,8 @@ pub(super) fn documents(
     Ok(())
 }
 
-/// How many entries the zip `file` says that it has (APPNOTE 4.3.16, and 4.3.14 where 16 bits do not hold it). One
-/// that does not say so is left to the reader to refuse.
+/// The number of entries that the zip `file` claims to have (APPNOTE 4.3.16, and 4.3.14 if 16 bits do not hold it). A
+/// file that claims nothing is left to the reader to refuse.
 fn claimed_entries(file: &mut File) -> io::Result<u64> {
     const END: &[u8] = b"PK\x05\x06";
     const LARGE_END: &[u8] = b"PK\x06\x06";
@@ -79,7 +80,7 @@ fn claimed_entries(file: &mut File) -> io::Result<u64> {
         let field = tail.get(start..start + bytes)?;
         Some(field.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     };
-    // Any of them may be the one that the reader takes, and a comment can hold what looks like one.
+    // The reader may take any of them, and a comment can hold what looks like one.
     let most = |signature: &'static [u8], field: usize, bytes: usize| {
         ends(signature).filter_map(|end| number(end + field, bytes)).max().unwrap_or_default()
     };

@@ -11,11 +11,12 @@ use crate::store::{FeedName, FeedState};
 
 /// Most files of a directory that is a feed.
 const MOST_FILES: usize = 1_000_000;
-/// How deep such a directory may be.
+/// The greatest depth of such a directory.
 const DEEPEST: usize = 16;
 
 impl Updater<'_> {
-    /// Brings in `feed`. Where everything comes from a mirror, a feed that has a URL comes from `feeds/<name>.zip` there.
+    /// Brings in `feed`. If everything comes from a mirror, a feed that has a URL comes from `feeds/<name>.zip`
+    /// there.
     pub(super) fn extra(
         &mut self,
         name: &FeedName,
@@ -86,7 +87,7 @@ impl Updater<'_> {
     }
 }
 
-/// Makes what was gathered the feed's content. Gives what could not be read.
+/// Makes the gathered advisories the feed's content. Gives the documents that could not be read.
 fn finish(
     gathering: Gathering<'_>,
     force: bool,
@@ -96,7 +97,7 @@ fn finish(
 ) -> Result<Vec<String>, UpdateError> {
     let (import, Gathered { times, count, unreadable }) = gathering.end()?;
     refuse_loss(force, &location, known, count)?;
-    // What could not be read is read again next time.
+    // A document that could not be read is read again next time.
     let etag = etag.filter(|_| unreadable.is_empty());
     import.finish(&FeedState { location, etag, newest: times.into_values().max().map(not_to_come) })?;
     Ok(unreadable)

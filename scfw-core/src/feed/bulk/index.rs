@@ -9,12 +9,12 @@ const LONGEST_ID: usize = 256;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Index(pub(super) HashMap<String, i64>);
 
-/// What is different in the store, by id.
+/// The differences from the store, by id.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
     /// New or changed.
     pub(super) changed: Vec<String>,
-    /// Not there any more.
+    /// The ids that are gone.
     pub(super) gone: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ impl Difference {
 }
 
 impl Index {
-    /// Reads lines of `<RFC 3339 time>,<id>`; nothing where one is anything else.
+    /// Reads lines of `<RFC 3339 time>,<id>`; none if one is anything else.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut index = HashMap::new();
@@ -43,7 +43,7 @@ impl Index {
         Some(Self(index))
     }
 
-    /// How it differs from what is `known`, ids in order.
+    /// The differences from `known`, ids in order.
     pub(super) fn difference(&self, known: &HashMap<String, i64>) -> Difference {
         // An earlier time is a change, too: the later one may have been a mistake. Fractions of a second are not
         // everywhere in the document that are in the index.

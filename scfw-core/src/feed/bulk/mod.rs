@@ -26,7 +26,7 @@ use reader::{Content, Reader};
 pub use place::Place;
 pub use state::{LastUpdate, Unreadable};
 
-/// A feed that had at least so many entries and comes with less than half of them is refused.
+/// A feed that had at least this many entries and comes with less than half of them is refused.
 const TOO_MANY_TO_LOSE: u64 = 1000;
 
 /// Why a feed could not be brought up to date.
@@ -35,7 +35,7 @@ pub enum UpdateError {
     /// Only one update runs at a time.
     #[error("another update is running")]
     Running,
-    /// The administrator has laid down where feeds come from.
+    /// The administrator decides where feeds come from.
     #[error("policy: where feeds come from is locked, so nothing is brought in from {location} ({file})")]
     Locked {
         /// The directory or URL.
@@ -68,18 +68,18 @@ pub enum UpdateError {
         path: PathBuf,
         /// `read`, `written`, `made`.
         action: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// What came is not what it should be.
+    /// The content is not as it should be.
     #[error("{location} {reason}")]
     Unusable {
         /// The file or URL.
         location: String,
-        /// What is wrong with it.
+        /// The mistake.
         reason: String,
     },
-    /// Nothing is in it.
+    /// It is empty.
     #[error("{location} is empty; if that is right, \"scfw update --force\" takes it")]
     Empty {
         /// The directory or URL.
@@ -93,9 +93,9 @@ pub enum UpdateError {
     Older {
         /// The directory or URL.
         location: String,
-        /// When anything in it was last changed.
+        /// The time of the last change in it.
         found: jiff::Timestamp,
-        /// When anything in the store's was.
+        /// The time of the last change in the store.
         known: jiff::Timestamp,
     },
     /// Most of what the feed had is gone.
@@ -106,14 +106,14 @@ pub enum UpdateError {
     Shrunk {
         /// The directory or URL.
         location: String,
-        /// How many it has now.
+        /// The number of its entries now.
         found: u64,
-        /// How many it had.
+        /// The number of its entries before.
         known: u64,
     },
 }
 
-/// What an update is asked for.
+/// The request for an update.
 #[derive(Debug, Clone, Default)]
 pub struct Request<'a> {
     /// A directory or URL to bring OSV and Datadog from, instead of the configured ones.
@@ -122,11 +122,11 @@ pub struct Request<'a> {
     pub force: bool,
 }
 
-/// Who is told how far an update is.
+/// A listener to the progress of an update.
 pub trait Progress {
-    /// A step begins: `what` is a few words, `total` the number of things (or bytes) to come, where that is known.
+    /// A step begins: `what` is a few words, `total` the number of things (or bytes) to come, if that is known.
     fn begin(&self, what: &str, total: Option<u64>, is_bytes: bool);
-    /// So many things (or bytes) are done.
+    /// That many things (or bytes) are done.
     fn advance(&self, count: u64);
     /// The step is over.
     fn end(&self);
@@ -142,12 +142,12 @@ impl Progress for Silent {
     fn end(&self) {}
 }
 
-/// How a feed was brought up to date.
+/// The way in which a feed was brought up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// There was nothing new.
     Unchanged,
-    /// So many entries were new or had changed, and so many had gone.
+    /// The numbers of entries that were new or had changed, and of those that were gone.
     Changed(u64, u64),
     /// It was brought in as a whole.
     Whole,
@@ -158,22 +158,22 @@ pub enum How {
 /// One feed after an update.
 #[derive(Debug)]
 pub struct Updated {
-    /// How it was brought up to date.
+    /// The way in which it was brought up to date.
     pub how: How,
-    /// How many advisories or malicious packages it has.
+    /// The number of its advisories or malicious packages.
     pub count: u64,
-    /// When any of them was last changed, in Unix seconds.
+    /// The time of the last change to any of them, in Unix seconds.
     pub newest: Option<i64>,
     /// Documents that could not be read and are left out.
     pub unreadable: Vec<String>,
 }
 
-/// What came of an update.
+/// The result of an update.
 #[derive(Debug, Default)]
 pub struct Report {
     /// The store was damaged and was built anew.
     pub rebuilt: Option<Rebuilt>,
-    /// Each feed by name, with what came of it.
+    /// Each feed by name, with its result.
     pub feeds: Vec<(FeedName, Result<Updated, UpdateError>)>,
 }
 
@@ -187,8 +187,8 @@ impl Report {
     }
 }
 
-/// Brings the feeds of `settings` into the store. What fails for one feed does not keep the others from coming. No other
-/// update begins before `afterwards` is done with the store.
+/// Brings the feeds of `settings` into the store. The failure of one feed does not keep the others from coming. No
+/// other update begins before `afterwards` is done with the store.
 pub(crate) fn update(
     settings: &FeedSettings,
     request: &Request<'_>,
@@ -208,8 +208,8 @@ pub(crate) fn update(
     outcome
 }
 
-/// Whether `feed` of the store counts: where the policy locks its place, only what came from there does. An earlier
-/// update may have taken it from elsewhere.
+/// Whether `feed` of the store counts: if the policy locks its place, only content from there does. An earlier update
+/// may have taken it from elsewhere.
 pub(crate) fn counts(settings: &FeedSettings, feed: &Feed) -> bool {
     let is_below = |is_locked: bool, base: &str| {
         let base = Place::parse(base).to_string();
@@ -293,7 +293,7 @@ fn update_locked(
     Ok(report)
 }
 
-/// Opens the store, or builds it anew where it is damaged.
+/// Opens the store, or builds it anew if it is damaged.
 fn open(settings: &FeedSettings, report: &mut Report) -> Result<Store, UpdateError> {
     let path = Store::path_in(&settings.directory);
     let opened = Store::open(&path).and_then(|store| store.check().map(|()| store));
@@ -394,8 +394,8 @@ fn refuse_emptiness(force: bool, location: &str, found: u64) -> Result<(), Updat
     Ok(())
 }
 
-/// Refuses a state that is older than the one that the store has (times of the latest change, Unix microseconds): who
-/// serves it could hide what has come since then. A day is let pass, for the latest document of all may have gone.
+/// Refuses a state that is older than the store's (times of the latest change, Unix microseconds): its server could
+/// hide everything that has come since then. A day is allowed, because the latest document of all may have gone.
 fn refuse_older(
     force: bool,
     location: &str,

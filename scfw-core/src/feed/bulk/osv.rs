@@ -16,15 +16,15 @@ use crate::store::{Change, FeedName, FeedState, Import, NewAdvisory, now};
 
 /// Largest index, in bytes: about 40 for each document.
 const LARGEST_INDEX: usize = 256 * 1024 * 1024;
-/// So many changed documents are always fetched one by one.
+/// Up to this many changed documents are always fetched one by one.
 const FEW: usize = 32;
-/// And no more than so many, for they become one transaction.
+/// No more than this many are, because they become one transaction.
 const MANY: usize = 2000;
-/// So many documents of the index may be missing in the zip at most, for the two are not made at one moment.
+/// The zip may lack at most this many documents of the index, because the two are not made at one moment.
 const MOST_MISSING: usize = 500;
-/// Most bytes that changed documents have together, for they are held in memory. The zip is read one by one.
+/// Most bytes of changed documents together, because they are held in memory. The zip is read one by one.
 const MOST_CHANGED: usize = 64 * 1024 * 1024;
-/// What fetching one document costs, in bytes of a download that would take as long.
+/// The cost of fetching one document, in bytes of a download that would take as long.
 const COST_OF_ONE: u64 = 32 * 1024;
 /// Documents that are gathered before they are written in the order of the store, in bytes and in number.
 const GATHERED: (usize, usize) = (24 * 1024 * 1024, 25_000);
@@ -36,7 +36,7 @@ impl Updater<'_> {
         ecosystem: Ecosystem,
         bases: &[Place],
     ) -> Result<Updated, UpdateError> {
-        // Of one that does not count, nothing stays.
+        // A feed that does not count leaves nothing behind.
         let feed = self.store.snapshot()?.feed(name)?.filter(|feed| counts(self.settings, feed));
         for base in bases {
             let base = base.join(ecosystem.osv_name());
@@ -55,7 +55,7 @@ impl Updater<'_> {
             let newest = index.as_ref().and_then(Index::newest);
             let state = FeedState { location, etag, newest: newest.map(not_to_come) };
             let before = feed.as_ref().and_then(|feed| feed.newest);
-            // What another place said is no base for what this one says of changes: its documents may be others.
+            // The changes that this place lists cannot be applied to another place's documents, which may be others.
             let same = feed.as_ref().filter(|feed| feed.location == state.location);
             if let (Some(index), Some(feed)) = (&index, same) {
                 let known = self.store.snapshot()?.modification_times(feed)?;
@@ -80,7 +80,7 @@ impl Updater<'_> {
         self.skipped(name, bases)
     }
 
-    /// Brings in what has changed alone; nothing where the zip is cheaper, or cannot be done without.
+    /// Brings in the changes alone; none if the zip is cheaper, or cannot be done without.
     fn changes(
         &mut self,
         name: &FeedName,
@@ -116,7 +116,7 @@ impl Updater<'_> {
                 _ => unreadable.push(id.clone()),
             }
         }
-        // What could not be read is asked for again next time.
+        // A document that could not be read is asked for again next time.
         let etag = state.etag.clone().filter(|_| unreadable.is_empty());
         self.store.apply(name, &changes, &FeedState { etag, ..state.clone() })?;
         let how = match (difference.changed.len(), difference.gone.len()) {
@@ -163,7 +163,7 @@ impl Updater<'_> {
 /// Refuses a zip without much of what its index has: it is cut, or older.
 fn refuse_gaps(force: bool, location: &str, index: &Index, gathered: &Gathered) -> Result<(), UpdateError> {
     let missing = index.0.keys().filter(|id| !gathered.times.contains_key(*id)).count();
-    // What cannot be read is there, and named.
+    // An unreadable document is there, and named.
     let missing = missing.saturating_sub(gathered.unreadable.len());
     if !force && missing > (index.0.len() / 100).clamp(FEW, MOST_MISSING) {
         let reason = format!(
@@ -176,12 +176,13 @@ fn refuse_gaps(force: bool, location: &str, index: &Index, gathered: &Gathered) 
     Ok(())
 }
 
-/// `time` (Unix microseconds), or now where that is still to come: a mistake would have all that follows look old.
+/// `time` (Unix microseconds), or now if that is still to come: a mistake would make everything that follows look
+/// old.
 pub(super) fn not_to_come(time: i64) -> i64 {
     time.min(now().saturating_mul(1_000_000))
 }
 
-/// When `advisory` says that it was last changed, in Unix microseconds.
+/// The time of the last change that `advisory` gives, in Unix microseconds.
 fn modified(advisory: &Advisory) -> Option<i64> {
     advisory.modified.as_deref().and_then(microseconds)
 }
@@ -195,19 +196,19 @@ pub(super) struct Gathering<'a> {
     gathered: Gathered,
 }
 
-/// What has been brought in.
+/// The documents that have been brought in.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// Each document by id, with the time of its last change in Unix microseconds.
     pub(super) times: HashMap<String, i64>,
-    /// How many advisories there are that are about a package of the ecosystem in question.
+    /// The number of advisories about a package of the ecosystem in question.
     pub(super) count: u64,
     /// The files that could not be read.
     pub(super) unreadable: Vec<String>,
 }
 
 impl<'a> Gathering<'a> {
-    /// Of advisories those count that are about a package of `ecosystem`, or of any.
+    /// An advisory counts if it is about a package of `ecosystem`, or of any.
     pub(super) fn new(import: Import<'a>, ecosystem: Option<Ecosystem>) -> Self {
         Self { import, ecosystem, waiting: Vec::new(), size: 0, gathered: Gathered::default() }
     }

@@ -1,4 +1,4 @@
-//! Where feeds are brought from: a directory or a URL, laid out alike.
+//! The places that feeds are brought from: a directory or a URL, laid out alike.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,9 +10,9 @@ use crate::text::without_credentials;
 /// A directory or file, or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In the local file system.
+    /// A place in the local file system.
     Local(PathBuf),
-    /// By `http` or `https`.
+    /// A place that `http` or `https` leads to.
     Url(String),
 }
 
@@ -27,7 +27,7 @@ impl Place {
         }
     }
 
-    /// What is below it at `path`.
+    /// The place at `path` below it.
     pub(super) fn join(&self, path: &str) -> Self {
         match self {
             Self::Local(directory) => Self::Local(directory.join(path)),

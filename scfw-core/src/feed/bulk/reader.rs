@@ -1,5 +1,5 @@
-//! Reading what feeds are made of, from a directory or over HTTP. Archives that come over the network are downloaded to
-//! a file first, which a later update goes on with where this one is killed.
+//! Reading of feeds' files, from a directory or over HTTP. Archives that come over the network are downloaded to a
+//! file first; if this update is killed, a later one goes on with it.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -24,17 +24,17 @@ use crate::net::{host_of, innermost};
 const AT_ONCE: usize = 8;
 /// Largest archive, in bytes. The largest that OSV has published have some hundred MiB.
 const LARGEST_ARCHIVE: u64 = 4 * 1024 * 1024 * 1024;
-/// How often a download that breaks is gone on with.
+/// The number of times that a broken download is continued.
 const ATTEMPTS: usize = 4;
 /// Longest note beside a download, in bytes.
 const LONGEST_NOTE: u64 = 16 * 1024;
 
-/// What a file of a feed is.
+/// A file of a feed.
 #[derive(Debug)]
 pub(super) enum Content {
     /// There is none.
     Absent,
-    /// It is the one that is known by its `ETag`.
+    /// The file is the one with the known `ETag`.
     Unchanged,
     /// Its bytes and its `ETag`.
     Bytes(Vec<u8>, Option<String>),
@@ -45,13 +45,13 @@ pub(super) enum Content {
 pub(super) enum Archive {
     /// There is none.
     Absent,
-    /// It is the one that is known by its `ETag`.
+    /// The archive is the one with the known `ETag`.
     Unchanged,
     /// A file, and its `ETag`.
     File(File, Option<String>),
 }
 
-/// What is noted beside a download: of what it is a part.
+/// The note beside a download: the archive that it is a part of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
     /// The SHA-256 of the URL.
@@ -120,8 +120,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The files at `places`, in their order; nothing for each that is not there, and nothing at all where they have more
-    /// than `total` bytes together, `limit` being the most that one may have.
+    /// The files at `places`, in their order; none for each that is not there, and none at all if they have more than
+    /// `total` bytes together, `limit` being the most that one may have.
     pub(super) fn read_all(
         &self,
         places: Vec<Place>,
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
         read
     }
 
-    /// How many bytes the archive at `place` has, where that can be told.
+    /// The size of the archive at `place` in bytes, if it can be told.
     pub(super) fn size(&self, place: &Place) -> Result<Option<u64>, UpdateError> {
         match place {
             Place::Local(path) => Ok(fs::metadata(path).ok().map(|metadata| metadata.len())),
@@ -230,10 +230,10 @@ struct Download<'a> {
     progress: &'a dyn Progress,
 }
 
-/// How an attempt ended that did not fail for good.
+/// The end of an attempt that did not fail for good.
 enum Attempt {
     Done(Archive),
-    /// The connection broke; what came so far is in the file.
+    /// The connection broke; the part so far is in the file.
     Broken(FeedError),
 }
 
@@ -276,7 +276,7 @@ impl Download<'_> {
                 self.progress.advance(start);
                 fs::OpenOptions::new().append(true).open(self.file).map_err(|source| self.disk(source))?
             }
-            // Nothing is left to send: all of it was here before.
+            // The server has nothing left to send: all of it was here before.
             StatusCode::RANGE_NOT_SATISFIABLE if range.as_deref() == Some(&format!("bytes */{start}")) => {
                 return self.done(part_of);
             }
@@ -312,7 +312,7 @@ impl Download<'_> {
         }
     }
 
-    /// How much is there of which state of the archive.
+    /// The number of bytes that are there, and the state of the archive that they are of.
     fn present(&self) -> (u64, Option<String>) {
         let note = read_kept(self.note, Kept::Privately, LONGEST_NOTE).ok().flatten();
         let note = note.and_then(|note| serde_json::from_slice::<Note>(&note).ok());
@@ -323,7 +323,7 @@ impl Download<'_> {
         }
     }
 
-    /// An empty file, with a note of what it will be where the server can be asked for the rest of that.
+    /// An empty file, with a note of what it will be if the server can be asked for the rest of that.
     fn begin(&self, etag: Option<&str>) -> Result<File, UpdateError> {
         self.forget()?;
         let create = |path: &Path| {

@@ -1,4 +1,4 @@
-//! What the last update came to, in a file beside the store: for `scfw status`, and so that a background update that
+//! The result of the last update, in a file beside the store: for `scfw status`, and so that a background update that
 //! fails is not tried again with every install.
 
 use std::collections::BTreeMap;
@@ -13,18 +13,18 @@ use crate::store::now;
 const FILE_NAME: &str = "update.json";
 /// Largest such file, in bytes.
 const LARGEST: u64 = 64 * 1024;
-/// Longest account of what went wrong, in characters.
+/// Longest error that is kept, in characters.
 const LONGEST_ERROR: usize = 1000;
 /// Documents that could not be read and are named, and the longest such name, in characters.
 const MOST_NAMED: usize = 5;
 const LONGEST_NAME: usize = 200;
 
-/// What the last update came to.
+/// The result of the last update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastUpdate {
-    /// When it ended, in Unix seconds.
+    /// The time of its end, in Unix seconds.
     pub time: i64,
-    /// What went wrong; nothing where nothing did.
+    /// The error; none if there was none.
     pub error: Option<String>,
     /// The documents that could not be read and are left out, by feed.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct LastUpdate {
 /// Documents of a feed that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
-    /// How many there are.
+    /// The number of entries.
     pub count: usize,
     /// The first of them.
     pub named: Vec<String>,

@@ -32,12 +32,12 @@ struct Packument<'a> {
 struct Version<'a> {
     #[serde(default)]
     deprecated: Value,
-    // Only the few that are wanted are read.
+    // The few that are wanted are read.
     #[serde(default, borrow)]
     dist: Option<&'a RawValue>,
 }
 
-/// The path of the packument of `name` below the registry; nothing where no package can have the name.
+/// The path of the packument of `name` below the registry; none if no package can have the name.
 pub(super) fn path(name: &str) -> Option<String> {
     let is_part = |part: &str| {
         !matches!(part, "" | "." | "..")
@@ -52,7 +52,7 @@ pub(super) fn path(name: &str) -> Option<String> {
     (is_name && name.len() <= LONGEST_NAME).then(|| name.replace('/', "%2f"))
 }
 
-/// What a packument says of `name`; nothing where it is none, or another package's. The `wanted` versions come with
+/// A packument's word about `name`; none if it is no packument, or another package's. The `wanted` versions come with
 /// their files.
 pub(super) fn parse(name: &str, body: &[u8], wanted: &[String]) -> Option<History> {
     let packument: Packument<'_> = serde_json::from_slice(body).ok()?;

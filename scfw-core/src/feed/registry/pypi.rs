@@ -13,7 +13,7 @@ use crate::package::{Ecosystem, publish_time};
 pub(super) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json";
 /// Longest name that is asked for.
 const LONGEST_NAME: usize = 256;
-/// What the names of source distributions end in.
+/// The endings of the names of source distributions.
 const SOURCE_EXTENSIONS: [&str; 6] = [".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar"];
 
 #[derive(Deserialize)]
@@ -31,22 +31,22 @@ struct File<'a> {
     uploaded: Value,
     #[serde(default)]
     yanked: Value,
-    // Only those of the few files that are wanted are read.
+    // The few files that are wanted are read.
     #[serde(default, borrow)]
     url: Option<&'a RawValue>,
     #[serde(default, borrow)]
     hashes: Option<&'a RawValue>,
 }
 
-/// The path of the page of `key` (a normalised name) below the index; nothing where no project can have the name.
+/// The path of the page of `key` (a normalised name) below the index; none if no project can have the name.
 pub(super) fn path(key: &str) -> Option<String> {
     let is_name = (1..=LONGEST_NAME).contains(&key.len())
         && key.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
     is_name.then(|| format!("{key}/"))
 }
 
-/// What the page at `base` says of `key`; nothing where it is none, or another project's. The `wanted` files come with
-/// their addresses and hashes.
+/// The word of the page at `base` about `key`; none if it is no such page, or another project's. The `wanted` files
+/// come with their addresses and hashes.
 pub(super) fn parse(key: &str, base: &str, body: &[u8], wanted: &[String]) -> Option<History> {
     let page: Page<'_> = serde_json::from_slice(body).ok()?;
     if page.name.is_some_and(|found| Ecosystem::PyPi.normalise(&found) != key) {
@@ -75,7 +75,7 @@ fn listed(file: &File<'_>, base: &str) -> ListedFile {
     ListedFile { address: address.map(String::from), hashes: hashes.collect() }
 }
 
-/// The version in the name of a file of `key`: what stands between the first two hyphens of a wheel's (the binary
+/// The version in the name of a file of `key`: the text between the first two hyphens of a wheel's (the binary
 /// distribution format), and behind the project's name in a source distribution's.
 pub(crate) fn version_of<'a>(key: &str, filename: &'a str) -> Option<&'a str> {
     let is_project = |name: &str| Ecosystem::PyPi.normalise(name) == key;
