@@ -50,7 +50,7 @@ pub use telemetry::TelemetrySettings;
 /// The name of the configuration file within the configuration directory.
 pub const FILE_NAME: &str = "config.toml";
 
-/// Where scfw keeps its things.
+/// The directories of scfw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
     /// `config.toml`, `lists/`, `verifiers.d/`, `osv-ignore.txt`.
@@ -60,8 +60,8 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// `$SCFW_HOME` for both when set, else `scfw/` in the user's configuration and data directories. Absolute, for
-    /// what a manager starts may run elsewhere.
+    /// `$SCFW_HOME` for both when set, else `scfw/` in the user's configuration and data directories. The paths are
+    /// absolute, because what a manager starts may run elsewhere.
     #[must_use]
     pub fn resolve(variable: Variables<'_>) -> Option<Self> {
         let (config, data) = match variable(env::SCFW_HOME).filter(|home| !home.is_empty()) {
@@ -75,31 +75,31 @@ impl Directories {
 /// All settings, resolved, each group for those who need it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Where everything is kept.
+    /// The directories of scfw.
     pub directories: Directories,
-    /// Where the administrator keeps lists and verifiers for everybody.
+    /// The administrator's directory with lists and verifiers for everybody.
     pub system_directory: PathBuf,
     /// The managers that the shells route to scfw.
     pub managers: Vec<ManagerId>,
     /// The managers that they route to it as the administrator has it.
     administered_managers: Vec<ManagerId>,
-    /// How this run goes.
+    /// The settings of one run.
     pub run: RunSettings,
-    /// Where data comes from.
+    /// The places that data comes from.
     pub feeds: FeedSettings,
-    /// Which advisories count.
+    /// The advisories that count.
     pub advisories: AdvisorySettings,
-    /// How old a version has to be.
+    /// The minimum age of versions.
     pub age: AgeSettings,
     /// The packages whose names leave this machine in no request.
     pub private: PrivatePackages,
-    /// What is in records and who gets them.
+    /// The content of records, and their recipients.
     pub telemetry: TelemetrySettings,
-    /// What the administrator has laid down.
+    /// The administrator's policy.
     pub policy: Policy,
-    /// What of the user's had no effect, in sentences that say why.
+    /// The user's settings that had no effect, as sentences that say why.
     pub overruled: Vec<String>,
-    /// What is wrong with the variables of telemetry, which is no reason to stop an install, in sentences that say what
+    /// Mistakes in the variables of telemetry, which are no reason to stop an install, as sentences that say what
     /// follows.
     pub mistakes: Vec<String>,
 }
@@ -115,7 +115,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file of the user's is there and is not read.
@@ -134,7 +134,7 @@ pub enum ConfigError {
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The mistake.
         problem: &'static str,
     },
     /// The file is no valid configuration.
@@ -142,7 +142,7 @@ pub enum ConfigError {
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Where and what, with a suggestion where there is one.
+        /// The place and the mistake, with a suggestion if there is one.
         message: String,
     },
     /// A variable has a value that it cannot have.
@@ -152,7 +152,7 @@ pub enum ConfigError {
         variable: &'static str,
         /// Its value.
         value: String,
-        /// What it could be.
+        /// The values that it can have.
         expected: &'static str,
     },
 }
@@ -193,8 +193,8 @@ impl Settings {
         Self::load_with(variable, &System::installed())
     }
 
-    /// The same with another directory of the system's, for tests within this crate: whoever a policy is to bind has
-    /// no way to name one.
+    /// The same with another directory of the system's, for tests within this crate: a user whom a policy is to bind
+    /// has no way to name one.
     pub(crate) fn load_with(variable: Variables<'_>, system: &System) -> Result<Self, ConfigError> {
         let directories = Directories::resolve(variable).ok_or(ConfigError::NoHome)?;
         let policy = Policy::read(system)?;
@@ -225,7 +225,7 @@ impl Settings {
         [self.system_directory.join(name), self.directories.config.join(name)]
     }
 
-    /// What is wrong with the configuration and stops no install, in sentences that say what follows or what to do.
+    /// Mistakes in the configuration that stop no install, as sentences that say what follows or what to do.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let exposed = exposure::exposed_secret(&self.directories.config.join(FILE_NAME));
@@ -245,7 +245,7 @@ impl Settings {
             .filter(|path| !path.is_empty())
             .map(PathBuf::from)
             .or(file.osv_ignore.take());
-        // Where the list is locked, the user's own is none.
+        // If the list is locked, the user's own does not count.
         let ignoring = if policy.locks("osv_ignore") { &system.directory } else { &directories.config };
         let mut mistakes = Vec::new();
         Ok(Self {
@@ -269,8 +269,8 @@ impl Settings {
         })
     }
 
-    /// Takes over what the administrator's `file` says by itself, for what a user's word alone must not settle under a
-    /// policy.
+    /// Takes over the settings of the administrator's `file` alone, for questions that a user's word must not settle
+    /// under a policy.
     fn administer(&mut self, file: File, policy: Policy, system: &System) {
         self.administered_managers = file.managers.unwrap_or_else(|| ManagerId::ALL.to_vec());
         self.private.administered = file.private.unwrap_or_default();
@@ -281,7 +281,7 @@ impl Settings {
     }
 }
 
-/// A variable whose value has to be text; nothing where it is empty.
+/// A variable whose value has to be text; none if it is empty.
 fn text(variable: Variables<'_>, name: &'static str) -> Result<Option<String>, ConfigError> {
     let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     value.into_string().map(Some).map_err(|value| ConfigError::Variable {
@@ -291,7 +291,7 @@ fn text(variable: Variables<'_>, name: &'static str) -> Result<Option<String>, C
     })
 }
 
-/// Whether a variable that is a switch is on: anything but nothing, `0`, `false`, `no` and `off`.
+/// Whether the value of a switch turns it on: any value but an empty one, `0`, `false`, `no` and `off`.
 #[must_use]
 pub fn is_true(value: &str) -> bool {
     !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")

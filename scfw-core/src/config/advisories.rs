@@ -1,18 +1,18 @@
-//! Which advisories count: those that are severe enough and not ignored.
+//! The advisories that count: those that are severe enough and not ignored.
 
 use std::path::{Path, PathBuf};
 
 use crate::advisory::Severity;
 
-/// The name of the list within a configuration directory, where no other is named.
+/// The default name of the list within a configuration directory.
 const IGNORE_NAME: &str = "osv-ignore.txt";
 
 /// A file with advisory ids to ignore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IgnoreFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether it was asked for by name, so that its absence is an error.
+    /// Whether the user named it, so that its absence is an error.
     pub is_named: bool,
 }
 
@@ -24,14 +24,14 @@ impl IgnoreFile {
     }
 }
 
-/// Which advisories count.
+/// The advisories that count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdvisorySettings {
     /// Vulnerabilities below it are left out; those of unknown severity never are.
     pub minimum_severity: Option<Severity>,
     /// The file with the ids that the user ignores.
     pub ignore: IgnoreFile,
-    /// The file with the ids that the administrator ignores. It alone counts for vulnerabilities that the policy has shown
-    /// whatever the user does.
+    /// The file with the ids that the administrator ignores. It alone counts for vulnerabilities that the policy
+    /// shows in any case.
     pub administered_ignore: IgnoreFile,
 }

@@ -1,4 +1,4 @@
-//! How old a version has to be.
+//! The minimum age of versions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,11 +14,11 @@ const MINIMUM_AGE: u32 = 24;
 /// More than this, in hours, is a mistake and not a wish: ten years.
 pub(super) const LONGEST_AGE: u32 = 10 * 365 * 24;
 
-/// What follows where nobody knows when a version was published.
+/// The consequence if nobody knows when a version was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownAge {
-    /// Nothing.
+    /// No finding.
     Allow,
     /// A warning: not knowing is not allowing.
     #[default]
@@ -27,14 +27,14 @@ pub enum UnknownAge {
     Block,
 }
 
-/// How old a version has to be, and what follows where that is not known.
+/// The minimum age of versions, and the consequence if an age is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AgeSettings {
-    /// How old it has to be, as the user has it; [`minimum_of`](Self::minimum_of) knows the policy too.
+    /// The user's minimum; [`minimum_of`](Self::minimum_of) knows the policy too.
     pub minimum: MinimumAge,
-    /// How old it has to be at least, as the policy has it.
+    /// The policy's minimum.
     pub(super) least: MinimumAge,
-    /// What follows where nobody knows how old it is.
+    /// The consequence if nobody knows the age.
     pub unknown: UnknownAge,
 }
 
@@ -55,7 +55,7 @@ impl AgeSettings {
         })
     }
 
-    /// How old a version of `package` has to be: as the user has it, or as the policy does if that is longer.
+    /// The minimum age of a version of `package`: the user's, or the policy's if that is longer.
     #[must_use]
     pub fn minimum_of(&self, package: &Package) -> Duration {
         self.minimum.of(package).max(self.least.of(package))
@@ -74,8 +74,8 @@ pub struct MinimumAge {
 }
 
 impl MinimumAge {
-    /// How old `package` has to be. Of several exceptions the one counts that says most closely which packages are
-    /// meant, of equal ones the longest.
+    /// The minimum age of `package`. If several exceptions match, the one with the closest pattern counts, and among
+    /// equally close ones the longest.
     #[must_use]
     pub fn of(&self, package: &Package) -> Duration {
         let fitting = self.exceptions.iter().filter(|(pattern, _)| pattern.matches(package));

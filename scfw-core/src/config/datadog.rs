@@ -27,11 +27,11 @@ pub struct Datadog {
     pub site: String,
     /// The API's base where it is not the site's own.
     pub intake_url: Option<String>,
-    /// The least that is sent; none: what was blocked.
+    /// The lowest action that is sent; if none is set, the lowest is `BLOCK`.
     pub log_level: Option<Action>,
 }
 
-/// Whether `site` is the name of a host (RFC 1123), so that nothing but a host can be made of it.
+/// Whether `site` is the name of a host (RFC 1123), so that no part of it can be taken for anything else.
 #[must_use]
 pub fn is_site(site: &str) -> bool {
     let is_label = |label: &str| {
@@ -97,8 +97,8 @@ pub(super) struct Table {
 }
 
 impl Datadog {
-    /// The variables go before the table. They are other programs' too, and an install fails for no sink: what is wrong
-    /// with one of scfw's own goes to `mistakes`, as a sentence without secrets, and the sink gets nothing rather than
+    /// The variables go before the table. They are other programs' too, and an install fails for no sink: a mistake
+    /// in one of scfw's own goes to `mistakes`, as a sentence without secrets, and the sink gets nothing rather than
     /// a guess.
     pub(super) fn resolve(table: Table, variable: Variables<'_>, mistakes: &mut Vec<String>) -> Self {
         let text = |name: &str| {
@@ -156,7 +156,7 @@ impl Datadog {
         }
     }
 
-    /// The base of the API for logs; nothing where the site is no name of a host.
+    /// The base of the API for logs; none if the site is no name of a host.
     #[must_use]
     pub fn intake_url(&self) -> Option<String> {
         let of_site = || is_site(&self.site).then(|| format!("https://http-intake.logs.{}", self.site));

@@ -1,4 +1,4 @@
-//! Whether a configuration file that holds a secret can be read by others. The system's file has to be readable for
+//! Whether others can read a configuration file that holds a secret. The system's file has to be readable for
 //! everybody whom it configures, so this is about the user's.
 
 use std::fs;
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::layers::LARGEST;
 use crate::files::{Kept, read_text};
 
-/// What is wrong with the mode of the configuration file `path`, and what to do about it; nothing where all is well.
+/// A mistake in the mode of the configuration file `path`, with the remedy; none if all is well.
 pub(super) fn exposed_secret(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
     let is_exposed = mode & 0o077 != 0 && holds_secret(&read_text(path, Kept::Anyhow, LARGEST).ok()??);

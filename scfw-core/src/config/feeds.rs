@@ -1,4 +1,5 @@
-//! Where data comes from: OSV, Datadog, and `[[feeds]]` of `config.toml` with further advisories in the OSV schema.
+//! The places that data comes from: OSV, Datadog, and `[[feeds]]` of `config.toml` with further advisories in the OSV
+//! schema.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const MOST_HOURS: f64 = 24.0 * 366.0;
 /// Longest name of a feed, in bytes.
 const LONGEST_NAME: usize = 64;
 
-/// Where data comes from, and how old it may be.
+/// The places that data comes from, and how old it may be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedSettings {
     /// Nothing is asked over the network.
@@ -41,20 +42,20 @@ pub struct FeedSettings {
     pub max_age: Duration,
     /// The data directory, in which the store is and downloads are kept.
     pub directory: PathBuf,
-    /// Where of these only the administrator has a say.
+    /// The places that only the administrator sets.
     pub locks: FeedLocks,
 }
 
-/// Of which feeds only the system's file says where they come from.
+/// The feeds whose places only the system's file sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeedLocks {
-    /// Of OSV's bulk export.
+    /// OSV's bulk export.
     pub osv: bool,
-    /// Of the Datadog data set.
+    /// The Datadog data set.
     pub datadog: bool,
-    /// Of those beside the two.
+    /// The feeds beside the two.
     pub extra: bool,
-    /// The policy that says so, for messages.
+    /// The policy that locks them, for messages.
     pub file: String,
 }
 
@@ -96,7 +97,7 @@ impl FeedSettings {
 }
 
 impl FeedLocks {
-    /// Whether only the system's file says where some of what is in the store comes from.
+    /// Whether only the system's file sets the place of some of the store's feeds.
     #[must_use]
     pub const fn any(&self) -> bool {
         self.osv || self.datadog || self.extra
@@ -106,15 +107,15 @@ impl FeedLocks {
 /// A feed that the user has added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraFeed {
-    /// What it is called in findings.
+    /// Its name in findings.
     pub name: String,
-    /// Where it comes from.
+    /// The place that it comes from.
     pub place: FeedPlace,
     /// Whether everything that it reports is malicious, whatever its ids begin with.
     pub malicious: bool,
 }
 
-/// Where a feed comes from.
+/// The place that a feed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeedPlace {
     /// A zip of advisories, by `http` or `https`.
@@ -134,7 +135,7 @@ pub(super) struct Table {
     malicious: bool,
 }
 
-/// The feeds of the tables, or what is wrong with one.
+/// The feeds of the tables, or the mistake in one.
 fn resolve(tables: Vec<Table>) -> Result<Vec<ExtraFeed>, String> {
     let mut feeds: Vec<ExtraFeed> = Vec::with_capacity(tables.len());
     for Table { name, url, path, malicious } in tables {

@@ -56,7 +56,7 @@ const KEYS: &[(&str, &[&str])] = &[
 /// One key of config.toml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
-    /// As it is written.
+    /// The key as it is written.
     pub(super) name: &'static str,
     /// The variables that go before it.
     pub(super) variables: &'static [&'static str],

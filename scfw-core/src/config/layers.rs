@@ -14,8 +14,8 @@ use super::run::is_sensible_deadline;
 use super::{ConfigError, File};
 use crate::files::{Kept, is_absence, read_text};
 
-/// Where an administrator keeps what counts for everybody on a machine. It is no variable, or whoever is to be
-/// bound by it could put another in its place.
+/// The administrator's directory, which counts for everybody on a machine. No variable sets it, or a user who is to
+/// be bound by it could put another in its place.
 pub const SYSTEM_DIRECTORY: &str = "/etc/scfw";
 /// Largest configuration file, in bytes.
 pub const LARGEST: u64 = 1024 * 1024;
@@ -24,7 +24,7 @@ pub const LARGEST: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct System {
     pub(crate) directory: PathBuf,
-    /// Who alone may have written in it.
+    /// The only user who may have written in it.
     pub(crate) owner: u32,
 }
 
@@ -51,7 +51,7 @@ impl System {
     }
 }
 
-/// A file of the user's as a table; an empty one where there is none.
+/// A file of the user's as a table; an empty one if there is none.
 pub(super) fn read_user(path: &Path) -> Result<Table, ConfigError> {
     match read_text(path, Kept::Privately, LARGEST) {
         Ok(Some(text)) => checked(path, &text),
@@ -68,8 +68,8 @@ pub(super) fn read_system(path: &Path, owner: u32) -> Result<Table, ConfigError>
     }
 }
 
-/// The text of a file that nobody but `owner` can have changed; none where there is no file. One that is there and
-/// cannot be relied on is an error: passed over, it would bind nobody.
+/// The text of a file that nobody but `owner` can have changed; none if there is no file. A file that is there and
+/// cannot be relied on is an error: if it were passed over, it would bind nobody.
 pub(super) fn read_trusted(path: &Path, owner: u32) -> Result<Option<String>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let untrusted = |problem| ConfigError::Untrusted { path: path.to_owned(), problem };
@@ -95,7 +95,7 @@ pub(super) fn read_trusted(path: &Path, owner: u32) -> Result<Option<String>, Co
     Ok(Some(text))
 }
 
-/// What is wrong with what somebody else than `owner` could have changed.
+/// The problem with a file that somebody else than `owner` could have changed.
 fn problem(metadata: &fs::Metadata, owner: u32) -> Option<&'static str> {
     if metadata.uid() != owner {
         return Some("does not belong to root");
@@ -122,7 +122,7 @@ fn checked(path: &Path, text: &str) -> Result<Table, ConfigError> {
 /// could tell any more whose they are.
 fn place(table: &mut Table, directory: &Path) {
     let settle = |value: &mut Value| {
-        // What is joined is UTF-8 but for the directory, and a table can hold nothing else.
+        // The joined parts are UTF-8 but for the directory, and a table can hold nothing else.
         if let Value::String(path) = value
             && let Some(placed) = directory.join(&*path).to_str()
         {
@@ -138,13 +138,13 @@ fn place(table: &mut Table, directory: &Path) {
     feeds.filter_map(|feed| feed.get_mut("path")).for_each(settle);
 }
 
-/// Reads TOML, or says where and what the mistake is.
+/// Reads TOML, or gives the mistake and its place.
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
     toml::from_str(text)
         .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: explain(&error, text) })
 }
 
-/// `above` laid over `below`: what is in both is taken from above, tables key by key.
+/// `above` laid over `below`: keys that are in both are taken from above, tables key by key.
 pub(super) fn laid_over(below: Table, above: Table) -> Table {
     let mut result = below;
     for (key, value) in above {
@@ -157,8 +157,8 @@ pub(super) fn laid_over(below: Table, above: Table) -> Table {
     result
 }
 
-/// What is wrong where, with the key that was probably meant. Neither the line nor a value nor a key that means nothing is
-/// shown: any of them may be a secret that has come to stand in the wrong place.
+/// The mistake and its place, with the key that was probably meant. The line, values and unknown keys are not shown:
+/// any of them may be a secret in the wrong place.
 fn explain(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let number = before.matches('\n').count() + 1;
@@ -189,7 +189,7 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
-/// Of which key that is the value that begins where `line` ends, as the end of a phrase.
+/// The key whose value begins where `line` ends, as the end of a phrase.
 fn key_before(line: &str) -> String {
     let is_plain = |key: &&str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     match line.split('=').next().map(str::trim).filter(is_plain) {

@@ -13,9 +13,9 @@ use crate::net::join;
 /// Logging over OTLP, resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Otlp {
-    /// Where logs are posted to; none: nowhere.
+    /// The URL that logs are posted to; none if there is no collector.
     pub logs_url: Option<String>,
-    /// What goes with them. The values are as secret as a key.
+    /// The headers of its requests. The values are as secret as a key.
     pub headers: BTreeMap<String, ApiKey>,
     /// A file with certificates, in PEM, that are trusted there beside the system's.
     pub certificate: Option<PathBuf>,
@@ -32,8 +32,8 @@ pub(super) struct Table {
 }
 
 impl Otlp {
-    /// The variables go before the table. Headers of the table go to the endpoint of the table alone: whoever sets a
-    /// variable for a collector of their own is not to be sent another's secrets.
+    /// The variables go before the table. Headers of the table go to the endpoint of the table alone: a user who sets
+    /// a variable for a collector of their own is not to be sent another's secrets.
     pub(super) fn resolve(table: Table, variable: Variables<'_>) -> Self {
         // Other programs read these variables too, so none of them is a reason to stop an install.
         let text = |name: &str| {

@@ -1,5 +1,5 @@
-//! `policy.toml`: what an administrator has laid down for everybody on a machine. It stands above flags,
-//! environment and configuration and can only tighten what they say; what it overrules is told.
+//! `policy.toml`: an administrator's rules for everybody on a machine. It stands above flags, environment and
+//! configuration and can only tighten them; each setting that it overrules is named.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::package::Pattern;
 /// The name of the file within the system's directory.
 pub const POLICY_NAME: &str = "policy.toml";
 
-/// What a policy says about warnings.
+/// A policy's word about warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WarningPolicy {
@@ -30,7 +30,7 @@ pub enum WarningPolicy {
     Block,
 }
 
-/// Which findings can be exempted.
+/// The findings that can be exempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exemptible {
@@ -55,7 +55,7 @@ pub enum RequiredRoute {
     Fish,
     /// The PATH shims.
     Shims,
-    /// The preload library in what the shells start.
+    /// The preload library in everything that the shells start.
     Preload,
 }
 
@@ -74,15 +74,15 @@ impl RequiredRoute {
 }
 
 impl Settings {
-    /// Whether a warning counts as accepted because its gate says that it was, earlier in the run. That is anybody's word,
-    /// which is not enough where a policy lays down what follows from warnings.
+    /// Whether a warning counts as accepted because its gate says that it was, earlier in the run. Anybody can say
+    /// that, so it is not enough if a policy sets what follows from warnings.
     #[must_use]
     pub fn keeps_accepted(&self) -> bool {
         self.policy.on_warning.is_none() && !self.policy.locks("on_warning")
     }
 }
 
-/// What is laid down; nothing, where nothing is.
+/// The policy; empty if there is none.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -102,13 +102,13 @@ pub struct Policy {
     required_verifiers: Vec<String>,
     /// The routes that have to be set up.
     pub required_routes: Vec<RequiredRoute>,
-    /// The file that says so, for messages; empty where there is none.
+    /// The file that says so, for messages; empty if there is none.
     #[serde(skip)]
     file: String,
 }
 
 impl Policy {
-    /// What is laid down on this machine. A file that cannot be relied on is an error.
+    /// The policy of this machine. A file that cannot be relied on is an error.
     pub fn installed() -> Result<Self, ConfigError> {
         Self::read(&System::installed())
     }
@@ -123,7 +123,7 @@ impl Policy {
             return Err(ConfigError::Invalid { path, message });
         }
         if policy.exemptions != Exemptible::Any {
-            // To ignore an advisory is to exempt from it whoever asks.
+            // Ignoring an advisory is an exemption from it.
             policy.locked.extend(Key::named("osv_ignore").filter(|_| !policy.locks("osv_ignore")));
         }
         policy.file = path.display().to_string();
@@ -136,7 +136,7 @@ impl Policy {
         &self.file
     }
 
-    /// Which findings can be exempted.
+    /// The findings that can be exempted.
     #[must_use]
     pub const fn exemptible(&self) -> Exemptible {
         self.exemptions
@@ -160,22 +160,22 @@ impl Policy {
         self.required_verifiers.iter().any(|required| required.eq_ignore_ascii_case(verifier))
     }
 
-    /// Vulnerabilities from here on are shown whatever the user does.
+    /// Vulnerabilities of this severity or more are shown in any case.
     pub(crate) const fn minimum_severity(&self) -> Option<Severity> {
         self.minimum_severity
     }
 
-    /// Whether how old versions are is not left to the user.
+    /// Whether the policy takes the question of age out of the user's hands.
     pub(crate) fn asks_for_ages(&self) -> bool {
         self.minimum_age.is_some() || self.unknown_age.is_some() || self.requires("age")
     }
 
-    /// Whether only the system's file says what that key of config.toml is.
+    /// Whether only the system's file sets that key of config.toml.
     pub(super) fn locks(&self, key: &str) -> bool {
         self.locked.iter().any(|locked| locked.name == key)
     }
 
-    /// Of which feeds only the system's file says where they come from.
+    /// The feeds whose places only the system's file sets.
     pub(super) fn feed_locks(&self) -> FeedLocks {
         FeedLocks {
             osv: self.locks("osv_bulk_url"),
@@ -185,19 +185,19 @@ impl Policy {
         }
     }
 
-    /// Whether only the system's file says where a feed is.
+    /// Whether only the system's file sets the place of a feed.
     #[must_use]
     pub fn locks_feeds(&self) -> bool {
         self.locked.iter().any(|key| key.name.ends_with("_url"))
     }
 
-    /// Whether that variable is not to be looked at, for a key that it goes before is locked.
+    /// Whether that variable is ignored because a key that it goes before is locked.
     pub(super) fn silences(&self, variable: &str) -> bool {
         self.locked.iter().any(|key| key.variables.contains(&variable))
     }
 
-    /// Takes out of `user`, the content of `path`, what is locked. Says what had no effect: a value that is the
-    /// system's anyway is not worth a word.
+    /// Takes locked settings out of `user`, the content of `path`, and names those that had no effect: a value that
+    /// is the system's anyway is not worth a word.
     pub(super) fn unlock(
         &self,
         user: &mut Table,
@@ -256,7 +256,7 @@ impl Policy {
             settings.age.unknown = floor;
         }
         if settings.run.bypass == Bypass::On && self.allow_bypass == Some(false) {
-            // Said where it is refused.
+            // The refusal says so.
             settings.run.bypass = Bypass::Refused;
         }
         if settings.run.allow_unsupported && self.allow_unsupported == Some(false) {
@@ -283,7 +283,7 @@ impl Policy {
         Some(format!("{} only counts for vulnerabilities below \"{floor}\"", own.path.display()))
     }
 
-    /// What has to be verified is verified for every manager: one that is left out would be a bypass.
+    /// Everything that has to be verified is verified for every manager: leaving one out would be a bypass.
     fn tighten_managers(&self, settings: &mut Settings) -> Option<String> {
         let is_binding = self.allow_bypass == Some(false)
             || !self.required_verifiers.is_empty()

@@ -1,4 +1,4 @@
-//! What a policy makes of settings, and files that it must not rely on.
+//! A policy's effect on settings, and files that it must not rely on.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +18,7 @@ fn load_in(
 ) -> Result<Settings, ConfigError> {
     let directory = home.join("etc");
     fs::create_dir_all(&directory).unwrap();
-    // Whatever the umask is here.
+    // The mode must not depend on the umask.
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(directory.join(POLICY_NAME), policy).unwrap();
     fs::write(directory.join(FILE_NAME), system).unwrap();

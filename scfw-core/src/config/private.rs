@@ -5,9 +5,9 @@ use crate::package::{Package, Pattern};
 /// The packages whose names leave this machine in no request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PrivatePackages {
-    /// As the user or, where the user says nothing, the administrator has it.
+    /// The user's patterns, or the administrator's if the user has none.
     pub patterns: Vec<Pattern>,
-    /// As the administrator has it.
+    /// The administrator's patterns.
     pub(super) administered: Vec<Pattern>,
 }
 
@@ -18,7 +18,7 @@ impl PrivatePackages {
         matches(&self.patterns, package)
     }
 
-    /// Whether it is that by the user's word alone.
+    /// Whether only the user says so.
     #[must_use]
     pub fn contains_by_user(&self, package: &Package) -> bool {
         self.contains(package) && !matches(&self.administered, package)

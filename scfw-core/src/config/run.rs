@@ -1,4 +1,4 @@
-//! The settings of one run: what is done about warnings and how long it may take.
+//! The settings of one run: the answer to warnings, and the time limit.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const DEADLINE: f64 = 10.0;
 /// More than this, in seconds, is a mistake and not a wish.
 const LONGEST_DEADLINE: f64 = 600.0;
 
-/// What to do about warnings without asking.
+/// The answer to warnings without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnWarning {
@@ -22,7 +22,7 @@ pub enum OnWarning {
     Block,
 }
 
-/// Whether this one run is to go unverified.
+/// Whether this run goes unverified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bypass {
     /// Nobody asks for it.
@@ -33,14 +33,14 @@ pub enum Bypass {
     Refused,
 }
 
-/// How this run goes.
+/// The settings of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSettings {
     /// Decides about warnings even on a terminal: the command line or the environment says so.
     pub on_warning_always: Option<OnWarning>,
     /// Decides about warnings where nobody can be asked.
     pub on_warning_unasked: OnWarning,
-    /// How long all verifiers together may take.
+    /// The time limit for all verifiers together.
     pub deadline: Duration,
     /// Whether this run is to go unverified.
     pub bypass: Bypass,

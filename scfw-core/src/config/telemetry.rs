@@ -1,4 +1,4 @@
-//! The settings of records: what is in them and who gets them.
+//! The settings of records: their content, and their recipients.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::attributes::{self, AttributeSources};
 use super::{Datadog, Directories, File, Otlp};
 use crate::env::{self, Variables};
 
-/// What is in records and who gets them.
+/// The content of records, and their recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
     /// The file log.
@@ -22,7 +22,7 @@ pub struct TelemetrySettings {
 }
 
 impl TelemetrySettings {
-    /// What is wrong with a variable is no reason to stop an install, and goes to `mistakes`.
+    /// A mistake in a variable is no reason to stop an install, and goes to `mistakes`.
     pub(super) fn resolve(
         file: &mut File,
         directories: &Directories,
@@ -32,7 +32,7 @@ impl TelemetrySettings {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let lossy = |name: &str| set(name).map(|text| text.to_string_lossy().into_owned());
         let log_file = set(env::SCFW_LOG_FILE).map(PathBuf::from).or(file.log_file.take());
-        // Other programs' too: what is no text is no reason to stop an install.
+        // Other programs have it too: a value that is no text is no reason to stop an install.
         let environment = lossy(env::DD_ENV).or(file.environment.take());
         let attributes_file = set(env::SCFW_DD_LOG_ATTRIBUTES_FILE).map(PathBuf::from);
         Self {

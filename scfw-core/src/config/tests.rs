@@ -1,4 +1,4 @@
-//! What config.toml and the variables come to.
+//! The settings that config.toml and the variables come to.
 
 use std::ffi::OsString;
 use std::fs;
