@@ -1,20 +1,20 @@
-//! Which installed package requires which, and the shortest chains through that.
+//! The requirements between installed packages, and the shortest chains through them.
 
 /// No chain in a report is longer.
 const LONGEST_CHAIN: usize = 100;
 
-/// Installed packages as nodes; the edges lead to what they require.
+/// Installed packages as nodes; the edges lead to their requirements.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Graph {
     /// The nodes' names, as a chain shows them.
     pub(super) names: Vec<String>,
-    /// What each node requires.
+    /// The requirements of each node.
     pub(super) requires: Vec<Vec<usize>>,
-    /// What the user asked for.
+    /// The nodes that the user asked for.
     pub(super) requested: Vec<usize>,
 }
 
-/// The shortest paths from what was requested to everything else.
+/// The shortest paths from the requested nodes to everything else.
 #[derive(Debug)]
 pub(super) struct Paths<'a> {
     graph: &'a Graph,
@@ -49,8 +49,8 @@ impl<'a> Paths<'a> {
         Self { graph, reached }
     }
 
-    /// The names that lead to one of `nodes`, the requested one first, by the shortest way there is; empty where one
-    /// was requested itself or nothing leads there.
+    /// The names that lead to one of `nodes`, the requested one first, by the shortest way there is; empty if one was
+    /// requested itself or nothing leads there.
     pub(super) fn shortest(&self, nodes: &[usize]) -> Vec<String> {
         let reached = nodes.iter().filter_map(|&node| Some((self.reached[node]?.0, node))).min();
         let mut chain = Vec::new();

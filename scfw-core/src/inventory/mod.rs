@@ -1,6 +1,6 @@
-//! What is installed: read from the files that pip and npm leave, without running either. Names and versions come
-//! from those files, so nothing in them is trusted: sizes are bounded, and what cannot be read is an [`Skipped`] and
-//! never just left out.
+//! The inventory of what is installed, read from the files that pip and npm leave, without running either. Names and
+//! versions come from those files, so nothing in them is trusted: sizes are bounded, and a file that cannot be read
+//! is a [`Skipped`] and never just left out.
 
 mod graph;
 pub mod node_modules;
@@ -24,7 +24,7 @@ const LONGEST: usize = 856;
 /// One package in one version from one source, wherever it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// Which package, and where it came from.
+    /// The package, and the place that it came from.
     pub target: Target,
     /// The files that say that it is installed, such as `package.json` or `METADATA`; each once.
     pub locations: Vec<PathBuf>,
@@ -45,21 +45,21 @@ pub enum Licence {
 /// Everything that is installed in one place.
 #[derive(Debug, Clone)]
 pub struct Inventory {
-    /// Whose packages they are.
+    /// The ecosystem of its packages.
     pub ecosystem: Ecosystem,
     /// The project or environment. Locations below it are reported relative to it.
     pub root: PathBuf,
     /// The packages, sorted by name and version.
     pub packages: Vec<Installed>,
-    /// What could not be read.
+    /// The files that could not be read.
     pub skipped: Vec<Skipped>,
     graph: Graph,
 }
 
-/// An inventory with what was found about each of its packages.
+/// An inventory with the findings about each of its packages.
 #[derive(Debug)]
 pub struct Audit<'a> {
-    /// What is installed.
+    /// The installed packages.
     pub inventory: &'a Inventory,
     /// The findings; its targets are the inventory's packages in the inventory's order.
     pub verification: Verification,
@@ -72,7 +72,7 @@ impl Inventory {
         self.packages.iter().map(|installed| installed.target.clone()).collect()
     }
 
-    /// Puts what was found about [`targets`](Self::targets) to the packages. Those with findings get the chain of
+    /// Puts the findings about [`targets`](Self::targets) to the packages. Those with findings get the chain of
     /// packages that required them.
     #[must_use]
     pub fn audit(&self, mut verification: Verification) -> Audit<'_> {
@@ -96,7 +96,7 @@ impl Inventory {
         Audit { inventory: self, verification }
     }
 
-    /// For each package the indexes of those that it requires.
+    /// The indexes of the packages that each package requires.
     #[must_use]
     pub fn requirements(&self) -> Vec<Vec<usize>> {
         let mut packages_of: Vec<Vec<usize>> = vec![Vec::new(); self.graph.names.len()];
@@ -131,7 +131,7 @@ impl Audit<'_> {
         self.inventory.skipped.is_empty() && !findings.any(|finding| finding.is_unverified)
     }
 
-    /// What it comes to. What could not be read is a warning.
+    /// The verdict on it. A file that could not be read is a warning.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match Verdict::of(&self.verification) {
@@ -151,7 +151,7 @@ impl Installed {
     }
 }
 
-/// What makes two installed packages the same one.
+/// The identity of an installed package.
 type Key = (String, Option<String>, Source, Option<String>);
 
 fn key(target: &Target) -> Key {

@@ -1,6 +1,6 @@
-//! What is installed for a Python interpreter: the `dist-info` directories of its site directories (the recording of
-//! installed projects, PEP 376 and PEP 627; direct URLs, PEP 610), and what older tools left: `egg-info`, `.egg` and
-//! `.egg-link`.
+//! The packages that are installed for a Python interpreter: the `dist-info` directories of its site directories (the
+//! recording of installed projects, PEP 376 and PEP 627; direct URLs, PEP 610), and the records of older tools:
+//! `egg-info`, `.egg` and `.egg-link`.
 
 mod distribution;
 mod metadata;
@@ -27,7 +27,7 @@ const MOST_ADDED: usize = 1_000;
 /// A path configuration file or an egg-link is at most this many bytes.
 const PATH_FILE_LENGTH: u64 = 1 << 20;
 
-/// Where an interpreter finds packages.
+/// The directories in which an interpreter finds packages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
     /// The directory that the environment is in (`sys.prefix`).
@@ -38,7 +38,7 @@ pub struct Environment {
     pub other_directories: Vec<PathBuf>,
 }
 
-/// Reads what is installed in `environment`. Directories that are not there hold nothing.
+/// Reads the packages that are installed in `environment`. Directories that are not there hold nothing.
 #[must_use]
 pub fn read(environment: &Environment) -> Inventory {
     let mut reader =
@@ -63,7 +63,7 @@ struct Reader {
 impl Reader {
     /// Reads the distributions in `directory`, and which directories its path configuration files add.
     fn directory(&mut self, directory: &Path, mut added: Option<&mut Vec<PathBuf>>) {
-        // What cannot be resolved is said by listing it.
+        // If a directory cannot be resolved, its listing fails and is noted.
         let resolved = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         if !self.seen.insert(resolved) {
             return;
@@ -155,8 +155,8 @@ fn key_of(found: &Distribution) -> Option<String> {
 /// A name with a version, as a file says it.
 type Identity = (Option<String>, Option<String>);
 
-/// The packages that a distribution is to be looked up as: what its metadata declares, and what its directory is
-/// called where that is another one. They differ only where somebody has tampered.
+/// The packages that a distribution is to be looked up as: its metadata's, and its directory's if that is another
+/// one. They differ only if somebody has tampered.
 fn identities(declared: &Identity, named: &Identity) -> Vec<(String, Option<String>)> {
     let key = |name: &str| Ecosystem::PyPi.normalise(name);
     let mut identities: Vec<(String, Option<String>)> = Vec::new();
@@ -186,7 +186,8 @@ fn is_same_version(left: Option<&str>, right: Option<&str>) -> bool {
         || matches!((parse(left), parse(right)), (Some(left), Some(right)) if left == right)
 }
 
-/// Which distribution requires which. Requested are those that pip notes as such, and those that nothing requires.
+/// The requirements between distributions. A distribution is requested if pip notes it as such, or if nothing
+/// requires it.
 fn graph(found: &[Distribution]) -> Graph {
     let key = |name: &str| Ecosystem::PyPi.normalise(name);
     let names: Vec<String> = found

@@ -16,7 +16,7 @@ use crate::inventory::Licence;
 use crate::package::{Ecosystem, Source};
 use crate::text::without_credentials;
 
-/// Headers end within this many bytes; what follows may be a book.
+/// Headers end within this many bytes; the rest may be a book.
 const HEADERS_LENGTH: usize = 1 << 20;
 /// A `direct_url.json` is at most this many bytes.
 const DIRECT_URL_LENGTH: u64 = 64 << 10;
@@ -33,7 +33,7 @@ pub(super) struct Distribution {
     /// The file that says that it is installed.
     pub(super) location: PathBuf,
     pub(super) licence: Option<Licence>,
-    /// Names of what it requires.
+    /// Names of its requirements.
     pub(super) requires: Vec<String>,
     /// pip's note that the user asked for it.
     pub(super) is_requested: bool,
@@ -43,7 +43,7 @@ pub(super) struct Distribution {
     pub(super) own_folder: Option<PathBuf>,
 }
 
-/// Reads the record at `path`, whose extension tells its kind. What cannot be read goes to `unread`.
+/// Reads the record at `path`, whose extension tells its kind. An unreadable one goes to `unread`.
 pub(super) fn read(path: &Path, mut unread: impl FnMut(&Path, &str)) -> Option<Distribution> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     if path.extension().is_some_and(|extension| extension == "egg-link") {
@@ -119,8 +119,8 @@ fn identity(stem: &str) -> Identity {
 }
 
 impl Distribution {
-    /// Takes over where it came from (PEP 610), and says whether that could be read. A place on this machine counts
-    /// only where that project is, outside `site`, for a wheel can bring a record of its own.
+    /// Takes over its source (PEP 610), and says whether that could be read. A place on this machine counts only if
+    /// that project is there, outside `site`, because a wheel can bring a record of its own.
     fn take_origin(&mut self, bytes: &[u8], site: &Path) -> bool {
         let Ok(record) = serde_json::from_slice::<Value>(bytes) else { return false };
         let Some(url) = record["url"].as_str() else { return false };

@@ -8,18 +8,18 @@ const LONGEST_LICENCE: usize = 100;
 /// Requirements kept of one package.
 const MOST_REQUIRED: usize = 10_000;
 
-/// What the headers say. Of a header that stands there several times the first counts, as it does for pip.
+/// The content of the headers. If a header stands there several times the first counts, as it does for pip.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
     pub(super) name: Option<String>,
     pub(super) version: Option<String>,
     pub(super) licence: Option<Licence>,
-    /// The names of what it requires without an extra.
+    /// The names of its requirements without an extra.
     pub(super) requires: Vec<String>,
 }
 
 impl Metadata {
-    /// Reads headers; what follows the first empty line is none of them.
+    /// Reads headers; the text behind the first empty line is none of them.
     pub(super) fn parse(text: &str) -> Self {
         let mut metadata = Self::default();
         for line in text.lines().take_while(|line| !line.is_empty()) {

@@ -1,5 +1,5 @@
-//! Whether a place on this machine is what a distribution can have been installed from. A wheel can bring a record that
-//! says so (PEP 610), so the place has to be that project's, and none that the wheel has made.
+//! Whether a distribution can have been installed from a place on this machine. A wheel can bring a record that says
+//! so (PEP 610), so the place has to be that project's, and none that the wheel has made.
 
 use std::fs;
 use std::path::{Component, Path};
@@ -12,11 +12,11 @@ use crate::package::Ecosystem;
 const FILE_LENGTH: u64 = 1 << 20;
 /// Entries looked at in a folder.
 const MOST_ENTRIES: usize = 10_000;
-/// Folders that lead into a process or a device, whose content is whatever that has.
+/// Folders that lead into a process or a device, which sets their content.
 const NOT_ON_DISK: [&str; 3] = ["proc", "sys", "dev"];
 
 /// Whether `path` is the folder of the project `name`, or an archive with its name. `site` is the directory that the
-/// distribution is in: what is below that, it may have brought itself.
+/// distribution is in: the distribution may have brought itself anything below that.
 pub(super) fn is_source(path: &Path, name: &str, site: &Path) -> bool {
     if !is_place(path, site) {
         return false;
@@ -48,8 +48,9 @@ fn is_place(path: &Path, site: &Path) -> bool {
     is_on_disk && !path.starts_with(site)
 }
 
-/// What the files of the project in `folder` call it: `pyproject.toml` (PEP 621, and Poetry's and Flit's own), else
-/// `setup.cfg`, else the metadata that a build has left. What a `setup.py` would say, only running it could tell.
+/// The name that the files of the project in `folder` give it: `pyproject.toml` (PEP 621, and Poetry's and Flit's
+/// own), else `setup.cfg`, else the metadata that a build has left. The name in a `setup.py` is known only to a run
+/// of it.
 fn names(folder: &Path) -> Vec<String> {
     let read = |file: &str| {
         let bytes = files::read_installed(&folder.join(file), FILE_LENGTH).ok().flatten()?;
