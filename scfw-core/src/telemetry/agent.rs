@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 use super::Outcome;
 
-/// How long one delivery may take.
+/// The time limit of one delivery.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it takes to notice that the other side has closed the connection already.
+/// The time that it takes to notice that the other side has closed the connection already.
 const MOMENT: Duration = Duration::from_millis(2);
 
 /// Sends `records`, each one line of JSON, over one connection. The Agent answers nothing, but closes its side once
@@ -33,7 +33,8 @@ async fn send(port: NonZeroU16, records: &[String]) -> io::Result<()> {
     lines.push('\n');
     stream.write_all(lines.as_bytes()).await?;
     let mut answer = [0; 512];
-    // An Agent reads until our end. What closes before that only stands in for one, such as a proxy without it.
+    // An Agent reads until our end. A peer that closes before that only stands in for one, such as a proxy without
+    // it.
     if let Ok(read) = timeout(MOMENT, stream.read(&mut answer)).await
         && read? == 0
     {

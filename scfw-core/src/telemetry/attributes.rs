@@ -1,5 +1,5 @@
-//! The user's own attributes, which every record carries beside its fields: a JSON object in a variable, another in
-//! a file. What the variable says goes before the file, and neither before a field.
+//! The user's own attributes, which every record carries beside its fields: a JSON object in a variable, another in a
+//! file. The variable goes before the file, and neither goes before a field.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub enum AttributeError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Too large, or not one JSON object.
@@ -34,7 +34,7 @@ pub enum AttributeError {
     },
 }
 
-/// The attributes, and what is wrong with them.
+/// The attributes, and the mistakes in them.
 pub(super) fn read(
     sources: &AttributeSources,
     redactor: &Redactor,

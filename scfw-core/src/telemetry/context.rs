@@ -1,5 +1,5 @@
-//! From something that happened to its record. Sizes are bounded here: whatever a manager, a registry or a feed
-//! named, a record stays below the 900,000 bytes that the strictest sink takes.
+//! The record of an event. Sizes are bounded here: whatever a manager, a registry or a feed named, a record stays
+//! below the 900,000 bytes that the strictest sink takes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,14 +21,14 @@ use crate::store::{Alert, Exemption, Purpose};
 
 /// The version of the record's fields.
 const LOG_VERSION: u32 = 1;
-/// Most bytes of JSON that the lists of one record have: packages, findings, what could not be verified.
+/// Most bytes of JSON that the lists of one record have: packages, findings, failed verifications.
 const MOST_PACKAGES: usize = 288 * 1024;
 const MOST_FINDINGS: usize = 192 * 1024;
 const MOST_UNVERIFIABLE: usize = 96 * 1024;
 const MOST_EXEMPTED: usize = 64 * 1024;
 const MOST_EXEMPTIONS: usize = 64 * 1024;
 
-/// Where records are made: this machine, this user, this directory, with the user's own attributes.
+/// The context of records: this machine, this user, this directory, with the user's own attributes.
 #[derive(Debug)]
 pub struct RecordContext {
     redactor: Redactor,
@@ -37,9 +37,9 @@ pub struct RecordContext {
     username: Text,
     directory: Text,
     attributes: Map<String, Value>,
-    /// What the policy has overruled.
+    /// The settings that the policy has overruled.
     overruled: Vec<String>,
-    /// What is wrong with the attributes, to be said.
+    /// Mistakes in the attributes, to be said.
     pub errors: Vec<AttributeError>,
 }
 
@@ -141,14 +141,14 @@ impl RecordContext {
         record
     }
 
-    /// What the policy refused: what a rule of it stopped, and the settings that it has overruled.
+    /// The policy's refusals: the command that a rule of it stopped, and the settings that it has overruled.
     fn refused(&self, rule: Option<&str>) -> Option<Text> {
         let sentences: Vec<&str> =
             rule.into_iter().chain(self.overruled.iter().map(String::as_str)).collect();
         (!sentences.is_empty()).then(|| self.redactor.text(&sentences.join("; ")))
     }
 
-    /// What every record has.
+    /// The fields that every record has.
     fn blank(&self, event: &Event<'_>) -> Record {
         Record {
             id: uuid::Uuid::now_v7().to_string(),
@@ -213,7 +213,7 @@ impl RecordContext {
         record.omitted = (omitted > 0).then_some(omitted);
     }
 
-    /// The predecessor's record of an audit has its lists also where they are empty.
+    /// The predecessor's record of an audit has its lists also if they are empty.
     fn describe_audit(&self, record: &mut Record, verification: &Verification) {
         let mut omitted = 0;
         let mut findings = found(verification);
@@ -339,7 +339,7 @@ impl RecordContext {
     }
 }
 
-/// What a finding says, with the severity and the link of a disclosure, as the predecessor shows them.
+/// The text of a finding, with the severity and the link of a disclosure, as the predecessor shows them.
 fn sentence_of(finding: &Finding) -> String {
     let Some(url) = &finding.url else { return finding.message.clone() };
     let severity = finding.disclosure.as_ref().and_then(|disclosure| disclosure.severity);
@@ -366,7 +366,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// What was found out, each finding with its target.
+/// Each finding with its target.
 fn found(verification: &Verification) -> Vec<(&Target, &Finding)> {
     let all = verification
         .targets
@@ -375,7 +375,7 @@ fn found(verification: &Verification) -> Vec<(&Target, &Finding)> {
     all.filter(|(_, finding)| !finding.is_unverified).collect()
 }
 
-/// What could not be found out, target by target, and last of all of them.
+/// The reasons why something could not be verified, target by target, and last of all those about all targets.
 fn unverifiable(verification: &Verification) -> Vec<(Option<&Target>, Vec<&Finding>)> {
     let of_targets = verification.targets.iter().map(|(target, findings)| (Some(target), findings));
     of_targets
@@ -385,7 +385,7 @@ fn unverifiable(verification: &Verification) -> Vec<(Option<&Target>, Vec<&Findi
         .collect()
 }
 
-/// As many entries, from the first on, as have no more than `most` bytes in JSON; the rest are counted.
+/// The first entries, as many as have no more than `most` bytes in JSON; the rest are counted.
 fn bounded<S, T: Serialize>(
     items: &[S],
     entry: impl Fn(&S) -> T,

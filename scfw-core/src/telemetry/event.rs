@@ -1,4 +1,4 @@
-//! What can happen that a record is made of.
+//! The events that a record is made of.
 
 use crate::action::Action;
 use crate::finding::Verification;
@@ -18,7 +18,7 @@ pub struct Command<'a> {
     pub arguments: &'a [String],
 }
 
-/// What happened to an exemption.
+/// The change to an exemption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExemptionChange {
     /// The user made it.
@@ -32,23 +32,23 @@ pub enum ExemptionChange {
 pub enum Event<'a> {
     /// A decision about a command.
     Run {
-        /// What was done.
+        /// The action on it.
         action: Action,
-        /// What for.
+        /// Its purpose.
         purpose: Purpose,
         /// The command.
         command: Command<'a>,
-        /// What was verified.
+        /// The verification.
         verification: &'a Verification,
         /// The rule of the policy that stopped it, if it was one.
         refusal: Option<&'a str>,
     },
-    /// A decision about a command of which nothing could be verified: it was stopped for that, or went on by the user's
-    /// leave.
+    /// A decision about a command whose targets could not be verified at all: it was stopped for that, or went on by
+    /// the user's leave.
     Unverified {
-        /// What was done.
+        /// The action on it.
         action: Action,
-        /// What for.
+        /// Its purpose.
         purpose: Purpose,
         /// The command.
         command: Command<'a>,
@@ -60,18 +60,18 @@ pub enum Event<'a> {
         /// The command.
         command: Command<'a>,
     },
-    /// An audit of what is installed.
+    /// An audit of installed packages.
     Audit {
-        /// Whose packages.
+        /// The manager whose packages they are.
         manager: ManagerId,
         /// Its file.
         executable: &'a str,
-        /// What was found.
+        /// The verification.
         verification: &'a Verification,
     },
     /// An exemption was made or removed.
     Exemption {
-        /// Which of the two.
+        /// The change.
         change: ExemptionChange,
         /// The exemption.
         exemption: &'a Exemption,
@@ -85,14 +85,14 @@ pub enum Event<'a> {
     },
     /// Something that is installed has turned out to be bad.
     Alert {
-        /// What was installed when and where, and what is known of it now.
+        /// The alert: the install, its time and directory, and what is known of the package now.
         alert: &'a Alert,
     },
     /// Records were dropped before they could be delivered.
     Loss {
-        /// For whom they were.
+        /// The sink that they were for.
         sink: SinkKind,
-        /// How many.
+        /// The number of records.
         dropped: u64,
     },
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::redact::Text;
 
-/// Where a field comes from.
+/// The origin of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     /// The predecessor's field, with its name, type and meaning.
@@ -15,14 +15,14 @@ pub enum Since {
     Scfw,
 }
 
-/// What the reference page says of a field.
+/// A field's line of the reference page.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Its name in JSON.
     pub name: &'static str,
     /// Its description, line by line.
     pub description: &'static [&'static str],
-    /// Where it comes from.
+    /// Its origin.
     pub since: Since,
 }
 
@@ -148,9 +148,9 @@ described! {
         ecosystem: &'static str = Predecessor,
         /// Its name as it was written.
         name: Text = Predecessor,
-        /// Its version; null where it is not known yet.
+        /// Its version; null if it is not known yet.
         version: Option<Text> = Predecessor,
-        /// The archive, repository or folder that it comes from; null where that is not known.
+        /// The archive, repository or folder that it comes from; null if that is not known.
         source: Option<Text> = Predecessor,
     }
 }
@@ -167,7 +167,7 @@ described! {
         severity: &'static str = Predecessor,
         /// The sentence, with the severity and the link of a disclosure on a second line.
         finding: Text = Predecessor,
-        /// The advisory's id; null where there is none.
+        /// The advisory's id; null if there is none.
         advisory: Option<Text> = Scfw,
     }
 }
@@ -183,7 +183,7 @@ described! {
         severity: &'static str = Scfw,
         /// The sentence.
         finding: Text = Scfw,
-        /// The advisory's id; null where there is none.
+        /// The advisory's id; null if there is none.
         advisory: Option<Text> = Scfw,
         /// The number of the exemption.
         exemption: i64 = Scfw,
@@ -195,7 +195,7 @@ described! {
 described! {
     /// What could not be verified, and why.
     pub struct UnverifiableEntry {
-        /// The package; null where it is all of them.
+        /// The package; null if it is all of them.
         package: Option<PackageEntry> = Predecessor,
         /// Each verifier's reason.
         error_messages: Vec<ErrorMessage> = Predecessor,

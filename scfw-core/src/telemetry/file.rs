@@ -11,12 +11,12 @@ use nix::fcntl::OFlag;
 
 use crate::files::make_private;
 
-/// How long others are waited for that append, or hold the file for no reason that is known here.
+/// The time that others are waited for that append, or hold the file for no reason that is known here.
 const PATIENCE: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Appends a record, in JSON, as one line, or nothing of it. The file is locked meanwhile, so that lines of parallel
-/// runs do not mix even where the system writes one in pieces; but nobody can hold a record up by a lock of their own,
+/// runs do not mix even if the system writes one in pieces; but nobody can hold a record up by a lock of their own,
 /// nor by a pipe that is not read.
 pub fn append(path: &Path, record: &str) -> io::Result<()> {
     let line = format!("{record}\n");
@@ -39,7 +39,7 @@ pub fn append(path: &Path, record: &str) -> io::Result<()> {
     })
 }
 
-/// Whether the lock was to be had.
+/// Whether the lock could be taken.
 fn lock(file: &File) -> bool {
     let start = Instant::now();
     loop {

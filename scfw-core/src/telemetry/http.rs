@@ -1,4 +1,4 @@
-//! Posting to a sink over HTTP, and what its answer means for the records.
+//! Posting to a sink over HTTP, and the meaning of its answer for the records.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use super::Outcome;
 use crate::files;
 use crate::net::{client_builder, host_of, innermost};
 
-/// How long a connection may take to come about, and the whole exchange.
+/// The time limits of the connection and of the whole exchange.
 const CONNECT: Duration = Duration::from_secs(5);
 const EXCHANGE: Duration = Duration::from_secs(20);
 /// The most of an answer that is read, in bytes.
@@ -21,7 +21,8 @@ const LARGEST_CERTIFICATES: u64 = 16 * 1024 * 1024;
 /// The longest that a sink may ask to be left alone.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
-/// Posts `body` to `url`, whose certificate may come from those in the file `certificate` as well. The answer's body where it was a success, else what follows for the records.
+/// Posts `body` to `url`, whose certificate may come from those in the file `certificate` as well. The answer's body
+/// if it was a success, else the consequence for the records.
 pub(super) async fn post(
     url: &str,
     certificate: Option<&Path>,
@@ -49,7 +50,7 @@ pub(super) async fn post(
         return Err(after_failure(&host, status, answer.headers()));
     }
     let mut body = Vec::new();
-    // What was taken is taken, also where the rest of the answer never comes.
+    // A record that was taken is taken, also if the rest of the answer never comes.
     while let Ok(Some(chunk)) = answer.chunk().await {
         if body.len() + chunk.len() > MOST_ANSWER {
             break;
@@ -75,8 +76,8 @@ fn client(is_encrypted: bool, own: Vec<Certificate>) -> reqwest::Result<Client> 
     if is_encrypted { builder.tls_certs_merge(own) } else { builder }.build()
 }
 
-/// What follows from a status that is no success. Only what is wrong with the records themselves loses them; a key
-/// or an address that is wrong can be mended.
+/// The consequence of a status that is no success. Only a fault of the records themselves loses them; a key or an
+/// address that is wrong can be corrected.
 fn after_failure(host: &str, status: StatusCode, headers: &HeaderMap) -> Outcome {
     let after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(pause);
     match status {
@@ -93,7 +94,7 @@ fn after_failure(host: &str, status: StatusCode, headers: &HeaderMap) -> Outcome
     }
 }
 
-/// What `Retry-After` asks for (RFC 9110, section 10.2.3): seconds, or a date.
+/// The wait that `Retry-After` asks for (RFC 9110, section 10.2.3): seconds, or a date.
 fn pause(value: &str) -> Option<Duration> {
     let value = value.trim();
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());

@@ -23,7 +23,7 @@ struct Item<'a> {
     service: &'static str,
 }
 
-/// What of a record stands beside it in an item.
+/// The fields of a record that stand beside it in an item.
 #[derive(Deserialize)]
 struct Labels {
     #[serde(default)]
@@ -40,7 +40,7 @@ pub(super) async fn deliver(datadog: &Datadog, records: &[String]) -> Outcome {
     let Some(base) = datadog.intake_url() else { return retry("the Datadog site is no name of a host") };
     let labels: Vec<Labels> = match records.iter().map(|record| serde_json::from_str(record)).collect() {
         Ok(labels) => labels,
-        // Only scfw writes there, so this one is damaged.
+        // Only scfw writes to the outbox, so this one is damaged.
         Err(_) => return Outcome::Rejected { reason: "a record is not valid".to_owned() },
     };
     let items: Vec<Item<'_>> = records

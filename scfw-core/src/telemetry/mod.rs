@@ -1,5 +1,5 @@
-//! Telemetry: the record of whatever happened, field for field what the predecessor logged and more, and the sinks
-//! that take it. Making a record is quick and local. Delivering one may take days; nothing waits for it.
+//! Telemetry: the record of every event, field for field what the predecessor logged and more, and the sinks that
+//! take it. Making a record is quick and local. Delivering one may take days; nothing waits for it.
 
 mod agent;
 mod attributes;

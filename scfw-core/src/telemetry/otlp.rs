@@ -1,6 +1,7 @@
-//! An OpenTelemetry Collector, or whatever else speaks OTLP: logs over HTTP, in Protocol Buffers. The messages are those
-//! of the `opentelemetry-proto` crate. The exporter of OpenTelemetry's SDK would keep records in memory, give them a time
-//! of its own and not tell when it may be tried again; here they come from the outbox and go back to it.
+//! An OpenTelemetry Collector, or another program that speaks OTLP: logs over HTTP, in Protocol Buffers. The messages
+//! are those of the `opentelemetry-proto` crate. The exporter of OpenTelemetry's SDK would keep records in memory,
+//! give them a time of its own and not tell when it may be tried again; here they come from the outbox and go back to
+//! it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -83,7 +84,7 @@ fn request(records: &[String]) -> Option<ExportLogsServiceRequest> {
     Some(ExportLogsServiceRequest { resource_logs })
 }
 
-/// Who speaks, under the names of OpenTelemetry's semantic conventions.
+/// The sender's identity, under the names of OpenTelemetry's semantic conventions.
 fn resource(fields: &Map<String, Value>) -> Resource {
     let attribute = |name: &str, field: &str| {
         let value = fields.get(field).and_then(Value::as_str).unwrap_or_default();

@@ -9,10 +9,10 @@ use super::fields::{
     UnverifiableEntry,
 };
 
-/// What stands before the generated tables.
+/// The text before the generated tables.
 const INTRODUCTION: &str = include_str!("reference.md");
 
-/// The predecessor's fields that are not ours by the same name, and what they have become.
+/// The predecessor's fields that are not ours by the same name, and their successors.
 const RENAMED: [(&str, &str); 4] = [
     ("`installed_packages` (before 3.1)", "`install_targets` where `action` is `ALLOW`"),
     ("`reports` of an audit (before 3)", "`findings`, `unverifiable`"),

@@ -1,4 +1,4 @@
-//! The sinks: who takes records, which of them, and what became of a batch.
+//! The sinks: their kinds, the records that each takes, and the fate of a batch.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -22,26 +22,26 @@ pub enum Sink<'a> {
     Otlp(&'a Otlp),
 }
 
-/// What became of a batch.
+/// The fate of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The sink has it.
     Delivered {
-        /// How many of the records it did not keep all the same.
+        /// The number of the records that it did not keep all the same.
         refused: usize,
-        /// What it said against them.
+        /// Its objection to them.
         remark: Option<String>,
     },
     /// The sink may take it later.
     Retry {
-        /// How long it wants to be left alone at least, if it said so.
+        /// The time that it wants to be left alone at least, if it said so.
         after: Option<Duration>,
-        /// What went wrong, as a sentence without secrets. Parts of it may come from outside.
+        /// The error, as a sentence without secrets. Parts of it may come from outside.
         reason: String,
     },
     /// The sink will never take it as it is. A smaller batch, or another record, may pass.
     Rejected {
-        /// Likewise.
+        /// The error, as a sentence without secrets.
         reason: String,
     },
 }
@@ -59,7 +59,7 @@ impl<'a> Sink<'a> {
         sinks.into_iter().flatten().collect()
     }
 
-    /// Which kind it is.
+    /// The kind of the sink.
     #[must_use]
     pub const fn kind(&self) -> SinkKind {
         match self {
@@ -107,7 +107,7 @@ impl<'a> Sink<'a> {
 }
 
 /// The sinks that are to get `record`. Datadog's log level is about decisions alone, and not about those that an
-/// exemption turned or the policy: whoever overrides something, or tries to, is always heard.
+/// exemption turned or the policy: an override, or an attempt at one, is always sent.
 #[must_use]
 pub fn wanted_by(record: &Record, settings: &TelemetrySettings) -> Vec<SinkKind> {
     let level = settings.datadog.log_level.unwrap_or(Action::Block);

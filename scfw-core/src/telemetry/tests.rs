@@ -86,7 +86,7 @@ fn json_of(event: &Event<'_>) -> Value {
     serde_json::to_value(RecordContext::here(&settings(&[])).record(event)).unwrap()
 }
 
-/// One record of each kind, with what differs from machine to machine made the same.
+/// One record of each kind, with the values that differ from machine to machine made the same.
 fn samples() -> Vec<Value> {
     let arguments = ["install".to_owned(), "bad".to_owned()];
     let command = command(&arguments);
