@@ -1,5 +1,5 @@
-//! Values of whatever JSON type a hostile file may hold where a string or a truth value should stand. Nothing here fails for
-//! the type of a value, and strings are borrowed where they can be.
+//! Values of any JSON type that a hostile file may hold in the place of a string or a truth value. Reading never
+//! fails for the type of a value, and strings are borrowed where they can be.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -54,7 +54,7 @@ pub(crate) enum Scalar<'a> {
     Other,
 }
 
-/// Whether a value counts as true, in JavaScript's sense where that is simple, and as true where it is not.
+/// Whether a value counts as true, in JavaScript's sense if that is simple, and as true if it is not.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Truth(pub(crate) bool);
 

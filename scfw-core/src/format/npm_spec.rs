@@ -12,8 +12,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) version: Option<&'a str>,
 }
 
-/// Reads a spec as it stands on a command line: `name`, `name@range`, `alias@npm:name@range`, `npm:name@range`.
-/// Nothing for what is not from a registry, or is no spec at all.
+/// Reads a spec as it stands on a command line: `name`, `name@range`, `alias@npm:name@range`, `npm:name@range`. None
+/// for a spec that is not of a registry, or that is none at all.
 pub(crate) fn argument(text: &str) -> Option<Spec<'_>> {
     if let Some(target) = alias_target(text) {
         return plain(target);
@@ -52,7 +52,7 @@ fn split(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// What follows `npm:`.
+/// The text behind `npm:`.
 fn alias_target(text: &str) -> Option<&str> {
     let (scheme, target) = text.split_once(':')?;
     scheme.eq_ignore_ascii_case("npm").then_some(target)

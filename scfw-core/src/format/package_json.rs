@@ -52,8 +52,8 @@ impl Dependencies {
         })
     }
 
-    /// The packages of a registry that are installed whatever is omitted, each under the name that it is installed as.
-    /// A name that is a development dependency too counts as that alone.
+    /// The packages of a registry that are installed under every `--omit`, each under the name that it is installed
+    /// as. A name that is a development dependency too counts as that alone.
     pub(crate) fn certain(&self) -> impl Iterator<Item = (&str, Spec<'_>)> {
         self.production
             .iter()
@@ -62,16 +62,16 @@ impl Dependencies {
     }
 }
 
-/// What a package.json says, as far as it matters here.
+/// The content of a package.json, as far as it matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// `name`.
     pub(crate) name: Option<String>,
-    /// What it depends on.
+    /// Its dependencies.
     pub(crate) dependencies: Dependencies,
     /// The patterns of `workspaces`, in either form.
     pub(crate) workspaces: Vec<String>,
-    /// There are `overrides`, which can replace what the dependencies say.
+    /// There are `overrides`, which can replace the dependencies.
     pub(crate) has_overrides: bool,
     /// The commands of `bin`.
     pub(crate) commands: Vec<String>,

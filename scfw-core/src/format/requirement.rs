@@ -12,7 +12,7 @@ const ARCHIVE_ENDINGS: [&str; 13] = [
     ".tar.lzma", ".tar.zst",
 ];
 
-/// What a requirement says.
+/// The content of a requirement.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
     /// This package from an index, in the version that the requirement pins, if it pins one.
@@ -77,7 +77,7 @@ fn has_location(text: &str) -> bool {
     ARCHIVE_ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
-/// What follows `[extra,…]`. Extras do not change which package it is.
+/// The text behind `[extra,…]`. Extras do not change which package it is.
 fn skip_extras(rest: &str) -> Option<&str> {
     let rest = rest.trim_start();
     let Some(extras) = rest.strip_prefix('[') else {

@@ -17,7 +17,7 @@ const VALUE_OPTIONS: [&str; 17] = [
 /// Options that take none.
 const FLAG_OPTIONS: [&str; 5] = ["no-index", "no-require-hashes", "pre", "prefer-binary", "require-hashes"];
 
-/// What one line asks for.
+/// The request of one line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Statement {
     /// A requirement, without its options.
@@ -97,7 +97,7 @@ fn logical_lines(text: &str) -> impl Iterator<Item = (usize, Option<Cow<'_, str>
             }
             if let Some(joined) = joined {
                 if is_comment {
-                    // A comment has to stay recognisable behind what it is joined to.
+                    // A comment has to stay recognisable behind the text that it is joined to.
                     joined.push(' ');
                 }
                 joined.push_str(if continues { line.trim_matches('\\') } else { line });
@@ -162,8 +162,8 @@ fn expand<'a>(line: &'a str, environment: &dyn Fn(&str) -> Option<String>) -> Re
     Ok(Cow::Owned(expanded))
 }
 
-/// What a logical line asks for, if it asks for packages. As in pip, everything before the first word that begins with
-/// a dash is a requirement, and with a requirement no other option counts.
+/// The request of a logical line, if it asks for packages. As in pip, everything before the first word that begins
+/// with a dash is a requirement, and with a requirement no other option counts.
 fn statement(line: &str) -> Option<Statement> {
     let options_start = if line.starts_with('-') { Some(0) } else { line.find(" -").map(|space| space + 1) };
     let (requirement, options) = line.split_at(options_start.unwrap_or(line.len()));
@@ -247,7 +247,7 @@ fn short_option(letter: Option<char>) -> Result<&'static str, String> {
     }
 }
 
-/// Splits as a POSIX shell would, with quotes and backslashes and nothing else; nothing where a quote stays open.
+/// Splits as a POSIX shell would, with quotes and backslashes and nothing else; none if a quote stays open.
 fn shell_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

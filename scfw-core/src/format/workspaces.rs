@@ -43,7 +43,7 @@ impl Workspaces {
             if is_negative {
                 workspaces.negative.push(pattern);
             } else {
-                // As in npm, what is named again after it was excluded is back.
+                // As in npm, a folder that is named again after it was excluded is back.
                 workspaces.negative.retain(|negative| !negative.regex.is_match(&pattern.text));
                 workspaces.positive.push(pattern);
             }

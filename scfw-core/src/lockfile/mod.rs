@@ -17,9 +17,9 @@ pub static FORMATS: [&Format; 1] = [&npm::FORMAT];
 /// A format of lockfiles.
 #[derive(Debug)]
 pub struct Format {
-    /// What its files are called, the one that wins first.
+    /// The names of its files, the one that wins first.
     pub names: &'static [&'static str],
-    /// Where the packages in it live.
+    /// The ecosystem of the packages in it.
     pub ecosystem: Ecosystem,
     /// Largest file that is read, in bytes.
     pub largest: u64,
@@ -27,12 +27,12 @@ pub struct Format {
     pub read: fn(&str) -> Result<Locked<'_>, String>,
 }
 
-/// What a lockfile says.
+/// The content of a lockfile.
 #[derive(Debug)]
 pub struct Locked<'a> {
-    /// The packages that are certain to be installed by whoever installs the whole lockfile.
+    /// The packages that are certain to be installed with the whole lockfile.
     pub packages: Vec<LockedPackage<'a>>,
-    /// What it says of the project that it was written for.
+    /// The project that it was written for, as far as the lockfile tells.
     pub origin: Box<dyn Origin + 'a>,
 }
 
@@ -56,7 +56,7 @@ pub trait Origin: fmt::Debug {
 pub struct Project<'a> {
     /// Its folder.
     pub root: &'a Path,
-    /// Its package.json, where it has one.
+    /// Its package.json, if it has one.
     pub manifest: Option<&'a Manifest>,
 }
 
@@ -74,7 +74,7 @@ impl Format {
         })
     }
 
-    /// What `text` says, which may begin with a byte order mark.
+    /// The content of `text`, which may begin with a byte order mark.
     pub fn parse<'a>(&self, text: &'a str) -> Result<Locked<'a>, String> {
         (self.read)(text.strip_prefix('\u{feff}').unwrap_or(text))
     }

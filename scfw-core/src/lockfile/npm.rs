@@ -26,13 +26,13 @@ pub static FORMAT: Format = Format {
     read,
 };
 
-/// A lockfile has at most this many entries, of whatever kind.
+/// A lockfile has at most this many entries, of any kind.
 pub(crate) const ENTRIES: usize = 1_000_000;
 
 /// Before an install, a lockfile of at most this many is read.
 const ENTRIES_SCREENED: usize = 50_000;
 
-/// At most this many of them are the user's own folders.
+/// The number of own folders of the user's among them is at most this.
 const OWN_ENTRIES: usize = 1_000;
 
 /// A lockfile.
@@ -44,13 +44,13 @@ enum Lockfile<'a> {
     Old(Old<'a>),
 }
 
-/// What is in a lockfile with a `packages` map.
+/// The content of a lockfile with a `packages` map.
 #[derive(Debug, Default)]
 struct Current<'a> {
-    /// The packages that are certain to be installed by whoever installs the whole lockfile.
+    /// The packages that are certain to be installed with the whole lockfile.
     locked: Vec<LockedPackage<'a>>,
-    /// The project, under the empty path, its workspaces and its other local folders, with what they depended on when
-    /// the lockfile was written.
+    /// The project, under the empty path, its workspaces and its other local folders, with their dependencies at the
+    /// time of writing.
     own: Vec<(String, Dependencies)>,
 }
 
@@ -66,8 +66,8 @@ fn read(text: &str) -> Result<Locked<'_>, String> {
     })
 }
 
-/// The project, under the empty path, its workspaces and its other local folders, with what they depended on when the
-/// lockfile was written.
+/// The project, under the empty path, its workspaces and its other local folders, with their dependencies at the time
+/// of writing.
 #[derive(Debug)]
 struct Importers(Vec<(String, Dependencies)>);
 
@@ -85,7 +85,7 @@ impl Origin for Importers {
                 has_root = true;
                 return *dependencies == manifest.dependencies;
             }
-            // A folder that is no workspace any more takes what it depends on with it.
+            // A folder that is no workspace any more takes its dependencies with it.
             let belongs = has_folders || workspaces.may_match(path);
             let there = belongs.then(|| Manifest::read(&project.root.join(path)));
             matches!(there, Some(Ok(Some(there))) if *dependencies == there.dependencies)

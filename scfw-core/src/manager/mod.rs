@@ -1,6 +1,5 @@
-//! The managers: one folder each, and the table of all. What a command line means is asked of the manager, from its
-//! arguments alone, and the question is always the same: can this install or build packages? Where the answer is in
-//! doubt, it can.
+//! The managers: one folder each, and the table of all. The manager says from the arguments alone what a command line
+//! means, and the question is always the same: can this install or build packages? If the answer is in doubt, it can.
 //!
 //! A new manager is a folder here with a line in [`ALL`], its names in `scfw-programs`, a reader in `lockfile/` if it
 //! has a lockfile, and its points in `scfw-hook/gates/`.
@@ -25,31 +24,31 @@ pub use switch::{Switch, switches};
 
 /// A program that installs packages.
 pub trait Manager: Sync {
-    /// Which it is.
+    /// Its identity.
     fn id(&self) -> ManagerId;
 
     /// The ecosystem that it installs from.
     fn ecosystem(&self) -> Ecosystem;
 
-    /// What calling it by `name`, a stem of the table of names, with `arguments` (without `argv[0]`) means.
+    /// The meaning of calling it by `name`, a stem of the table of names, with `arguments` (without `argv[0]`).
     fn classify(&self, name: &str, arguments: &[Cow<'_, str>]) -> Invocation;
 
-    /// How it is kept between "resolved" and "installed".
+    /// The way in which it is kept between "resolved" and "installed".
     fn hold(&self) -> Hold;
 
     /// A typical install with it, for help texts.
     fn example(&self) -> &'static str;
 
-    /// What its user types to install that version of `package`.
+    /// The command that installs that version of `package`, as its user types it.
     fn install_command(&self, package: &Package, version: &str) -> String;
 
-    /// What its user types to see whether the package of that name is installed.
+    /// The command that shows whether the package of that name is installed, as its user types it.
     fn show_command(&self, name: &str) -> String;
 
-    /// How what it has installed is read; none where it cannot be.
+    /// The way to read what it has installed; none if there is none.
     fn audit(&self) -> Option<Audit>;
 
-    /// How the self-test installs with it.
+    /// The way in which the self-test installs with it.
     fn self_test(&self) -> SelfTest;
 }
 
@@ -71,16 +70,16 @@ pub fn adviser(running: Option<ManagerId>, ecosystem: Ecosystem) -> &'static dyn
     candidates.find(|manager| manager.ecosystem() == ecosystem).unwrap_or(ALL[0])
 }
 
-/// How a manager is held: by a script in its own language, loaded through the environment.
+/// The hold on a manager: a script in its own language, loaded through the environment.
 #[derive(Debug, Clone, Copy)]
 pub struct Hold {
-    /// What it runs on.
+    /// The runtime of the manager.
     pub runtime: Runtime,
-    /// What makes it refuse to work where its gate does not attach.
+    /// The switches that make it refuse to work if its gate does not attach.
     pub switches: &'static [Switch],
 }
 
-/// What a manager runs on.
+/// The language that a manager runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
     /// Python, which can also run it as the module of its name.
@@ -89,54 +88,53 @@ pub enum Runtime {
     Node,
 }
 
-/// How what is installed is read.
+/// The way to read what is installed.
 #[derive(Debug, Clone, Copy)]
 pub struct Audit {
     /// The programs whose packages are meant, the first that is there.
     pub programs: &'static [&'static str],
-    /// Where packages lie.
+    /// The layout of the packages.
     pub layout: Layout,
-    /// The words with which the program tells where it keeps what is installed globally; none where there is no such
-    /// place apart.
+    /// The words with which the program tells the place of global packages; none if there is no such place apart.
     pub global: Option<&'static [&'static str]>,
-    /// What is audited, for the help.
+    /// The subject of the audit, for the help.
     pub about: &'static str,
 }
 
-/// Where installed packages lie.
+/// The layout of installed packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// In the site directories of an interpreter.
+    /// Packages lie in the site directories of an interpreter.
     SitePackages,
-    /// In the `node_modules` of a project.
+    /// Packages lie in the `node_modules` of a project.
     NodeModules,
 }
 
-/// How the self-test installs a package of the name that it appends.
+/// The way in which the self-test installs a package, whose name it appends.
 #[derive(Debug, Clone, Copy)]
 pub struct SelfTest {
     /// The words before the package's name.
     pub install: &'static [&'static str],
     /// The file that shows that the clean package was installed, below the folder of the test.
     pub installed: &'static str,
-    /// What the variables begin with, in lower case, by which its user sets it up.
+    /// The beginnings, in lower case, of the names of variables by which its user sets it up.
     pub variables: &'static [&'static str],
     /// The variables that have it install from the test's servers, and from nothing of the user's.
     pub settings: fn(&Servers<'_>) -> Vec<(&'static str, OsString)>,
 }
 
-/// Where the self-test's packages come from.
+/// The servers of the self-test's packages.
 #[derive(Debug, Clone, Copy)]
 pub struct Servers<'a> {
     /// The address of an index of PyPI's kind (PEP 503, 691).
     pub index: &'a str,
     /// The address of a registry of npm's kind.
     pub registry: &'a str,
-    /// A folder for what the manager keeps.
+    /// A folder for the manager's own files.
     pub place: &'a Path,
 }
 
-/// What a command line means.
+/// The meaning of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invocation {
     /// It installs nothing: the real program takes over at once.
@@ -148,20 +146,20 @@ pub enum Invocation {
 /// An invocation that can install or build packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Install {
-    /// Which manager will run.
+    /// The manager that will run.
     pub manager: ManagerId,
-    /// What the command line already names.
+    /// The packages that the command line already names.
     pub request: Request,
-    /// How the program is to be started.
+    /// The way in which the program is to be started.
     pub launch: Launch,
-    /// Why the command line cannot be made safe, where it cannot.
+    /// The reason why the command line cannot be made safe, if it cannot.
     pub refusal: Option<Refusal>,
-    /// Why it would be no dry run, where scfw is asked for one.
+    /// The reason why it would be no dry run, if scfw is asked for one.
     pub dry_run_refusal: Option<Refusal>,
 }
 
 impl Install {
-    /// An install by `manager` of what `request` says, with nothing in its way.
+    /// An install by `manager` of `request`, with nothing in its way.
     #[must_use]
     pub const fn new(manager: ManagerId, request: Request) -> Self {
         Self { manager, request, launch: Launch::AsTyped, refusal: None, dry_run_refusal: None }
@@ -174,21 +172,21 @@ impl From<Install> for Invocation {
     }
 }
 
-/// What the screen can read before anything is started, by the language of the packages.
+/// The packages that the screen can read before anything is started, by the language of the packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Python requirements.
     Python(PythonRequest),
     /// Package specs of npm's kind, or the project.
     Node(NodeRequest),
-    /// Nothing is certain enough to be looked at beforehand.
+    /// No package is certain enough to be looked at beforehand.
     Unknown,
 }
 
-/// How the program of an install is started.
+/// The way in which the program of an install is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launch {
-    /// With the words that were typed.
+    /// The words are those that were typed.
     AsTyped,
     /// `python … -m MODULE`, under an interpreter that reads neither `PYTHONPATH` nor site directories of ours: the gate
     /// is loaded by hand, in place of `-m MODULE`.
@@ -200,12 +198,12 @@ pub enum Launch {
     },
 }
 
-/// A way around the gate that nothing but a refusal closes: what is wrong and how to go on, as a sentence without a full
-/// stop.
+/// A way around the gate that nothing but a refusal closes: the problem and the way to go on, as a sentence without a
+/// full stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal(pub &'static str);
 
-/// What calling the program of `name` with `arguments` (without `argv[0]`) means.
+/// The meaning of calling the program of `name` with `arguments` (without `argv[0]`).
 #[must_use]
 pub fn classify(name: &Name, arguments: &[Cow<'_, str>]) -> Invocation {
     if certainly_installs_nothing(name, &Arguments(arguments), 0) {

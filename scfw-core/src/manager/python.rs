@@ -12,7 +12,7 @@ const ISOLATED: Refusal = Refusal(
      instead",
 );
 
-/// What a Python with `arguments` means.
+/// The meaning of a Python with `arguments`.
 pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     let Some(call) = python_call(&Arguments(arguments), 0) else { return Invocation::Passthrough };
     let rest = arguments.get(call.arguments..).unwrap_or_default();

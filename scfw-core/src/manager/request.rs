@@ -1,6 +1,6 @@
-//! What a command line already names, by the language of the packages.
+//! The packages that a command line already names, by the language of the packages.
 
-/// What a pip command names, from its arguments and from the configuration behind them.
+/// The packages that a pip command names, in its arguments and in the configuration behind them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PythonRequest {
     /// The positional arguments.
@@ -11,7 +11,7 @@ pub struct PythonRequest {
     pub constraint_files: Vec<String>,
 }
 
-/// What an npm command names, from its arguments and from the configuration behind them.
+/// The packages that an npm command names, in its arguments and in the configuration behind them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of npm's, independent of the others")]
 pub struct NodeRequest {
@@ -23,8 +23,8 @@ pub struct NodeRequest {
     pub global: bool,
     /// `--prefix`, which stands in for looking for the project.
     pub prefix: Option<String>,
-    /// `npm exec` and `npx`: the specs are packages to fetch where they are not there already, and there is no
-    /// install of the project.
+    /// `npm exec` and `npx`: the specs are packages to fetch if they are not there already, and there is no install
+    /// of the project.
     pub executes: bool,
     /// `--workspace`, `--workspaces` or `--no-workspaces`: a part of the project is installed.
     pub partial: bool,

@@ -11,9 +11,9 @@ pub struct Switch {
     pub own: &'static str,
     /// Whether another spelling of a variable's name sets the same option.
     pub is_spelling: fn(&str) -> bool,
-    /// What makes the manager refuse.
+    /// The value that makes the manager refuse.
     pub value: &'static str,
-    /// Where the user's own value is kept, after an `=`; empty where there was none.
+    /// The variable that keeps the user's own value, after an `=`; empty if there was none.
     pub keeper: &'static str,
 }
 

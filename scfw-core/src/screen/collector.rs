@@ -1,4 +1,4 @@
-//! Gathers what a screen finds: each target once, and a bounded list of what could not be read.
+//! Gathers the findings of a screen: each target once, and a bounded list of files that could not be read.
 
 use std::collections::HashSet;
 

@@ -1,10 +1,10 @@
 //! The screen: the packages that a command is certain to install, collected before pip or npm is started, so that
 //! one that is known to be malicious is blocked without its registry ever hearing of the request.
 //!
-//! It names only what is certain. Whatever hangs on a marker, a platform, an omitted group or on what a range will
-//! resolve to is left out, for the gate inside the running manager sees the exact resolved set. A name whose version
-//! is not known yet is a target without one. What could not be read comes back as an [`Skipped`], never as a panic or
-//! as output: every file here may have been written by somebody hostile.
+//! The screen names only what is certain. A package that hangs on a marker, a platform, an omitted group or on the
+//! resolution of a range is left out, because the gate inside the running manager sees the exact resolved set. A name
+//! whose version is not known yet is a target without one. A file that could not be read comes back as a [`Skipped`],
+//! never as a panic or as output: every file here may have been written by somebody hostile.
 
 mod collector;
 mod project;
@@ -25,12 +25,12 @@ use crate::skipped::Skipped;
 use collector::Collector;
 use requirements::{Reader, Role};
 
-/// What a command was found to install.
+/// The packages that a command was found to install.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Screened {
     /// The packages that are certain to be installed, each once, in the order in which they were named.
     pub targets: Vec<Target>,
-    /// What could not be read; after ten of them, one that says how many more there are.
+    /// The files that could not be read; after ten of them, one that says how many more there are.
     pub skipped: Vec<Skipped>,
 }
 

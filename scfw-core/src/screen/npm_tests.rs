@@ -1,4 +1,4 @@
-//! What [`super::npm`] makes of specs, lockfiles and package.json.
+//! The targets that [`super::npm`] finds in specs, lockfiles and package.json.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What [`super::pip`] makes of arguments and files.
+//! The targets that [`super::pip`] finds in arguments and files.
 
 use std::fs;
 use std::path::Path;
@@ -134,7 +134,7 @@ fn what_cannot_be_read_is_named() {
     let what: Vec<_> = screened.skipped.iter().map(|skipped| skipped.what.as_str()).collect();
     assert_eq!(what[..3], ["-x", &place(3), &place(4)]);
     assert!(screened.skipped[3].why.contains("No such file"));
-    // What comes through a pipe or a terminal is for pip.
+    // A pipe or a terminal is for pip to read.
     assert!(screened.skipped[4].why.contains("cannot be read"));
     assert_eq!((what.len(), what[5]), (6, folder.path().join(".").to_str().unwrap()));
     assert!(screened.skipped[5].why.contains("not a regular file"));

@@ -1,4 +1,4 @@
-//! What an npm command is about: which folder is the project, whether its lockfile can be relied on, and, where it
+//! The subject of an npm command: which folder is the project, whether its lockfile can be relied on, and, if it
 //! cannot, what the project depends on by itself.
 
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ struct Project {
     workspace: Option<PathBuf>,
 }
 
-/// Collects what the command installs for certain.
+/// Collects the packages that the command is certain to install.
 pub(super) fn screen(request: &NodeRequest, directory: &Path, collector: &mut Collector) {
     // npm asks the system where it is, so symbolic links on the way here are resolved.
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
@@ -88,7 +88,7 @@ impl Project {
         }
     }
 
-    /// Collects what is locked, if the lockfile is what npm will install, and says whether it is.
+    /// Collects the locked packages, if npm will install the lockfile, and says whether it will.
     fn screen_lockfile(&self, clean: bool, manifest: Option<&Manifest>, collector: &mut Collector) -> bool {
         let Some((path, text)) = FORMAT.find(&self.root) else { return false };
         let mut skip = |why: &str| {
@@ -111,7 +111,7 @@ impl Project {
         is_installed
     }
 
-    /// Collects what the project and its workspaces, or the one workspace, depend on by themselves.
+    /// Collects the direct dependencies of the project and its workspaces, or of the one workspace.
     fn screen_manifests(&self, root: &Manifest, collector: &mut Collector) {
         let workspaces = Workspaces::new(&root.workspaces);
         let (folders, is_complete) = workspaces.folders(&self.root);
@@ -130,7 +130,7 @@ impl Project {
             })
             .collect();
         let mut screen = |manifest: &Manifest| {
-            // What is the project's own under that name is linked instead of fetched.
+            // A package of the project's own under that name is linked instead of fetched.
             for (_, spec) in manifest.dependencies.certain().filter(|(name, _)| !local.contains(name)) {
                 target(collector, Some(spec));
             }
@@ -138,8 +138,8 @@ impl Project {
         if self.workspace.is_none() {
             screen(root);
         }
-        // The root's overrides change what its workspaces depend on, though not what it depends on itself. A folder
-        // that could not be listed may hold a package of any name.
+        // The root's overrides change the dependencies of its workspaces, though not its own. A folder that could not
+        // be listed may hold a package of any name.
         if root.has_overrides || !is_complete {
             return;
         }

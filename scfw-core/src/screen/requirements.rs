@@ -25,16 +25,16 @@ const FILES: usize = 1_000;
 /// This many requirements and constraints are taken.
 const REQUIREMENTS: usize = 50_000;
 
-/// What a file's requirements are for.
+/// The purpose of a file's requirements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
     /// They are installed.
     Requirements,
-    /// They narrow what is installed for another reason.
+    /// They narrow packages that are installed for another reason.
     Constraints,
 }
 
-/// A file in one role. Its folder belongs to it, because what it includes is relative to the folder under which it was
+/// A file in one role. Its folder belongs to it, because its includes are relative to the folder under which it was
 /// found, and one file can be found under several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Visit {
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         self.requirement(text, Role::Requirements, || text.to_owned());
     }
 
-    /// Takes the file that `name` stands for in `folder`, and what it includes.
+    /// Takes the file that `name` stands for in `folder`, and its includes.
     pub(super) fn file(&mut self, folder: &Path, name: &str, role: Role) {
         if is_url(name) {
             return;
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
                 Statement::Requirement(requirement) => {
                     self.requirement(&requirement, role, || place(number));
                 }
-                // As in pip, what a constraints file includes with `-r` is installed.
+                // As in pip, a file that a constraints file includes with `-r` is installed.
                 Statement::Requirements(name) => self.file(folder, &name, Role::Requirements),
                 Statement::Constraints(name) => self.file(folder, &name, Role::Constraints),
                 Statement::Invalid(why) => self.collector.skip(&place(number), &why),

@@ -30,7 +30,7 @@ fn lines_comments_and_continuations() {
             (10, requirement("f")),
         ]
     );
-    // A comment line ends a continuation, whatever it ends in itself.
+    // A comment line ends a continuation, even if it ends in a backslash itself.
     assert_eq!(read("a \\\n  # b \\\nc"), [(1, requirement("a")), (3, requirement("c"))]);
     assert_eq!(
         read("a\u{2028}b\x0cc\u{85}d"),

@@ -31,8 +31,8 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The package in `folder`, the end of the entry's path, if it is certain. Where the archive is plainly that of
-    /// another package, that one comes as well, for it is what npm would unpack.
+    /// The package in `folder`, the end of the entry's path, if it is certain. If the archive is plainly that of
+    /// another package, that one comes as well, because npm would unpack it.
     pub(super) fn locked(self, folder: Text<'a>) -> impl Iterator<Item = LockedPackage<'a>> {
         let uncertain = [
             self.link, self.dev, self.optional, self.dev_optional, self.peer, self.extraneous,
@@ -63,7 +63,7 @@ fn exact_version(version: Scalar<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether `resolved` can be an archive of a registry. Nothing at all is one too.
+/// Whether `resolved` can be an archive of a registry. An absent one can.
 pub(super) fn is_registry(resolved: &Scalar<'_>) -> bool {
     match resolved {
         Scalar::Absent => true,
@@ -101,7 +101,7 @@ pub(crate) fn other_archive<'a>(
     })
 }
 
-/// What follows the last `node_modules` of a path, or nothing without one.
+/// The text behind the last `node_modules` of a path; none without one.
 pub(super) fn after_last_node_modules<'a>(path: &Text<'a>) -> Option<Text<'a>> {
     const FOLDER: &str = "node_modules/";
     let text = path.as_str();

@@ -15,26 +15,26 @@ use crate::format::npm_spec;
 use crate::format::package_json::Dependencies;
 use crate::lockfile::{LockedPackage, Origin, Project};
 
-/// What is in a lockfile of version 1.
+/// The content of a lockfile of version 1.
 #[derive(Debug, Default)]
 pub(super) struct Old<'a> {
-    /// The packages that are certain to be installed by whoever installs the whole lockfile.
+    /// The packages that are certain to be installed with the whole lockfile.
     locked: Vec<LockedPackage<'a>>,
     top: Top<'a>,
     entries: usize,
 }
 
-/// What tells for which project it can have been written.
+/// The traits of the project that it can have been written for.
 #[derive(Debug, Default)]
 pub(super) struct Top<'a> {
-    /// What lies at the top, certain or not, with what it says of its version.
+    /// The packages at the top, certain or not, with what it says of their versions.
     packages: Vec<(Cow<'a, str>, Scalar<'a>)>,
     /// The names that some package in it requires.
     required: HashSet<String>,
 }
 
 impl<'a> Old<'a> {
-    /// The packages that are certain to be installed, and what lies at the top.
+    /// The packages that are certain to be installed, and those at the top.
     pub(super) fn into_parts(self) -> (Vec<LockedPackage<'a>>, Top<'a>) {
         (self.locked, self.top)
     }
@@ -42,7 +42,7 @@ impl<'a> Old<'a> {
 
 impl Origin for Top<'_> {
     fn is_in_step(&self, project: &Project<'_>) -> bool {
-        // Neither overrides nor workspaces are recorded, so with them it cannot be known.
+        // Overrides and workspaces are not recorded, so with them it cannot be known.
         project.manifest.is_some_and(|manifest| {
             !manifest.has_overrides && manifest.workspaces.is_empty() && self.is_for(&manifest.dependencies)
         })
@@ -70,8 +70,8 @@ impl Top<'_> {
     }
 }
 
-/// Whether `version` is one that `range` accepts. What is not a version and a range cannot be told apart from here
-/// and is taken for accepted when both come from elsewhere.
+/// Whether `range` accepts `version`. Texts that are no version and no range cannot be told apart from here and count
+/// as accepted when both come from elsewhere.
 fn accepts(range: &str, version: &str) -> bool {
     let parsed = (nodejs_semver::Range::parse(range), exact(version).map(nodejs_semver::Version::parse));
     match parsed {

@@ -18,18 +18,18 @@ const WORKSPACES: Refusal = Refusal(
      what keeps npm harmless without scfw's gate; name the workspaces one by one, each with --workspace",
 );
 
-/// What a command can do to `node_modules`.
+/// The effect that a command can have on `node_modules`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     /// `install`, `install-test`.
     Install,
     /// `ci`, `install-ci-test`.
     CleanInstall,
-    /// `exec`, which runs what it installs.
+    /// `exec`, which runs the packages that it installs.
     Execute,
-    /// Changes what is installed, and honours `--dry-run`.
+    /// Changes the installed packages, and honours `--dry-run`.
     Change,
-    /// Builds, links or fetches, whatever `--dry-run` says.
+    /// Builds, links or fetches, and does not honour `--dry-run`.
     Build,
     /// Fetches, and prepares a git dependency, when something is named: `pack`, `publish`, `edit`, `init`.
     FetchIfNamed,
@@ -37,16 +37,16 @@ pub(super) enum Command {
     ChangeIfNamed,
     /// `cache add`, unlike `cache ls`.
     Subcommand(&'static str),
-    /// Looks up what is named, and fetches and prepares it where it is a repository: `view`, `docs`, `owner`.
+    /// Looks up the named packages, and fetches and prepares a repository among them: `view`, `docs`, `owner`.
     LookUp,
-    /// Looks up what lockfiles name, which can be a repository under any name: `audit`, `outdated`, `query`,
-    /// `find-dupes`.
+    /// Looks up the packages that lockfiles name, which can be a repository under any name: `audit`, `outdated`,
+    /// `query`, `find-dupes`.
     Inspect,
     /// Installs nothing.
     Harmless,
 }
 
-/// What nopt makes of the command line.
+/// The command line as nopt reads it.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of npm's, independent of the others")]
 struct Parsed<'a> {
@@ -66,19 +66,19 @@ struct Parsed<'a> {
     /// `--include-workspace-root`.
     include_root: bool,
     lock_ignored: bool,
-    /// `--no`: npx fetches nothing, and so runs what is there or nothing.
+    /// `--no`: npx fetches nothing, and so runs a program that is there or none.
     never_fetches: bool,
     dry_run: Option<bool>,
     prefix: Option<String>,
-    /// Whether some npm may part options and words otherwise than here: an option that none of the table knows, or
-    /// a value in a place where nopt's reading depends on the option's exact type.
+    /// Whether some npm may part options and words otherwise than here: an option that none of the table knows, or a
+    /// value in a place where nopt's reading depends on the option's exact type.
     in_doubt: bool,
 }
 
 pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     let parsed = Parsed::from_arguments(arguments);
     if parsed.in_doubt {
-        // What stands behind a `=` can turn out to be a word of its own.
+        // The text behind a `=` can turn out to be a word of its own.
         let words = arguments
             .iter()
             .flat_map(|word| [Some(word.as_ref()), word.split_once('=').map(|(_, value)| value)]);
@@ -92,7 +92,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
     parsed.classify_command(resolve(typed), rest)
 }
 
-/// npx exists to run what it fetches, so it installs unless it is asked for nothing, or at once for help.
+/// npx exists to run packages that it fetches, so it installs unless it is asked for nothing, or at once for help.
 pub(super) fn classify_npx(arguments: &[Cow<'_, str>]) -> Invocation {
     match arguments.first().map(AsRef::as_ref) {
         None | Some("-v" | "--version" | "-h" | "--help" | "-?") => Invocation::Passthrough,
@@ -103,8 +103,8 @@ pub(super) fn classify_npx(arguments: &[Cow<'_, str>]) -> Invocation {
     }
 }
 
-/// The command line that npx makes of its own: `exec`, its options, `--`, and from the first positional argument
-/// on everything as it is. Among its options `-p` names a package.
+/// The command line that npx makes of its own: `exec`, its options, `--`, and everything from the first positional
+/// argument on as it is. Among its options `-p` names a package.
 fn exec_words<'a>(arguments: &'a [Cow<'a, str>]) -> Vec<Cow<'a, str>> {
     let mut words: Vec<Cow<'a, str>> = vec!["exec".into()];
     let mut index = 0;
@@ -172,7 +172,7 @@ impl<'a> Parsed<'a> {
                 continue;
             };
             if option.valued {
-                // Only options of one type leave another option alone.
+                // An option of several types may take another option for its value; one of a single type does not.
                 parsed.in_doubt |= attached.or(next).is_some_and(|value| value.starts_with('-'));
                 let value = attached.or_else(|| words.next_if(|next| !looks_like_option(next)));
                 parsed.set(option, None, value);
@@ -183,7 +183,7 @@ impl<'a> Parsed<'a> {
                 "false" => Some(false),
                 _ => None,
             };
-            // What is no truth value may be left over as a word, or be taken by an option of several types.
+            // A word that is no truth value may be left over as a word, or be taken by an option of several types.
             parsed.in_doubt |= attached.is_some_and(|value| literal(value).is_none())
                 || next.is_some_and(|next| matches!(next, "null" | "always"))
                 || (matches!(option.name, "browser" | "ci") || VALUED.contains(&option.name)) && next.is_some()
@@ -232,7 +232,7 @@ impl<'a> Parsed<'a> {
             | Command::Change
             | Command::Build
             | Command::Inspect => true,
-            // What a registry has is only read about.
+            // A package of a registry is only read about.
             Command::LookUp => rest.iter().any(|spec| npm_spec::argument(spec).is_none()),
             Command::Execute => !rest.is_empty() || !self.packages.is_empty() || self.calls,
             Command::ChangeIfNamed | Command::FetchIfNamed => !rest.is_empty() || self.workspaces,
@@ -251,7 +251,7 @@ impl<'a> Parsed<'a> {
             ..NodeRequest::default()
         };
         let request = match command {
-            // Nothing is certain to be installed, and a repository is prepared all the same.
+            // No package is certain to be installed, and a repository is prepared all the same.
             _ if self.dry_run == Some(true) => Request::Unknown,
             Command::Install => Request::Node(NodeRequest { specs: owned(rest), ..base }),
             Command::CleanInstall => Request::Node(NodeRequest { clean: true, ..base }),
@@ -375,7 +375,7 @@ fn resolve(typed: &str) -> Command {
     let mut candidates =
         INSTALLING.iter().filter(|(name, _)| name.starts_with(&word)).map(|(_, command)| *command);
     let Some(first) = candidates.next() else { return Command::Harmless };
-    // Which of several it is differs between versions: what they share is that they install.
+    // The meaning of an ambiguous word differs between versions, but all of its meanings install.
     if candidates.all(|command| command == first) { first } else { Command::Change }
 }
 

@@ -15,8 +15,8 @@ use crate::package::{Ecosystem, Package};
 /// npm.
 pub(super) struct Npm;
 
-/// npm ends with an error where a workspace is named and workspaces are not wanted, before any command begins. The names
-/// are in upper case, for pnpm and yarn rewrite the variables in lower case for what they start.
+/// npm ends with an error if a workspace is named and workspaces are not wanted, before any command begins. The names
+/// are in upper case, because pnpm and yarn rewrite the variables in lower case for their children.
 const SWITCHES: [Switch; 3] = [
     Switch {
         variable: "NPM_CONFIG_WORKSPACES",

@@ -85,7 +85,7 @@ pub(super) fn classify(arguments: &[Cow<'_, str>]) -> Invocation {
             Piece::Unknown => in_doubt = true,
         }
     }
-    // Once an option is unknown, what follows it may be its value and not a requirement.
+    // Once an option is unknown, the word behind it may be its value and not a requirement.
     if !in_doubt {
         request.requirements = named;
     }
@@ -100,7 +100,7 @@ fn install(request: Request) -> Invocation {
 struct Reader<'a> {
     arguments: &'a [Cow<'a, str>],
     index: usize,
-    /// What is left of a cluster of short options.
+    /// The rest of a cluster of short options.
     cluster: &'a str,
     positional_only: bool,
 }
@@ -174,8 +174,8 @@ impl<'a> Iterator for Reader<'a> {
     }
 }
 
-/// The full name of a long option, written out or abbreviated, and whether it takes a value. An abbreviation
-/// that could mean several is none where they disagree about the value.
+/// The full name of a long option, written out or abbreviated, and whether it takes a value. An abbreviation that
+/// could mean several is none if they disagree about the value.
 fn resolve_long(written: &str) -> Option<(&'static str, bool)> {
     let exact = |names: &[&'static str]| names.iter().copied().find(|name| *name == written);
     if let Some(name) = exact(VALUED) {

@@ -14,7 +14,7 @@ use crate::package::{Ecosystem, Package};
 /// pip.
 pub(super) struct Pip;
 
-/// pip ends with an error as soon as it reads this value, whatever it was asked to do, and no flag undoes that.
+/// pip ends with an error as soon as it reads this value, under every command, and no flag undoes that.
 /// `PIP_NO_INDEX` would let files, folders and URLs pass.
 const SWITCHES: [Switch; 1] = [Switch {
     variable: "PIP_EXISTS_ACTION",
