@@ -1,4 +1,4 @@
-//! What must not leave this machine is taken out of every text of a record: credentials in URLs, secrets in a
+//! Redaction: takes out of every text of a record what must not leave this machine: credentials in URLs, secrets in a
 //! command line, and the way to the user's home directory, which becomes `~`. Reports, which travel as well, have no
 //! home directory in them either.
 
@@ -18,7 +18,7 @@ use crate::text::{PATH_IN_URI, arguments_without_credentials, without_credential
 const LONGEST: usize = 1024;
 const LONGEST_COMMAND: usize = 8 * LONGEST;
 
-/// A text from which everything was taken that a record must not carry. Only a [`Redactor`] makes one.
+/// A text without anything that a record must not carry. Only a [`Redactor`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Text(String);
@@ -41,13 +41,13 @@ impl Text {
 pub struct Redactor {
     /// The names of the user's home directory, absolute and without a slash at the end.
     homes: Vec<String>,
-    /// How texts write them: as they are, in JSON and in URIs.
+    /// The spellings of texts: as they are, in JSON and in URIs.
     written: Vec<String>,
 }
 
 impl Redactor {
-    /// For the user that this process runs as, and the one behind `sudo`: what the environment calls the home directory,
-    /// what the system's user database does, and the resolved path of either.
+    /// A redactor for the user that this process runs as, and the one behind `sudo`: it knows the environment's home
+    /// directory, that of the system's user database, and the resolved path of either.
     #[must_use]
     pub fn for_this_user(variable: Variables<'_>) -> Self {
         let number = |id: OsString| id.to_str()?.parse().ok().map(Uid::from_raw);
@@ -59,14 +59,14 @@ impl Redactor {
         Self::new(named.iter().chain(&resolved).filter_map(|home| home.to_str()))
     }
 
-    /// For a user with these home directories.
+    /// A redactor for a user with these home directories.
     #[must_use]
     pub fn new<'a>(homes: impl IntoIterator<Item = &'a str>) -> Self {
         let homes = longest_first(
             homes
                 .into_iter()
                 .map(|home| home.trim_end_matches('/'))
-                // Where the root is the home, as in some containers, there is nobody's name to hide.
+                // If the root is the home, as in some containers, there is nobody's name to hide.
                 .filter(|home| home.starts_with('/'))
                 .map(str::to_owned),
         );
@@ -90,7 +90,7 @@ impl Redactor {
         clean
     }
 
-    /// `path` as it is seen from the user's home directory; nothing where it does not lie there.
+    /// `path` as it is seen from the user's home directory; none if it does not lie there.
     #[must_use]
     pub fn below_home<'a>(&self, path: &'a Path) -> Option<&'a Path> {
         self.homes.iter().find_map(|home| path.strip_prefix(home).ok())
@@ -139,7 +139,7 @@ impl Redactor {
     }
 }
 
-/// Each of `names` once, the longer ones first, for they may lie in the shorter.
+/// Each of `names` once, the longer ones first, because they may lie in the shorter.
 fn longest_first(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut names: Vec<String> = names.collect();
     names.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
@@ -147,7 +147,7 @@ fn longest_first(names: impl Iterator<Item = String>) -> Vec<String> {
     names
 }
 
-/// `text` with `~` for every path `home`, where it is no part of a longer name.
+/// `text` with `~` for every path `home` that is no part of a longer name.
 fn replace_home(text: &str, home: &str) -> String {
     let is_in_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
     let mut clean = String::with_capacity(text.len());

@@ -12,12 +12,12 @@ pub use credentials::{arguments_without_credentials, without_credentials, withou
 /// Longest text from outside that is shown, in characters.
 const LONGEST: usize = 500;
 
-/// What need not be escaped in a path of a URI (RFC 3986): unreserved characters and the slash.
+/// The characters that need no escape in a path of a URI (RFC 3986): unreserved ones and the slash.
 pub(crate) const PATH_IN_URI: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// `text` on one line without anything that a terminal would act on: control characters, escape sequences and
-/// the characters that change the direction of writing. What is longer than 500 characters is cut.
+/// `text` on one line without anything that a terminal would act on: control characters, escape sequences and the
+/// characters that change the direction of writing. A text of more than 500 characters is cut.
 #[must_use]
 pub fn sanitise(text: &str) -> Cow<'_, str> {
     let is_long = text.len() > LONGEST && text.char_indices().nth(LONGEST).is_some();

@@ -16,7 +16,7 @@ use crate::redact::Redactor;
 /// Embedded malicious code, in the Common Weakness Enumeration.
 const MALICIOUS_CODE: u32 = 506;
 
-/// The reference of what the components are in.
+/// The reference of the components' parent.
 const ROOT: &str = "root";
 
 /// The audit as a CycloneDX document.
@@ -140,7 +140,7 @@ fn vulnerabilities(audit: &Audit<'_>, references: &[String]) -> Vec<Value> {
     let mut found: Vec<(&Finding, Vec<usize>)> = Vec::new();
     for (package, (_, findings)) in audit.verification.targets.iter().enumerate() {
         for finding in findings.iter().filter(|finding| !finding.is_unverified) {
-            // What has no advisory is told apart by what it says.
+            // Findings without an advisory are told apart by their messages.
             let message = if finding.advisory.is_some() { "" } else { finding.message.as_str() };
             let index = *index_of.entry((rule(finding), message)).or_insert_with(|| {
                 found.push((finding, Vec::new()));

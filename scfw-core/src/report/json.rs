@@ -9,7 +9,7 @@ use crate::inventory::Audit;
 use crate::package::{Ecosystem, Package};
 use crate::policy::Verdict;
 
-/// The verifier that a finding names for what could not be read.
+/// The verifier of findings about files that could not be read.
 const INVENTORY: &str = "inventory";
 
 /// One package in the JSON of `scfw check` and `scfw audit`.
@@ -21,14 +21,14 @@ pub struct JsonPackage<'a> {
     version: Option<&'a str>,
     verdict: &'static str,
     findings: Vec<Cow<'a, Finding>>,
-    /// What would be among the findings, had the user not exempted it.
+    /// The findings that the user has exempted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     exempted: Vec<&'a Exempted>,
     #[serde(flatten)]
     installed: Option<JsonInstalled<'a>>,
 }
 
-/// What is known of a package that is installed.
+/// A package that is installed, for the report.
 #[derive(Debug, Serialize)]
 struct JsonInstalled<'a> {
     required_by: &'a [String],
@@ -42,7 +42,7 @@ impl<'a> JsonPackage<'a> {
         findings: &'a [Finding],
         verification: &'a Verification,
     ) -> Self {
-        // What is said of all packages is said of each.
+        // A finding about all packages is a finding of each.
         let findings: Vec<_> = findings.iter().chain(&verification.general).map(Cow::Borrowed).collect();
         let is_about = |exempted: &&Exempted| exempted.package == *package;
         let verdict = Verdict::of_severity(findings.iter().map(|finding| finding.severity).max());
@@ -59,8 +59,8 @@ impl<'a> JsonPackage<'a> {
     }
 }
 
-/// The JSON of `scfw check`: one object per package, each with the query it answers. What could not be found
-/// out about all packages is a finding of each.
+/// The JSON of `scfw check`: one object per package, each with the query it answers. A general finding that something
+/// could not be found out is a finding of each package.
 #[must_use]
 pub fn json<'a>(verification: &'a Verification, queries: &'a [String]) -> Vec<JsonPackage<'a>> {
     verification
@@ -74,7 +74,7 @@ pub fn json<'a>(verification: &'a Verification, queries: &'a [String]) -> Vec<Js
 }
 
 /// The JSON of `scfw audit`: the same with `required_by` and `locations`, each query being one that `scfw check`
-/// takes. What could not be read follows as objects of its own, with the place for a query and a name.
+/// takes. Files that could not be read follow as objects of their own, with the place for a query and a name.
 #[must_use]
 pub fn audit_json<'a>(audit: &'a Audit<'_>) -> Vec<JsonPackage<'a>> {
     let verification = &audit.verification;

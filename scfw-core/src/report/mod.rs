@@ -1,4 +1,4 @@
-//! Reports: what was found, as text for people, as JSON for scripts, and in the formats of other tools.
+//! Reports: findings as text for people, as JSON for scripts, and in the formats of other tools.
 
 mod cyclonedx;
 mod json;
@@ -21,10 +21,10 @@ pub use text::{audit_text, packages_text, text};
 /// The lines that end a report.
 pub const BLOCKED: &str = "The installation request was blocked. No changes have been made.";
 
-/// Where the Datadog data set is described, for reports that link each kind of finding.
+/// The page that describes the Datadog data set, for reports that link each kind of finding.
 const DATADOG_HELP: &str = "https://github.com/DataDog/malicious-software-packages-dataset";
 
-/// The purl of a target, with the repository or address that it came from. Nothing for a name that no purl can have.
+/// The purl of a target, with the repository or address that it came from. None for a name that no purl can have.
 fn purl(target: &Target, redactor: &Redactor) -> Option<String> {
     let package = &target.package;
     let name = package.key();
@@ -50,7 +50,7 @@ fn purl(target: &Target, redactor: &Redactor) -> Option<String> {
     Some(purl.to_string())
 }
 
-/// What kind of finding it is, as an identifier that stays the same from run to run: the advisory's, or one of ours.
+/// The kind of a finding, as an identifier that stays the same from run to run: the advisory's, or one of ours.
 fn rule(finding: &Finding) -> String {
     let kind = match finding.severity {
         _ if finding.is_unverified => "unverified",
@@ -60,7 +60,7 @@ fn rule(finding: &Finding) -> String {
     finding.advisory.clone().unwrap_or_else(|| format!("scfw/{}/{kind}", finding.verifier.to_lowercase()))
 }
 
-/// Where to read more about that kind of finding.
+/// The page with more about that kind of finding.
 fn help(finding: &Finding) -> Option<&str> {
     finding.url.as_deref().or((finding.verifier == "Datadog").then_some(DATADOG_HELP))
 }

@@ -104,8 +104,8 @@ fn describe(id: &str, finding: &Finding) -> Value {
     rule
 }
 
-/// How severe it is, 0.0 to 10.0, as code scanning services sort: the highest score, or the middle of what a word
-/// stands for (CVSS v4.0, section 6).
+/// The severity, 0.0 to 10.0, as code scanning services sort: the highest score, or the middle of what a word stands
+/// for (CVSS v4.0, section 6).
 fn score(finding: &Finding) -> Option<f64> {
     if finding.severity == FindingSeverity::Critical {
         return Some(10.0);
@@ -156,7 +156,7 @@ fn result(
     })
 }
 
-/// Where a file lies, relative to the root if it lies below.
+/// The place of a file, relative to the root if it lies below.
 fn artifact(audit: &Audit<'_>, redactor: &Redactor, file: &Path) -> Value {
     match file.strip_prefix(&audit.inventory.root) {
         Ok(relative) => json!({"uri": encode(relative), "uriBaseId": ROOT}),
@@ -164,7 +164,8 @@ fn artifact(audit: &Audit<'_>, redactor: &Redactor, file: &Path) -> Value {
     }
 }
 
-/// Where a file lies, or a folder, whose URI ends with a slash; relative to the user's home directory if it lies below.
+/// The place of a file, or of a folder, whose URI ends with a slash; relative to the user's home directory if it lies
+/// below.
 fn place(redactor: &Redactor, path: &Path, end: &str) -> Value {
     match redactor.below_home(path) {
         Some(home) if home.as_os_str().is_empty() => json!({"uri": "./", "uriBaseId": HOME}),

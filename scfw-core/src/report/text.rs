@@ -11,7 +11,7 @@ const SHOWN_FINDINGS: usize = 25;
 /// Targets shown; the rest are counted.
 const SHOWN_TARGETS: usize = 100;
 
-/// How a report speaks of what it is about.
+/// The words for what a report is about.
 struct Wording<'a> {
     /// A target, as it stands before a name.
     one: &'static str,
@@ -19,12 +19,11 @@ struct Wording<'a> {
     within: &'static str,
     /// All of them.
     all: &'static str,
-    /// What else the heading of the target with this index says.
+    /// The rest of the heading of the target with this index.
     aside: &'a dyn Fn(usize) -> String,
 }
 
-/// The findings about an installation as text, target by target, without a closing line. Empty where nothing was
-/// found.
+/// The findings about an installation as text, target by target, without a closing line. Empty if nothing was found.
 #[must_use]
 pub fn text(verification: &Verification, colour: bool) -> String {
     let wording = Wording {
@@ -42,7 +41,7 @@ pub fn packages_text(verification: &Verification, colour: bool) -> String {
     write(verification, colour, &packages(&|_| String::new()))
 }
 
-/// The findings about what is installed, each with where it lies, and a closing line that counts.
+/// The findings about installed packages, each with its places, and a closing line that counts.
 #[must_use]
 pub fn audit_text(audit: &Audit<'_>, colour: bool) -> String {
     let packages_of = &audit.inventory.packages;
@@ -58,7 +57,7 @@ pub fn audit_text(audit: &Audit<'_>, colour: bool) -> String {
     report
 }
 
-/// Where a package lies: ` in node_modules/a and 2 other places`.
+/// The places of a package: ` in node_modules/a and 2 other places`.
 fn places(audit: &Audit<'_>, installed: &Installed) -> String {
     let mut folders = installed.folders().map(|folder| audit.inventory.relative(folder));
     let Some(first) = folders.next() else { return String::new() };
@@ -87,7 +86,7 @@ fn write(verification: &Verification, colour: bool, wording: &Wording<'_>) -> St
         })
         .filter(|(_, _, findings): &(usize, &Target, Vec<&Finding>)| !findings.is_empty())
         .collect();
-    // Those that block come first: they must not be what is counted instead of shown.
+    // Blocking findings come first: they must not be counted instead of shown.
     found.sort_by_key(|(_, _, findings)| {
         std::cmp::Reverse(findings.iter().map(|finding| finding.severity).max())
     });
@@ -117,7 +116,8 @@ fn write(verification: &Verification, colour: bool, wording: &Wording<'_>) -> St
     report
 }
 
-/// What no longer counts, last of all, by package and exemption. What this run has shown before is not shown again.
+/// The findings that no longer count, last of all, by package and exemption. A finding that this run has shown before
+/// is not shown again.
 fn write_exempted(report: &mut String, verification: &Verification) {
     let mut groups: Vec<(&Exempted, Vec<&Finding>)> = Vec::new();
     for exempted in verification.exempted.iter().filter(|exempted| !exempted.finding.is_accepted) {

@@ -1,9 +1,9 @@
-//! What must not be shown or kept of an address and of a command line: user names, passwords, tokens and signatures. Where
-//! it is not certain what something is, it is hidden.
+//! Secrets of addresses and command lines, which must not be shown or kept: user names, passwords, tokens and
+//! signatures. If it is not certain what something is, it is hidden.
 
 use std::borrow::Cow;
 
-/// `text` without what addresses in it must not show: user names and passwords, and queries, which may hold a token or a
+/// `text` without the secrets of its addresses: user names and passwords, and queries, which may hold a token or a
 /// signature and read `[…]`.
 #[must_use]
 pub fn without_credentials(text: &str) -> Cow<'_, str> {
@@ -13,8 +13,8 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `text` without the user names and passwords in its addresses (RFC 3986, section 3.2.1), and with `[…]` for what stands
-/// like them before a host where there is no scheme: `user:password@host`.
+/// `text` without the user names and passwords in its addresses (RFC 3986, section 3.2.1), and with `[…]` for text
+/// that stands like them before a host without a scheme: `user:password@host`.
 #[must_use]
 pub fn without_user_information(text: &str) -> Cow<'_, str> {
     match without_bare_passwords(text) {
@@ -28,10 +28,10 @@ pub fn without_user_information(text: &str) -> Cow<'_, str> {
 const NETWORK_SCHEMES: [&str; 12] =
     ["http", "https", "ws", "wss", "ftp", "ssh", "git", "github", "gitlab", "bitbucket", "gist", "sourcehut"];
 
-/// What stands before a colon and is no user: the word behind it is a package, a path or a person.
+/// The words before a colon that are no user: the word behind it is a package, a path or a person.
 const NO_USERS: [&str; 8] = ["npm", "pypi", "pkg", "jsr", "file", "link", "workspace", "mailto"];
 
-/// Where the first address in `text` has its authority, in bytes.
+/// The place of the authority of the first address in `text`, in bytes.
 fn find_authority(text: &str) -> Option<usize> {
     text.match_indices(':').find_map(|(colon, _)| {
         let in_scheme = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.');
@@ -54,7 +54,7 @@ fn without_queries(text: &str) -> Cow<'_, str> {
     let mut clean = String::new();
     let mut rest = text;
     while let Some(start) = find_authority(rest) {
-        // A quote is no part of an address (RFC 3986), and in JSON what follows is another value.
+        // A quote is no part of an address (RFC 3986), and in JSON another value follows.
         let ends = |character: char| character.is_whitespace() || matches!(character, '"' | '<' | '>');
         let url_end = rest[start..].find(ends).map_or(rest.len(), |end| start + end);
         let fragment = rest[start..url_end].find('#').map_or(url_end, |at| start + at);
@@ -119,7 +119,7 @@ fn without_bare_passwords(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Where in `part`, which has no slash in it, the user begins, and where the `@` before the host is.
+/// The places in `part`, which has no slash in it, of the user's beginning and of the `@` before the host.
 fn find_bare_password(part: &str) -> Option<(usize, usize)> {
     // A user can be called almost anything; these rather begin something new.
     const NO_NAME: &[char] =
@@ -139,11 +139,11 @@ fn scheme_of(word: &str) -> &str {
     word.rsplit('+').next().unwrap_or(word)
 }
 
-/// How options of pip and npm end whose value is a secret, or can hold one in another form than a URL: npm's
+/// The endings of options of pip and npm whose value is a secret, or can hold one in another form than a URL: npm's
 /// `_authToken` and `otp`, pip's `proxy`, whose value has a password without any scheme before it.
 const SECRET_ENDS: [&str; 9] =
     ["auth", "token", "password", "passwd", "secret", "otp", "proxy", "key", "cert"];
-/// Whole names of such options, for pip and npm take any beginning of a name that is of no other.
+/// Whole names of such options, because pip and npm take any beginning of a name that is of no other.
 const SECRET_OPTIONS: [&str; 9] =
     ["auth", "authtoken", "password", "token", "otp", "proxy", "httpproxy", "httpsproxy", "clientcert"];
 /// The fewest letters of a name that are taken for it.
@@ -158,8 +158,8 @@ fn is_for_secrets(option: &str) -> bool {
     is_beginning || is_whole
 }
 
-/// `arguments` of a manager without what must not be kept: user names, passwords and queries of addresses, and the
-/// values of options that hold secrets, which read `[…]`.
+/// `arguments` of a manager without secrets: user names, passwords and queries of addresses, and the values of
+/// options that hold secrets, which read `[…]`.
 #[must_use]
 pub fn arguments_without_credentials(arguments: &[String]) -> Vec<String> {
     let mut kept = Vec::with_capacity(arguments.len());
