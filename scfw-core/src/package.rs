@@ -1,5 +1,5 @@
-//! What a package is, and what an install is about to bring in. Names and versions are kept as they were
-//! written; comparing goes through [`Package::key`] and the ecosystem's own rules.
+//! Packages, and the targets that an install is about to bring in. Names and versions are kept as they were written;
+//! comparing goes through [`Package::key`] and the ecosystem's own rules.
 
 mod pattern;
 mod publication;
@@ -18,11 +18,11 @@ pub use query::{QueryError, shown_query};
 /// A package, with a version or, where the version is not known yet, without.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Package {
-    /// Where the package lives.
+    /// The ecosystem of the package.
     pub ecosystem: Ecosystem,
     /// Its name as it was written, scope included for npm.
     pub name: String,
-    /// Its exact version, where one is known.
+    /// Its exact version, if one is known.
     pub version: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Package {
     }
 }
 
-/// Where the bits of a target come from.
+/// The source of a target's bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -88,20 +88,20 @@ impl Source {
 /// One package that would be installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Which package.
+    /// The package.
     pub package: Package,
-    /// Where it comes from.
+    /// Its source.
     pub source: Source,
-    /// The archive or repository, where there is one; credentials are already taken out.
+    /// The archive or repository, if there is one; credentials are already taken out.
     pub url: Option<String>,
     /// The chain of packages that led to it, the one the user asked for first. Empty for a direct target.
     pub required_by: Vec<String>,
-    /// What the manager holds the archive against, by the name of the algorithm (`sha256` in hexadecimal, or `integrity`
-    /// as in Subresource Integrity). Empty where nothing is known.
+    /// The hashes that the manager holds the archive against, by the name of the algorithm (`sha256` in hexadecimal,
+    /// or `integrity` as in Subresource Integrity). Empty if none is known.
     pub hashes: BTreeMap<String, String>,
     /// The user has already accepted this target's warnings in this run, so only critical findings count.
     pub accepted: bool,
-    /// How its age is to be found out.
+    /// The way to find out its age.
     pub publication: Publication,
 }
 

@@ -1,11 +1,11 @@
-//! Reading a document that is not quite what the schema says. Whatever is dropped here makes the advisory apply to
-//! more versions, never to fewer.
+//! Lenient reading of a document that differs from the schema. Dropping a part makes the advisory apply to more
+//! versions, never to fewer.
 
 use serde_json::{Map, Value};
 
 use super::{Advisory, Affected, AffectedPackage, Range, severity::Score};
 
-/// The advisory in `document`, without its malformed parts; nothing where it does not tell what it is about.
+/// The advisory in `document`, without its malformed parts; none if it does not tell what it is about.
 pub(super) fn advisory(document: Value) -> Option<Advisory> {
     let Value::Object(mut document) = document else { return None };
     for field in ["withdrawn", "summary", "details", "modified"] {
@@ -30,7 +30,7 @@ fn read_affected(affected: &mut Value) -> Option<()> {
     let is_whole = fields.get("ranges").is_none_or(is_a::<Vec<Range>>)
         && fields.get("versions").is_none_or(is_a::<Vec<String>>);
     if !is_whole {
-        // Half of what it says about versions might say that one is safe.
+        // A half of the advisory's word about versions might say that one is safe.
         fields.remove("ranges");
         fields.remove("versions");
     }

@@ -17,7 +17,7 @@ pub use severity::{Rating, Severity};
 pub struct Advisory {
     /// The identifier: `GHSA-…`, `PYSEC-…`, `MAL-…`.
     pub id: String,
-    /// When the advisory was withdrawn (RFC 3339), if it was.
+    /// The time of withdrawal (RFC 3339), if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
     /// One line on what it is about.
@@ -26,7 +26,7 @@ pub struct Advisory {
     /// The long text; its first line stands in for a missing summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
-    /// When it was last changed (RFC 3339).
+    /// The time of the last change (RFC 3339).
     #[serde(default, skip_serializing)]
     pub modified: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +37,7 @@ pub struct Advisory {
     database_specific: DatabaseSpecific,
 }
 
-/// What one source database adds of its own; only the severity's word is read.
+/// Additions of one source database; only the severity's word is read.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 struct DatabaseSpecific {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,9 +109,9 @@ impl Advisory {
         Ok(serde_json::from_slice(document)?)
     }
 
-    /// Reads one advisory document of which parts may not be as the schema says. What a part would have told is then
-    /// not known, and where it would have told versions, every version counts as affected. An error where it cannot be
-    /// told which packages it is about.
+    /// Reads one advisory document, parts of which may differ from the schema. A part that cannot be read counts as
+    /// unknown; if it would have named versions, every version counts as affected. An error if the packages that it
+    /// is about cannot be told.
     pub fn parse_leniently(document: &[u8]) -> Result<Self, ParseError> {
         match Self::parse(document) {
             Ok(advisory) => Ok(advisory),
@@ -153,7 +153,7 @@ impl Advisory {
         })
     }
 
-    /// Whether `package` is affected. Without a version: whether any version of it is.
+    /// Whether `package` is affected; without a version, whether any version of it is.
     #[must_use]
     pub fn affects(&self, package: &Package) -> bool {
         self.entries_about(package).any(|affected| {
@@ -161,7 +161,7 @@ impl Advisory {
         })
     }
 
-    /// Whether every version of the package is affected, those still to come included.
+    /// Whether every version of the package is affected, future ones included.
     #[must_use]
     pub fn affects_every_version(&self, package: &Package) -> bool {
         self.entries_about(package).any(Affected::is_about_every_version)
@@ -286,8 +286,8 @@ impl Range {
         {
             return false;
         }
-        // The turning points at or below the version, each with what it makes of those from there on. At equal
-        // versions an introduction comes last, so that a range which ends where the next begins has no gap.
+        // The turning points at or below the version, each with the state from there on. At equal versions an
+        // introduction comes last, so that a range which ends where the next begins has no gap.
         let mut passed: Vec<(Option<Version>, bool)> = Vec::new();
         for event in &self.events {
             if let Some(introduced) = event.introduced.as_deref() {

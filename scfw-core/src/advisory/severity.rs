@@ -1,4 +1,4 @@
-//! How severe an advisory is: the qualitative ratings of CVSS v2, v3 and v4, or a database's own word.
+//! The severity of an advisory: the qualitative ratings of CVSS v2, v3 and v4, or a database's own word.
 
 use std::fmt;
 use std::str::FromStr;
@@ -69,7 +69,7 @@ pub struct Rating {
     pub vector: String,
     /// The score, 0.0 to 10.0.
     pub score: f64,
-    /// What the score is called.
+    /// The word for the score.
     pub severity: Severity,
 }
 
@@ -83,12 +83,12 @@ pub(super) struct Score {
 }
 
 impl Score {
-    /// The severity that it comes to; nothing where the vector cannot be read.
+    /// The severity that it comes to; none if the vector cannot be read.
     pub(super) fn severity(&self) -> Option<Severity> {
         self.rating().map(|rating| rating.severity).or_else(|| Severity::from_word(&self.score))
     }
 
-    /// The rating of a CVSS vector; nothing where it is none that can be read.
+    /// The rating of a CVSS vector; none if it is none that can be read.
     pub(super) fn rating(&self) -> Option<Rating> {
         let (score, severity) = match self.kind.as_str() {
             "CVSS_V2" => {

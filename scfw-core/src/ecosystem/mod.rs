@@ -1,4 +1,4 @@
-//! What sets one ecosystem apart from another: how packages are named, how versions are written and ordered, and what purls
+//! The differences between ecosystems: how packages are named, how versions are written and ordered, and what purls
 //! and the OSV schema call it. Each rule stands here once, and each use says which of them it needs.
 
 pub(crate) mod npm;
@@ -51,7 +51,7 @@ impl Ecosystem {
     }
 
     /// The form of `name` under which two spellings of one package are equal: PEP 503 for PyPI; npm names are
-    /// compared as they are, for the registry still serves old names that differ in case only.
+    /// compared as they are, because the registry still serves old names that differ in case only.
     #[must_use]
     pub fn normalise(self, name: &str) -> String {
         match self {
@@ -79,7 +79,7 @@ impl Ecosystem {
         }
     }
 
-    /// The name behind the namespace and the name of a purl; nothing where the ecosystem has no namespaces.
+    /// The name behind the namespace and the name of a purl; none if the ecosystem has no namespaces.
     #[must_use]
     pub fn name_of_purl(self, namespace: Option<&str>, name: &str) -> Option<String> {
         match (self, namespace) {
@@ -89,7 +89,7 @@ impl Ecosystem {
         }
     }
 
-    /// The scope and the rest of a name. Only npm has scopes.
+    /// The scope and the rest of a name; npm alone has scopes.
     #[must_use]
     pub fn scope_and_name(self, name: &str) -> (Option<&str>, &str) {
         match (self, name.split_once('/')) {

@@ -1,6 +1,6 @@
-//! How npm names packages and versions, as its `validate-npm-package-name` and `semver` decide. Of names there is one rule,
-//! for old packages too. Of versions there are three, each narrower than the one before: [`is_written_out`], for what people
-//! ask about, [`is_version`], for what can be compared, and [`exact`], for what is to be installed.
+//! npm's rules for names and versions, as its `validate-npm-package-name` and `semver` decide. Names have one rule,
+//! which old packages follow too. Versions have three, each narrower than the one before: [`is_written_out`], for
+//! queries of people, [`is_version`], for comparisons, and [`exact`], for installs.
 
 use nodejs_semver::Version;
 
@@ -33,8 +33,8 @@ pub(crate) fn is_spelled_as_name(name: &str) -> bool {
     }
 }
 
-/// Whether `version` is written out and no range or tag: three numbers, for with fewer npm reads a range, and whatever
-/// follows. What cannot be compared may still be listed somewhere as it is.
+/// Whether `version` is written out and no range or tag: three numbers, and whatever follows. npm reads fewer numbers
+/// as a range. A version that cannot be compared may still be listed somewhere as it is.
 pub(crate) fn is_written_out(version: &str) -> bool {
     let numbers: Vec<&str> = version.strip_prefix('v').unwrap_or(version).splitn(3, '.').collect();
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -53,8 +53,8 @@ pub(crate) fn exact(range: &str) -> Option<&str> {
     is_strict.then(|| version.split('+').next().unwrap_or(version))
 }
 
-/// Whether npm would take `version` for one: the parser takes more, and orders what npm does not take as it likes. As
-/// npm does, a hyphen may be missing before the first letter of a pre-release.
+/// Whether npm accepts `version`: the parser accepts more, and orders that as it likes. As in npm, a hyphen may be
+/// missing before the first letter of a pre-release.
 pub(crate) fn is_version(version: &str) -> bool {
     /// JavaScript's largest whole number that it can tell from the next.
     const LARGEST: u64 = (1 << 53) - 1;

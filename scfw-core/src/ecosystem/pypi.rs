@@ -1,4 +1,4 @@
-//! How `PyPI` names packages and versions: PEP 503, PEP 508 and, for what is older, the characters alone.
+//! `PyPI`'s rules for names and versions: PEP 503, PEP 508 and, for older ones, the characters alone.
 
 /// No name on an index comes near this many bytes.
 const LONGEST_NAME: usize = 856;
@@ -21,7 +21,7 @@ pub(super) fn normalise(name: &str) -> String {
     normalised
 }
 
-/// The name at the front of `text` (PEP 508), and what follows it.
+/// The name at the front of `text` (PEP 508), and the rest.
 pub(crate) fn split_name(text: &str) -> Option<(&str, &str)> {
     let in_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     let (name, rest) = text.split_at(text.find(|character| !in_name(character)).unwrap_or(text.len()));

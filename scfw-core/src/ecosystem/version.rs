@@ -55,7 +55,7 @@ impl Version {
     }
 }
 
-/// Whether two spellings are one version by their ecosystem's rules; what does not parse is compared as it is.
+/// Whether two spellings are one version by their ecosystem's rules; versions that do not parse are compared as text.
 #[must_use]
 pub fn is_same_version(ecosystem: Ecosystem, left: &str, right: &str) -> bool {
     left == right

@@ -8,8 +8,8 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 
 use super::{Ecosystem, Package};
 
-/// Which packages are meant: all whose name fits. `*` stands for any characters, none and `/` included; everything
-/// else for itself, as the ecosystem compares names. Without an ecosystem in front it is about all of them.
+/// The packages whose name fits. `*` stands for any characters, none and `/` included; everything else for itself, as
+/// the ecosystem compares names. Without an ecosystem in front it is about all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -26,7 +26,7 @@ pub enum PatternError {
     /// An ecosystem that is not covered.
     #[error("{0:?} is of an ecosystem that scfw does not cover: it knows pypi and npm")]
     Ecosystem(String),
-    /// Nothing that could be a name.
+    /// The text could be no name.
     #[error(
         "{0:?} is no pattern for names: write NAME, npm:NAME or pypi:NAME, where * stands for any characters"
     )]
@@ -37,7 +37,7 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Whether `package` is meant, whatever its version.
+    /// Whether the pattern means `package`, in any version.
     #[must_use]
     pub fn matches(&self, package: &Package) -> bool {
         if self.ecosystem.is_some_and(|ecosystem| ecosystem != package.ecosystem) {
@@ -50,15 +50,15 @@ impl Pattern {
         matches(pattern, &package.key())
     }
 
-    /// How closely it says what is meant: the number of its characters that stand for themselves.
+    /// The closeness of the pattern: the number of its characters that stand for themselves.
     #[must_use]
     pub fn precision(&self) -> usize {
         self.npm.chars().filter(|character| *character != '*').count()
     }
 }
 
-/// Takes time in the length of both, whatever they hold: each piece between wildcards is looked for once, from where
-/// the one before it ended.
+/// The time grows with the length of both: each piece between wildcards is looked for once, from the end of the one
+/// before it.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };
@@ -120,7 +120,7 @@ impl PartialOrd for Pattern {
 }
 
 impl Ord for Pattern {
-    /// By what is written.
+    /// Compares by the text.
     fn cmp(&self, other: &Self) -> Ordering {
         self.text.cmp(&other.text)
     }

@@ -1,4 +1,4 @@
-//! What a manager knows of when a package was published.
+//! A manager's knowledge of when a package was published.
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -6,15 +6,16 @@ use reqwest::Url;
 /// Longest time or address that is taken for one, in bytes.
 const LONGEST: usize = 2048;
 
-/// How the age of a target is to be found out.
+/// The way to find out the age of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Publication {
-    /// Not at all: its version is not settled yet, or it comes within another package and is as old as that.
+    /// The age is not asked for: the version is not settled yet, or it comes within another package and is as old as
+    /// that.
     #[default]
     Unasked,
-    /// From what this machine remembers: nobody has said which registry it would come from.
+    /// The age is what this machine remembers: nobody has said which registry it would come from.
     Remembered,
-    /// From what the manager told, and where that is not enough, from the registry.
+    /// The age is what the manager told, and if that is not enough, what the registry says.
     Told(Told),
 }
 
@@ -35,27 +36,27 @@ impl Publication {
     }
 }
 
-/// What a manager told of a version.
+/// A manager's word about a version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Told {
     /// The base of the registry or index that it comes from, as [`registry`] makes it.
     pub registry: Option<String>,
     /// Further registries in use, where it is not known from which of them it comes.
     pub others: Vec<String>,
-    /// When it was published.
+    /// The time of publication.
     pub published: Option<Timestamp>,
-    /// When any version of the package was last published; this one was by then at the latest.
+    /// The last publication of any version of the package; this one was published by then at the latest.
     pub modified: Option<Timestamp>,
 }
 
-/// A time as registries write it (RFC 3339); nothing where it is none.
+/// A time as registries write it (RFC 3339); none if it is none.
 #[must_use]
 pub fn time(text: &str) -> Option<Timestamp> {
     (text.len() <= LONGEST).then(|| text.parse().ok()).flatten()
 }
 
-/// The base URL of a registry in one form: with a slash at its end and without credentials, query and fragment.
-/// Nothing where it is not on the web.
+/// The base URL of a registry in one form: with a slash at its end and without credentials, query and fragment. None
+/// if it is not on the web.
 #[must_use]
 pub fn registry(url: &str) -> Option<String> {
     let mut url = (url.len() <= LONGEST).then(|| Url::parse(url).ok()).flatten()?;

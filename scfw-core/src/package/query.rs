@@ -15,7 +15,7 @@ const LONGEST_VERSION: usize = 214;
 /// Why a query names no package.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum QueryError {
-    /// Neither form.
+    /// The text has neither form.
     #[error("{0:?} is no package: write pypi:NAME[@VERSION], npm:NAME[@VERSION] or a purl")]
     Form(String),
     /// An ecosystem that is not covered.
@@ -49,9 +49,9 @@ pub fn shown_query(query: &str) -> String {
 
 impl Package {
     /// Reads `pypi:name@version`, `pypi:name==version`, `npm:@scope/name@version` or a purl, each with or without a
-    /// version. Extras of a Python package are passed over, for they do not change which package it is. What no
-    /// package can be called, and a range or a tag in the place of a version, are errors: nothing is known about those,
-    /// and that would read like nothing being wrong.
+    /// version. Extras of a Python package are passed over, because they do not change which package it is. A name
+    /// that no package can have, and a range or a tag in the place of a version, are errors: no data set knows
+    /// anything about those, and that would read like nothing being wrong.
     pub fn from_query(query: &str) -> Result<Self, QueryError> {
         let query = query.trim();
         if query.starts_with("pkg:") {
@@ -118,8 +118,8 @@ fn sound(package: Package, query: &str) -> Result<Package, QueryError> {
     }
 }
 
-/// Whether `version` names one version and not a range or a tag. npm's have three numbers, for with fewer it reads
-/// a range; old ones of `PyPI` can be any word, of which those without a digit are rather tags.
+/// Whether `version` names one version and not a range or a tag. npm's have three numbers, because npm reads fewer as
+/// a range; old ones of `PyPI` can be any word, but a word without a digit is rather a tag.
 fn is_one_version(ecosystem: Ecosystem, version: &str) -> bool {
     let in_version = |character: char| {
         character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '+' | '!')
