@@ -1,8 +1,8 @@
-//! What was done about a command, in one word: it is in the ledger, in records and in the log level of sinks.
+//! The action on a command, in one word: it is in the ledger, in records and in the log level of sinks.
 
 use serde::{Deserialize, Serialize};
 
-/// What was done.
+/// The action on a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Action {

@@ -1,4 +1,4 @@
-//! What arming puts into a manager's environment, and how to take it out again for programs that are no managers.
+//! The way back from arming: takes its variables out of an environment, for programs that are no managers.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,12 +8,12 @@ use std::path::Path;
 use crate::env;
 use crate::manager::switches;
 
-/// What all variables for the gates begin with.
+/// The beginning of the names of all variables for the gates.
 const GATE_PREFIX: &[u8] = b"SCFW_GATE_";
 /// The option in `NODE_OPTIONS` that loads the gate.
 const REQUIRE: &[u8] = b"--require ";
 
-/// `environment` as it was before it was armed; the same where it was not.
+/// `environment` as it was before it was armed; the same if it was not.
 #[must_use]
 pub fn disarmed(environment: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
     let mut variables: BTreeMap<OsString, OsString> = environment.collect();

@@ -97,13 +97,13 @@ variables! {
     SCFW_GATE_EXECUTABLE = "SCFW_GATE_EXECUTABLE";
     /// Set for the gates: the path that names this run's notes; a gate removes the first when it attaches.
     SCFW_GATE_RUN = "SCFW_GATE_RUN";
-    /// Set for the gates: the user's own `PIP_EXISTS_ACTION` after an `=`; empty where there was none.
+    /// Set for the gates: the user's own `PIP_EXISTS_ACTION` after an `=`; empty if there was none.
     SCFW_GATE_PIP_EXISTS_ACTION = "SCFW_GATE_PIP_EXISTS_ACTION";
-    /// Set for the gates: the user's own `npm_config_workspaces` after an `=`; empty where there was none.
+    /// Set for the gates: the user's own `npm_config_workspaces` after an `=`; empty if there was none.
     SCFW_GATE_NPM_WORKSPACES = "SCFW_GATE_NPM_WORKSPACES";
-    /// Set for the gates: the user's own `npm_config_workspace` after an `=`; empty where there was none.
+    /// Set for the gates: the user's own `npm_config_workspace` after an `=`; empty if there was none.
     SCFW_GATE_NPM_WORKSPACE = "SCFW_GATE_NPM_WORKSPACE";
-    /// Set for the gates: the user's own `npm_config_heading` after an `=`; empty where there was none.
+    /// Set for the gates: the user's own `npm_config_heading` after an `=`; empty if there was none.
     SCFW_GATE_NPM_HEADING = "SCFW_GATE_NPM_HEADING";
     /// Set by build servers: nobody is asked about warnings, not on a terminal either.
     CI = "CI";

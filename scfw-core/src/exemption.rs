@@ -1,6 +1,6 @@
 //! Exemptions at work: findings that the user has taken responsibility for leave the verdict and stay in the report
-//! and the ledger. An exemption is of one package, optionally of one version and of one advisory, and it ends. What could
-//! not be verified is nothing that the user can have looked into, unless the exemption names where it comes from.
+//! and the ledger. An exemption is of one package, optionally of one version and of one advisory, and it ends. The
+//! user cannot have looked into something that could not be verified, unless the exemption names where it comes from.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ impl NewExemption {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Whether it is about what `advisory` says of `package`, critical or not. One of a version is not about a package
-    /// whose version is not known.
+    /// Whether it covers what `advisory` says of `package`, critical or not. An exemption of a version does not cover
+    /// a package whose version is not known.
     #[must_use]
     pub fn covers(&self, package: &Package, advisory: Option<&str>, severity: FindingSeverity) -> bool {
         let is_version = |of: &String| {
@@ -33,10 +33,10 @@ impl NewExemption {
             && (self.malicious || severity < FindingSeverity::Critical)
     }
 
-    /// Whether it is about `finding` of `target`. Who has looked into a package has not looked into what another address
-    /// gives under its name: that something could not be verified is covered only where the target comes from the very
-    /// address that the exemption names in place of an advisory. An address with a query cannot be named, for what is kept
-    /// of it leaves the query out.
+    /// Whether it covers `finding` of `target`. A user who has looked into a package has not looked into what another
+    /// address gives under its name: a finding that something could not be verified is covered only if the target
+    /// comes from the very address that the exemption names in place of an advisory. An address with a query cannot
+    /// be named, because the query is not kept.
     fn covers_finding(&self, target: &Target, finding: &Finding) -> bool {
         let advisory = match (finding.is_unverified, finding.verifier == SOURCE) {
             (false, _) => finding.advisory.as_deref(),
@@ -52,8 +52,8 @@ impl NewExemption {
     }
 }
 
-/// Takes what is exempted out of the findings of `verification`. Where the exemptions cannot be read there are none,
-/// and why is noted.
+/// Takes exempted findings out of `verification`. If the exemptions cannot be read there are none, and the reason is
+/// noted.
 pub(crate) fn apply(settings: &Settings, verification: &mut Verification) {
     let found = verification.targets.iter().filter(|(_, findings)| !findings.is_empty());
     let packages: Vec<Package> = found.map(|(target, _)| target.package.clone()).collect();
@@ -99,7 +99,8 @@ pub(crate) fn apply(settings: &Settings, verification: &mut Verification) {
     }
 }
 
-/// What the administrator's `policy` leaves of `terms`: nothing, or terms that may be narrower and end earlier.
+/// The part of `terms` that the administrator's `policy` permits: none, or terms that may be narrower and end
+/// earlier.
 #[must_use]
 pub fn permitted(terms: &NewExemption, policy: &Policy, now: i64) -> Option<NewExemption> {
     let mut permitted = terms.clone();
@@ -116,8 +117,8 @@ pub fn permitted(terms: &NewExemption, policy: &Policy, now: i64) -> Option<NewE
     (!permitted.is_expired(now)).then_some(permitted)
 }
 
-/// Whether some version of `package`, which has none yet, is exempted from what is critical: then only the version tells
-/// what follows. Where the exemptions cannot be read there are none.
+/// Whether some version of `package`, which has none yet, is exempted from critical findings: then the version
+/// decides. If the exemptions cannot be read there are none.
 #[must_use]
 pub fn depends_on_version(settings: &Settings, package: &Package) -> bool {
     package.version.is_none()

@@ -1,5 +1,5 @@
-//! The file-reading seam: whole regular files up to a limit. A pipe, a terminal or a device is never opened, for the
-//! manager needs what comes through it.
+//! The file-reading seam: whole regular files up to a limit. A pipe, a terminal or a device is never opened, because
+//! the manager needs what comes through it.
 
 mod private;
 
@@ -27,7 +27,7 @@ pub enum FileError {
     /// It is longer than such a file can sensibly be.
     #[error("is longer than {}", size(*limit))]
     TooLong {
-        /// How long it may be, in bytes.
+        /// Its greatest length, in bytes.
         limit: u64,
     },
     /// It is no text.
@@ -47,10 +47,10 @@ impl From<FileError> for io::Error {
     }
 }
 
-/// Whose a file is, and so who may have changed it.
+/// The owner of a file, who may have changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// In a directory of scfw's: only this user or root.
+    /// A file in a directory of scfw's: only this user or root may have.
     Privately,
     /// Named by the user, who relies on it: the same, but it stays as it is.
     ByName,
@@ -58,7 +58,7 @@ pub enum Kept {
     Anyhow,
 }
 
-/// Reads a file that scfw or its user keeps, of at most `limit` bytes; nothing where there is none.
+/// Reads a file that scfw or its user keeps, of at most `limit` bytes; none if there is none.
 pub fn read_kept(path: &Path, kept: Kept, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
     let (file, metadata) = match open_regular(path) {
         Err(FileError::Unreadable(error)) if is_absence(&error) => return Ok(None),
@@ -89,7 +89,7 @@ pub fn read_head(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 
 /// Opens the regular file at `path` for reading; nothing else is opened in a way that could block.
 pub fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
-    // Without O_NONBLOCK, a pipe that has taken the file's place since would hold us here.
+    // O_NONBLOCK keeps a pipe that has taken the file's place since from holding us here.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits())
@@ -99,11 +99,11 @@ pub fn open_regular(path: &Path) -> Result<(File, Metadata), FileError> {
     if metadata.is_file() { Ok((file, metadata)) } else { Err(FileError::NotRegular) }
 }
 
-/// Device and inode of the file at `path`, where there is one that [`read`] would read.
+/// Device and inode of the file at `path`, if [`read`] would read it.
 pub(crate) fn identity(path: &Path) -> Result<(u64, u64), String> {
     let metadata = std::fs::metadata(path).map_err(|error| describe(&error))?;
     regular(&metadata)?;
-    // Where /dev/stdin is not a link to the file behind it, opening it shares the offset with the manager's own.
+    // If /dev/stdin is not a link to the file behind it, opening it shares the offset with the manager's own.
     if path.canonicalize().is_ok_and(|real| real.starts_with("/dev")) {
         return Err("is not a regular file".to_owned());
     }
@@ -127,7 +127,7 @@ pub(crate) fn read_installed(path: &Path, limit: u64) -> Result<Option<Vec<u8>>,
     read_up_to(file, &metadata, limit).map(Some)
 }
 
-/// Whether there is a regular file at `path`; what is something else is an error.
+/// Whether there is a regular file at `path`; any other kind of file is an error.
 fn is_regular(path: &Path) -> Result<bool, String> {
     match std::fs::metadata(path) {
         Err(error) if is_absence(&error) => Ok(false),
@@ -137,7 +137,7 @@ fn is_regular(path: &Path) -> Result<bool, String> {
 }
 
 /// Reads the regular file at `path` up to the first `end`, or its first `limit` bytes if `end` does not come in them.
-/// Nothing where there is no such file; the error is a sentence.
+/// None if there is no such file; the error is a sentence.
 pub(crate) fn read_until(path: &Path, end: &[u8], limit: usize) -> Result<Option<Vec<u8>>, String> {
     const STEP: usize = 8 << 10;
     if !is_regular(path)? {
@@ -164,7 +164,7 @@ fn open(path: &Path) -> Result<(File, Metadata), String> {
     open_regular(path).map_err(|error| error.to_string())
 }
 
-/// Like [`read`], with nothing instead of an error where there is no such file.
+/// Like [`read`], with nothing instead of an error if there is no such file.
 pub(crate) fn read_if_present(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, String> {
     match std::fs::metadata(path) {
         Err(error) if is_absence(&error) => Ok(None),
@@ -214,7 +214,7 @@ pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// What a reader could not read, as a sentence.
+/// The reason why a reader failed, as a sentence.
 pub(crate) fn describe(error: &io::Error) -> String {
     format!("cannot be read: {error}")
 }

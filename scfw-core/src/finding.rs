@@ -1,5 +1,5 @@
-//! What verifiers have to say: findings, and all of them together with what does not count. Who says it, and how it is found
-//! out, is in [`crate::verify`]; what follows is in [`crate::policy`].
+//! The words of verifiers: findings, and all of them together with those that do not count. The verifiers are in
+//! [`crate::verify`], and the consequences in [`crate::policy`].
 
 use std::borrow::Cow;
 
@@ -22,10 +22,10 @@ pub(crate) const LISTS: &str = "lists";
 pub(crate) const OSV: &str = "OSV";
 /// The verifier in findings about where a target comes from.
 pub(crate) const SOURCE: &str = "source";
-/// Where a person reads an advisory of OSV's.
+/// The page of OSV's where a person reads an advisory.
 pub(crate) const ADVISORY_URL: &str = "https://osv.dev/vulnerability/";
 
-/// What the predecessor calls a verifier that it has as well, for dashboards ask for it by that name.
+/// The predecessor's name of a verifier that it has as well; dashboards ask for it by that name.
 pub(crate) fn predecessor_name(name: &str) -> &str {
     match name {
         OSV => "OsvVerifier",
@@ -36,7 +36,7 @@ pub(crate) fn predecessor_name(name: &str) -> &str {
     }
 }
 
-/// How much a finding weighs.
+/// The weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingSeverity {
@@ -49,20 +49,20 @@ pub enum FindingSeverity {
 /// One thing that a verifier has to say about a target, or about all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// How much it weighs.
+    /// Its weight.
     pub severity: FindingSeverity,
-    /// Which verifier says so.
+    /// The verifier that says so.
     pub verifier: Cow<'static, str>,
     /// A sentence without a full stop. It may carry text from outside and is sanitised before it is shown.
     pub message: String,
-    /// The advisory's id, where there is one.
+    /// The advisory's id, if there is one.
     pub advisory: Option<String>,
-    /// Where to read more.
+    /// The page with more about it.
     pub url: Option<String>,
-    /// What stands behind the link: severity, summary, first fixed version.
+    /// The text behind the link: severity, summary, first fixed version.
     #[serde(skip)]
     pub detail: Option<String>,
-    /// What the advisory says, for reports that have fields for it.
+    /// The advisory's content, for reports that have fields for it.
     #[serde(skip)]
     pub disclosure: Option<Disclosure>,
     /// The finding says that something could not be found out.
@@ -73,10 +73,10 @@ pub struct Finding {
     pub is_accepted: bool,
 }
 
-/// What an advisory says about one package.
+/// An advisory's word about one package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Disclosure {
-    /// How severe it is for the package, where that is known.
+    /// The severity for the package, if it is known.
     pub severity: Option<Severity>,
     /// The ratings behind that.
     pub ratings: Vec<Rating>,
@@ -107,9 +107,9 @@ impl Finding {
 /// A finding that no longer counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exempted {
-    /// What it is about.
+    /// The package that it is about.
     pub package: Package,
-    /// What was found. It is accepted where an earlier report of this run has shown it.
+    /// The finding. It is accepted if an earlier report of this run has shown it.
     pub finding: Finding,
     /// Why it does not count.
     pub exemption: Exemption,
@@ -132,7 +132,7 @@ impl Serialize for Exempted {
     }
 }
 
-/// What was noticed about the store.
+/// Observations about the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalNotes {
     /// Why it could not be used, as a sentence.
@@ -148,9 +148,9 @@ pub struct Verification {
     pub targets: Vec<(Target, Vec<Finding>)>,
     /// Findings about all targets.
     pub general: Vec<Finding>,
-    /// What the user has exempted from the findings.
+    /// The findings that the user has exempted.
     pub exempted: Vec<Exempted>,
-    /// What was noticed about the store.
+    /// Observations about the store.
     pub local: LocalNotes,
 }
 

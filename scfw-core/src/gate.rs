@@ -1,4 +1,4 @@
-//! The document that a gate sends: what the running manager has resolved and is about to build or install
+//! The document that a gate sends: the targets that the running manager has resolved and is about to build or install
 //! (protocol 1). It comes from another process and is not trusted.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const MOST_INDEXES: usize = 8;
 /// Longest part of a name or version that an error shows, in characters.
 const LONGEST_SHOWN: usize = 200;
 
-/// When the gate asks.
+/// The moment at which the gate asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -37,19 +37,19 @@ pub enum Phase {
     Unsupported,
 }
 
-/// What a gate sent.
+/// A gate's document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// The manager that runs.
     pub manager: ManagerId,
-    /// When it asks.
+    /// The moment at which it asks.
     pub phase: Phase,
     /// The program as the user called it: `npx` may be npm's.
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// What it is about to build or install; why that cannot be verified, where one of them is nothing that a registry
-    /// can hold.
+    /// The targets that it is about to build or install, or the reason why they cannot be verified, if no registry
+    /// can hold one of them.
     pub targets: Result<Vec<Target>, TargetError>,
     /// Why the gate cannot hold the manager, where it is unsupported.
     pub reason: String,
@@ -124,7 +124,8 @@ struct RawTarget {
     required_by: Vec<String>,
     #[serde(default)]
     accepted: bool,
-    // What a gate could not find out is null, and what makes no sense is as good as that: the registry is asked then.
+    // A value that a gate could not find out is null, and a senseless one is as good as that: the registry is asked
+    // then.
     #[serde(default)]
     index: Value,
     #[serde(default)]
@@ -140,7 +141,7 @@ struct RawTarget {
 }
 
 impl Document {
-    /// Reads a document. Anything unexpected is an error, for what cannot be read cannot be verified.
+    /// Reads a document. Anything unexpected is an error, because a document that cannot be read cannot be verified.
     pub fn parse(document: &[u8]) -> Result<Self, DocumentError> {
         let header: Header = serde_json::from_slice(document)?;
         if header.protocol != u64::from(PROTOCOL) {
@@ -163,9 +164,9 @@ impl Document {
 
 impl RawTarget {
     fn into_target(self, ecosystem: Ecosystem) -> Result<Target, TargetError> {
-        // The gates take credentials out, and whatever else may write a document need not.
+        // The gates take credentials out, and another program that writes a document need not.
         let url = self.url.map(|url| without_credentials(&url).into_owned());
-        // A repository or archive without a name is known by where it comes from.
+        // A repository or archive without a name is known by its address.
         let name = self.name.or_else(|| url.clone()).ok_or(TargetError::Length)?;
         let is_sensible = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME;
         if self.version.as_deref().is_some_and(|version| !is_sensible(version)) {

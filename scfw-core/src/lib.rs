@@ -1,5 +1,6 @@
-//! The firewall as a library, in layers: what a command line means, what it would install, what is known about it and what
-//! follows. Nothing here looks at `argv[0]`, replaces the process or talks to a terminal; the binaries in `scfw-hook` do.
+//! The firewall as a library, in layers: the meaning of a command line, what it would install, what is known about
+//! that and what follows. Nothing here looks at `argv[0]`, replaces the process or talks to a terminal; the binaries
+//! in `scfw-hook` do.
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests read and make what is their own"))]
 
 pub mod action;

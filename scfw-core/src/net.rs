@@ -14,7 +14,7 @@ pub(crate) fn client_builder(redirects: Policy, is_encrypted: bool) -> ClientBui
     if is_encrypted { builder } else { builder.tls_certs_only([]) }
 }
 
-/// The host in `url`, for messages. What is none may have a password anywhere in it, so nothing of it is shown.
+/// The host in `url`, for messages. A text that is no URL may have a password anywhere in it, so none of it is shown.
 pub(crate) fn host_of(url: &str) -> String {
     let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.unwrap_or_else(|| "the address".to_owned())

@@ -1,18 +1,18 @@
-//! From findings to a verdict, and from a verdict to what is done when nobody has to be asked.
+//! The policy: from findings to a verdict, and from a verdict to what is done when nobody has to be asked.
 
 use std::collections::BTreeSet;
 
 use crate::config::{OnWarning, Settings};
 use crate::finding::{FindingSeverity, Verification};
 
-/// What the findings come to.
+/// The verdict on findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing was found.
+    /// There is no finding.
     Allow,
     /// Warnings only.
     Warn,
-    /// At least one critical finding.
+    /// There is a critical finding.
     Block,
 }
 
@@ -44,12 +44,12 @@ impl Verdict {
     }
 }
 
-/// What to do about a verdict.
+/// The consequence of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Go on.
     Allow,
-    /// Stop, because of what was found.
+    /// Stop, because of the findings.
     Block,
     /// Stop, because too little could be found out.
     BlockUnverified,
@@ -57,7 +57,7 @@ pub enum Decision {
     Ask,
 }
 
-/// What to do about `verification` where a person can be asked or, without a terminal, cannot.
+/// The decision about `verification` if a person can be asked or, without a terminal, cannot.
 #[must_use]
 pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bool) -> Decision {
     let on_warning = match Verdict::of(verification) {
@@ -82,7 +82,8 @@ pub fn decide(verification: &Verification, settings: &Settings, has_terminal: bo
     }
 }
 
-/// Why the administrator lets nothing be installed, whoever is asked: the verifiers that gave no answer and have to.
+/// The reason why the administrator lets nothing be installed, even if a person says yes: the verifiers that gave no
+/// answer and have to.
 #[must_use]
 pub fn refusal(verification: &Verification, settings: &Settings) -> Option<String> {
     let names: BTreeSet<&str> = missing(verification, settings).collect();

@@ -1,21 +1,21 @@
 //! The managed block in a shell's start-up file, as functions of the file's bytes. The block records what putting it
-//! there has changed, so that taking it out restores the file byte for byte. Which files there are, and reading
-//! and writing them, is not decided here.
+//! there has changed, so that taking it out restores the file byte for byte. The choice of files, and reading and
+//! writing them, is not made here.
 
 /// The line that a block begins with; the predecessor's is the same.
 const BEGIN: &str = "# BEGIN SCFW MANAGED BLOCK";
 /// The line that a block ends with.
 const END: &str = "# END SCFW MANAGED BLOCK";
-/// What stands before the folder of the shims, in the shells of the POSIX kind and in fish.
+/// The words before the folder of the shims, in the shells of the POSIX kind and in fish.
 pub const SHIMS: [&str; 2] = ["__scfw_shims=", "fish_add_path --path --prepend --move "];
 /// The first line within a block of ours; the predecessor's has none.
 const OURS: &str = "# Written by `scfw configure`; `scfw configure --remove` takes it out.";
-/// Recorded where there was no file.
+/// Recorded if there was no file.
 const CREATED: &str = "# scfw: created this file";
-/// Recorded where the file's last line had no newline.
+/// Recorded if the file's last line had no newline.
 const NO_NEWLINE: &str = "# scfw: there was no newline at the end";
 
-/// A block whose end is missing: what belongs to it cannot be told.
+/// A block whose end is missing, so its content cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} begins a block of scfw that no line `{END}` ends; mend it or delete the block")]
 pub struct Unterminated {
@@ -24,7 +24,7 @@ pub struct Unterminated {
 }
 
 /// `content` with one block of `lines`: in the place of the first block that is there, or at the end. `None` stands
-/// for a file that does not exist. Line ends of the block are those of the shells, whatever the file's are.
+/// for a file that does not exist. Line ends of the block are those of the shells, even if the file's are others.
 pub fn with_block(content: Option<&[u8]>, lines: &[String]) -> Result<Vec<u8>, Unterminated> {
     let Parts { rest, place, is_created, .. } = Parts::of(content.unwrap_or_default())?;
     let (before, after) = rest.split_at(place);
@@ -53,7 +53,7 @@ pub fn with_block(content: Option<&[u8]>, lines: &[String]) -> Result<Vec<u8>, U
     Ok(whole)
 }
 
-/// `content` without any block; `None` where nothing is left of a file that was created for the block.
+/// `content` without any block; `None` if nothing is left of a file that was created for the block.
 pub fn without_block(content: &[u8]) -> Result<Option<Vec<u8>>, Unterminated> {
     let Parts { rest, is_created, .. } = Parts::of(content)?;
     Ok((!is_created || !rest.is_empty()).then_some(rest))
@@ -72,7 +72,7 @@ pub fn exports(content: &[u8]) -> Vec<(String, String)> {
     lines(content).into_iter().filter_map(export).collect()
 }
 
-/// The folder of the PATH shims that a block puts first on `PATH`, where one does.
+/// The folder of the PATH shims that a block puts first on `PATH`, if one does.
 #[must_use]
 pub fn shims(content: &[u8]) -> Option<String> {
     let mut lines = lines(content).into_iter();
@@ -103,7 +103,7 @@ fn export(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), unquoted(value)))
 }
 
-/// What a word of a shell stands for, in so far as that needs no shell.
+/// The value of a shell's word, in so far as that needs no shell.
 fn unquoted(value: &str) -> String {
     if let Some(quoted) = within(value, '\'') {
         quoted.replace(r"'\''", "'").replace(r"\'", "'").replace(r"\\", r"\")
@@ -120,7 +120,7 @@ fn within(value: &str, quote: char) -> Option<&str> {
 struct Parts {
     /// Everything outside blocks, as it was before they were put there.
     rest: Vec<u8>,
-    /// Where in it the first block stood, or its end.
+    /// The place of the first block in it, or its end.
     place: usize,
     has_block: bool,
     is_created: bool,
@@ -156,7 +156,7 @@ impl Parts {
         if let Some(block) = open {
             return Err(Unterminated { line: block.line });
         }
-        // What a block added before itself goes with it, unless lines were written behind it since.
+        // The bytes that a block added before itself go with it, unless lines were written behind it since.
         if let Some((end, block)) = last
             && end == rest.len()
         {
@@ -167,7 +167,7 @@ impl Parts {
     }
 }
 
-/// What is known of one block.
+/// One block.
 struct Block {
     line: usize,
     /// An editor has given it the other line ends since.
@@ -177,7 +177,7 @@ struct Block {
 }
 
 impl Block {
-    /// How many bytes at the end of `before` came with it.
+    /// The number of bytes at the end of `before` that came with it.
     fn added_before(&self, before: &[u8]) -> usize {
         let is_with_crlf = self.has_crlf && before.ends_with(b"\r\n");
         match (self.is_ours, self.lacked_newline) {
@@ -250,7 +250,7 @@ mod tests {
         let file = format!("a\n{old}b\n{old}");
         let whole = String::from_utf8(with(file.as_bytes())).unwrap();
         assert_eq!(whole, format!("a\n{block}b\n"));
-        // As the predecessor appends it: after an empty line.
+        // The predecessor appends it after an empty line.
         assert_eq!(without_block(format!("a\n\n{old}").as_bytes()).unwrap().unwrap(), b"a\n");
         assert_eq!(String::from_utf8(with(format!("a\n\n{old}").as_bytes())).unwrap(), format!("a\n{block}"));
         assert_eq!(without_block(format!("\n{old}").as_bytes()).unwrap().unwrap(), b"");

@@ -1,4 +1,4 @@
-//! The recall of what is installed: advisories about malice that came after something they are about was installed. They are
+//! The recall of what is installed: advisories about malice that came after the install of their packages. They are
 //! looked for whenever the store was brought up to date, and wait in it until the user is told.
 
 use std::collections::BTreeMap;
@@ -21,8 +21,9 @@ const BATCH: usize = 500;
 /// Packages that are told of at a time, and runs of each; the rest are counted.
 const SHOWN: usize = 10;
 
-/// Looks for advisories about malice in what the ledger says was installed, and leaves them in `store` for the user to be
-/// told of. What is exempted now is left out, and what was known and exempted then. Gives how many are waiting then.
+/// Looks for advisories about malice in what the ledger says was installed, and leaves them in `store` for the user
+/// to be told of. Packages that are exempted now are left out, as are those that were known and exempted then. Gives
+/// how many are waiting then.
 pub fn look(store: &mut Store, settings: &Settings) -> Result<usize, StoreError> {
     let installed = store.installed()?;
     let exemptions: Vec<_> = store
@@ -54,7 +55,7 @@ pub fn look(store: &mut Store, settings: &Settings) -> Result<usize, StoreError>
     store.put_alerts(&alerts)
 }
 
-/// Whether the record of a run, in JSON, says that it let `installed` pass in spite of what `alert` says.
+/// Whether the record of a run, in JSON, says that it let `installed` pass in spite of `alert`.
 fn was_exempted(record: &Value, installed: &Installed, alert: &NewAlert) -> bool {
     let exempted = record["exempted_findings"].as_array();
     exempted.into_iter().flatten().any(|exempted| {
@@ -143,13 +144,13 @@ fn find(
     Ok(())
 }
 
-/// Whether a manifest with `versions` (nothing: with every one) lists it.
+/// Whether a manifest with `versions` (none: with every one) lists it.
 fn is_listed(versions: Option<&[String]>, installed: &Installed) -> bool {
     let is_same = |listed: &String| is_same_version(installed.ecosystem, listed, &installed.version);
     versions.is_none_or(|versions| versions.iter().any(is_same))
 }
 
-/// What the user is told of `alerts`. Empty where there are none.
+/// The text for the user about `alerts`. Empty if there are none.
 #[must_use]
 pub fn text(alerts: &[Alert]) -> String {
     let mut packages: Vec<(Package, Vec<&Alert>)> = Vec::new();

@@ -1,4 +1,5 @@
-//! What was skipped of somebody else's files because it could not be read: listed up to a number, and counted beyond it.
+//! Files of somebody else's that were skipped because they could not be read: listed up to a number, and counted
+//! beyond it.
 
 use crate::text::without_credentials;
 
@@ -6,7 +7,7 @@ use crate::text::without_credentials;
 const TEXT_LENGTH: usize = 200;
 
 /// Something that could not be read. Both texts may hold anything that stood in a file, control characters included,
-/// so whoever shows them sanitises them first.
+/// so they are sanitised before they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The file, the place in it, or the argument; shortened when it is long.
@@ -32,7 +33,8 @@ impl SkippedList {
     /// Notes that something could not be read.
     pub(crate) fn add(&mut self, what: &str, why: &str) {
         if self.listed.len() < self.limit {
-            // Before they are cut, for without its end a name before a host is not known for one.
+            // Credentials are taken out before the text is cut, because a name before a host is not known for one
+            // without its end.
             let (what, why) = (without_credentials(what), without_credentials(why));
             self.listed.push(Skipped { what: shorten(&what), why: shorten(&why) });
         } else {
@@ -40,7 +42,7 @@ impl SkippedList {
         }
     }
 
-    /// All of them, the last one being how many more there are where that is so.
+    /// All of them; if there are more than are kept, the last one is their number.
     pub(crate) fn finish(mut self) -> Vec<Skipped> {
         if self.unlisted > 0 {
             let why = format!("and {} more that could not be read", self.unlisted);

@@ -7,10 +7,10 @@ use jiff::{Span, Timestamp, Zoned};
 /// A text that is no point in time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TimeError {
-    /// Neither a duration nor a date.
+    /// The text is neither a duration nor a date.
     #[error("{0:?} is neither a duration (12h, 7d, 4w) nor a date (2026-01-31)")]
     Form(String),
-    /// So far away that no calendar has it.
+    /// The time is so far away that no calendar has it.
     #[error("{0:?} is too far away")]
     Far(String),
 }
@@ -60,7 +60,7 @@ pub fn local(seconds: i64) -> String {
     moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// A moment (Unix seconds) for programs, in UTC (RFC 3339); nothing where no calendar has it.
+/// A time (Unix seconds) for programs, in UTC (RFC 3339); none if no calendar has it.
 #[must_use]
 pub fn rfc3339(seconds: i64) -> Option<String> {
     Timestamp::from_second(seconds).ok().map(|moment| moment.to_string())

@@ -1,4 +1,4 @@
-//! Bringing the store up to date, with what follows from what has come in.
+//! Bringing the store up to date, with the consequences of new advisories.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::feed::bulk::{self, Progress, Report, Request, UpdateError};
 use crate::recall;
 use crate::store::SinkKind;
 
-/// Brings the store of `settings` up to date, and looks for what is installed and has turned out to be malicious. What fails
-/// for one feed does not keep the others from coming.
+/// Brings the store of `settings` up to date, and looks for installed packages that have turned out to be malicious.
+/// The failure of one feed does not keep the others from coming.
 pub fn update(
     settings: &Settings,
     request: &Request<'_>,
@@ -20,7 +20,7 @@ pub fn update(
         for kind in SinkKind::ALL {
             store.drop_expired(kind)?;
         }
-        // Installs may be waiting to write. Where somebody reads, the log is emptied another time.
+        // Installs may be waiting to write. While somebody reads, the log is left for another time.
         store.set_patience(Duration::ZERO)?;
         store.empty_log()
     })

@@ -1,10 +1,10 @@
 //! Directories and files that decide what is installed: made for their user alone, and used only if nobody else can
 //! have changed them.
 //!
-//! Its owner has to be this user or root, and nobody else may have the right to write. A directory of scfw's, or a file
-//! in one, that this user owns and others can write is closed to them: older versions made such directories under an
-//! open umask. The directory above must not be writable for others either, unless it is sticky, for they could put
-//! another in its place; who owns that one is not looked at, for it is who gave the user a home.
+//! The owner has to be this user or root, and nobody else may have the right to write. A directory of scfw's, or a
+//! file in one, that this user owns and others can write is closed to them: older versions made such directories
+//! under an open umask. The directory above must not be writable for others either, unless it is sticky, because they
+//! could put another in its place; its owner is not looked at, because that is who gave the user a home.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Metadata, Permissions};
@@ -26,7 +26,7 @@ const STICKY: u32 = 0o1000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {}", path.display(), self.reason())]
 pub struct Untrusted {
-    /// Which.
+    /// Its path.
     pub path: PathBuf,
     problem: Problem,
 }
@@ -42,7 +42,7 @@ enum Problem {
 }
 
 impl Untrusted {
-    /// What is wrong and what to do, for a sentence that begins with the path.
+    /// The problem and the remedy, for a sentence that begins with the path.
     #[must_use]
     pub fn reason(&self) -> String {
         let path = self.path.display();
@@ -67,7 +67,7 @@ impl From<Untrusted> for io::Error {
     }
 }
 
-/// Makes `directory`, and those above it that are missing, with mode 0700 whatever the umask. One that is there stays
+/// Makes `directory`, and the missing ones above it, with mode 0700 under any umask. A directory that is there stays
 /// as it is.
 pub fn make_private(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(DIRECTORY).create(directory) {
@@ -88,16 +88,16 @@ pub fn make_private(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory of scfw's where it is missing, and closes it to others; an error where it cannot be relied on.
+/// Makes a directory of scfw's where it is missing, and closes it to others; an error if it cannot be relied on.
 pub fn create_private(directory: &Path) -> io::Result<()> {
     make_private(directory)?;
     check_directory(directory).map_err(Into::into)
 }
 
-/// Fails if somebody else can have changed what is in a directory of scfw's, or put another in its place. One that is
-/// this user's own is closed to others first. A missing one is fine.
+/// Fails if somebody else can have changed the content of a directory of scfw's, or put another in its place. A
+/// directory of this user's own is closed to others first. A missing one is fine.
 pub fn check_directory(directory: &Path) -> Result<(), Untrusted> {
-    // Without rights to look at it, it cannot be read either, which says more.
+    // A file that this user may not look at cannot be read either, and that error says more.
     let Ok(metadata) = fs::metadata(directory) else { return Ok(()) };
     check(directory, &metadata, DIRECTORY)?;
     let real = directory.canonicalize().ok();
@@ -126,7 +126,7 @@ fn check_above(path: &Path) -> Result<(), Untrusted> {
     Ok(())
 }
 
-/// The same for a file in such a directory, of which `metadata` is known.
+/// The same for a file in such a directory, whose `metadata` is known.
 pub fn check_file(path: &Path, metadata: &Metadata) -> Result<(), Untrusted> {
     check(path, metadata, metadata.mode() & 0o7777 & !OTHERS_WRITE)
 }
@@ -138,7 +138,7 @@ pub fn check_named(path: &Path, metadata: &Metadata) -> Result<(), Untrusted> {
     other_writers(metadata).map_or(Ok(()), |who| Err(untrusted(Problem::Writable(who))))
 }
 
-/// Whether only this user or root can have changed it; where it is this user's own, it gets `mode` if others could.
+/// Whether only this user or root can have changed it; if it is this user's own, it gets `mode` if others could.
 fn check(path: &Path, metadata: &Metadata, mode: u32) -> Result<(), Untrusted> {
     let untrusted = |problem| Untrusted { path: path.to_owned(), problem };
     check_owner(metadata).map_err(untrusted)?;
@@ -159,13 +159,13 @@ fn check(path: &Path, metadata: &Metadata, mode: u32) -> Result<(), Untrusted> {
 
 fn check_owner(metadata: &Metadata) -> Result<(), Problem> {
     let (owner, own) = (metadata.uid(), Uid::effective());
-    // Who has become root by sudo is root with what is theirs.
+    // A user who has become root by sudo is root with their own files.
     let is_before_sudo =
         || own.is_root() && std::env::var_os("SUDO_UID") == Some(OsString::from(owner.to_string()));
     if owner == 0 || owner == own.as_raw() || is_before_sudo() { Ok(()) } else { Err(Problem::Owner(owner)) }
 }
 
-/// Who has the right to write beside the owner, as the end of "can be written by".
+/// The users who may write beside the owner, as the end of "can be written by".
 fn other_writers(metadata: &Metadata) -> Option<&'static str> {
     if metadata.mode() & ALL_WRITE != 0 {
         return Some("everybody");
@@ -254,7 +254,7 @@ mod tests {
         let reason = check_directory(&directory).unwrap_err().to_string();
         assert!(reason.contains("belongs to another user (number 54321)"), "{reason}");
         assert!(create_private(&directory).is_err());
-        // Closed to others, a group's right to write is only taken from what is one's own.
+        // Closing a file to others takes a group's right to write only from this user's own.
         chown(&directory, Some(Uid::from_raw(0)), Some(Gid::from_raw(54321))).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o770)).unwrap();
         assert!(check_named(&directory, &fs::metadata(&directory).unwrap()).is_err());
