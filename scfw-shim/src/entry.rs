@@ -20,7 +20,7 @@ unsafe extern "C" fn start() {
     unsafe { environment::remember() };
 }
 
-/// Fails as libc does where the kernel lacks a function.
+/// Fails as libc does if the kernel lacks a function.
 fn missing() -> c_int {
     host::set_errno(host::ENOSYS);
     -1
@@ -30,7 +30,7 @@ fn missing() -> c_int {
 fn exec_hook(argv: Strings) -> impl FnOnce(*const c_char, Strings) -> c_int {
     move |hook, envp| {
         let Some(execve) = real::EXECVE.get() else { return missing() };
-        // SAFETY: the hook's path and its environment are whole, and `argv` is what the caller gave.
+        // SAFETY: the hook's path and its environment are whole, and `argv` is the caller's.
         unsafe { execve(hook, argv, envp) }
     }
 }
@@ -42,7 +42,7 @@ fn exec_call(file: *const c_char, is_searched: bool, argv: Strings, envp: String
 /// libc's `execve`.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn execve(path: *const c_char, argv: Strings, envp: Strings) -> c_int {
-    // SAFETY: the caller gives what libc's function takes, here and in all that follow.
+    // SAFETY: the caller gives the arguments of libc's function, here and in all that follow.
     unsafe {
         follow(exec_call(path, false, argv, envp), exec_hook(argv))
             .unwrap_or_else(|| real::EXECVE.get().map_or_else(missing, |execve| execve(path, argv, envp)))
@@ -114,7 +114,7 @@ pub(crate) unsafe extern "C" fn execveat(
     }
 }
 
-/// The path that `execveat` would run; none where that is the kernel's to say.
+/// The path that `execveat` would run; none if that is the kernel's to say.
 unsafe fn path_at(
     directory: c_int,
     path: *const c_char,
@@ -140,7 +140,7 @@ unsafe fn path_at(
     resolved
 }
 
-/// The path of what a descriptor has open, or of something below it.
+/// The path of the file that a descriptor has open, or of something below it.
 fn path_below<'a>(
     descriptor: c_int,
     relative: Option<&[u8]>,
@@ -160,7 +160,7 @@ fn path_below<'a>(
     path.finish()
 }
 
-/// What the four functions share that start a child.
+/// The part that the four functions share that start a child.
 unsafe fn spawn(
     real: &Real<SpawnFunction>,
     hook_starter: &Real<SpawnFunction>,
@@ -169,7 +169,7 @@ unsafe fn spawn(
     (argv, envp): (Strings, Strings),
 ) -> c_int {
     let call = Call { kind: Kind::Spawn { has_actions: !actions.is_null() }, file, is_searched, argv, envp };
-    // SAFETY: the caller gives what libc's function takes; actions and attributes are handed on as they are.
+    // SAFETY: the caller gives the arguments of libc's function; actions and attributes are handed on as they are.
     unsafe {
         follow(call, |hook, envp| {
             hook_starter
@@ -194,7 +194,7 @@ macro_rules! spawns {
             argv: Strings,
             envp: Strings,
         ) -> c_int {
-            // SAFETY: the caller gives what libc's function takes.
+            // SAFETY: the caller gives the arguments of libc's function.
             unsafe {
                 let what = (child, file, actions, attributes);
                 spawn(&real::$real, &real::$hook_starter, $is_searched, what, (argv, envp))
@@ -208,14 +208,14 @@ spawns! {
     posix_spawn(POSIX_SPAWN, POSIX_SPAWN, false);
     /// libc's `posix_spawnp`.
     posix_spawnp(POSIX_SPAWNP, POSIX_SPAWN, true);
-    /// libc's `pidfd_spawn`, where it has one.
+    /// libc's `pidfd_spawn`, if it has one.
     pidfd_spawn(PIDFD_SPAWN, PIDFD_SPAWN, false);
-    /// libc's `pidfd_spawnp`, where it has one.
+    /// libc's `pidfd_spawnp`, if it has one.
     pidfd_spawnp(PIDFD_SPAWNP, PIDFD_SPAWN, true);
 }
 
-/// Defines functions with a variable number of arguments as a jump to C's: stable Rust can define none, and what
-/// only C defines is not exported.
+/// Defines functions with a variable number of arguments as a jump to C's: stable Rust can define none, and a
+/// function that only C defines is not exported.
 macro_rules! jumps {
     ($($(#[doc = $line:literal])+ $name:ident => $target:ident;)+) => {
         unsafe extern "C" {

@@ -1,5 +1,5 @@
-//! The variables that name the hook and this library, remembered when the library is loaded: a host may have
-//! cleared its environment by the time it calls a manager. And looking a variable up in any environment.
+//! The variables that name the hook and this library, remembered when the library is loaded: a host may have cleared
+//! its environment by the time it calls a manager. The look-up of a variable in any environment is here too.
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
@@ -30,11 +30,11 @@ static KEPT_HOOK: Kept = Kept(UnsafeCell::new([0; LONGEST]));
 static KEPT_PRELOAD: Kept = Kept(UnsafeCell::new([0; LONGEST]));
 
 impl Kept {
-    /// Keeps `name=value`, or nothing where that does not fit.
+    /// Keeps `name=value`, or nothing if that does not fit.
     ///
     /// # Safety
     ///
-    /// Nothing else uses it meanwhile.
+    /// No other code uses it meanwhile.
     unsafe fn keep(&self, name: &[u8], value: &[u8]) {
         // SAFETY: as the caller promises.
         let room = unsafe { &mut *self.0.get() };
@@ -52,7 +52,7 @@ impl Kept {
     }
 }
 
-/// Remembers what this process was started with.
+/// Remembers the variables that this process was started with.
 ///
 /// # Safety
 ///
@@ -82,7 +82,7 @@ pub(crate) fn hook() -> Option<&'static CStr> {
     value_of(hook_variable()?, HOOK).filter(|path| path.to_bytes().starts_with(b"/"))
 }
 
-/// The variable that loads this library and nothing else; none where it was loaded by other means.
+/// The variable that loads this library and nothing else; none if it was loaded by other means.
 pub(crate) fn preload_variable() -> Option<&'static CStr> {
     KEPT_PRELOAD.variable()
 }

@@ -1,4 +1,4 @@
-//! The way of a call: what is none of ours goes on to libc at once; ours goes to scfw-hook.
+//! The way of a call: a manager's call goes to scfw-hook, any other goes on to libc at once.
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -8,12 +8,12 @@ use crate::text::Text;
 use crate::{hand_over, message, resolve};
 use scfw_programs::{Words, recognise};
 
-/// How a call starts its program, which decides how it fails.
+/// The way in which a call starts its program, which decides how it fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// In the place of this process: -1 and errno.
+    /// The program takes the place of this process: -1 and errno.
     Exec,
-    /// In a child: errno is the result.
+    /// The program runs in a child: errno is the result.
     Spawn {
         /// Whether something may change the child's working directory before.
         has_actions: bool,
@@ -82,7 +82,7 @@ unsafe fn follow_ours(
         let path = unsafe { environment::variable(host::environment(), b"PATH") };
         resolve::search(file.to_bytes(), path.map(CStr::to_bytes), &mut room)?
     } else {
-        // What a relative path will mean in the child cannot be told here, so scfw-hook has to.
+        // The meaning of a relative path in the child cannot be told here, so scfw-hook has to tell it.
         let is_certain = call.kind != Kind::Spawn { has_actions: true } || file.to_bytes().starts_with(b"/");
         if is_certain && !resolve::runs(file) {
             return None;

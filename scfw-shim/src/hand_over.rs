@@ -1,5 +1,5 @@
-//! The environment with which scfw-hook is run: the caller's, with what was called, and with the variables of this
-//! library where the caller has left them out. argv stays the caller's own.
+//! The environment with which scfw-hook is run: the caller's, with the call, and with the variables of this library
+//! if the caller has left them out. argv stays the caller's own.
 
 use core::ffi::{CStr, c_char, c_int};
 

@@ -1,5 +1,5 @@
-//! What is used of the host's libc, found in the process by name, and of the C in this crate. Numbers are those
-//! of Linux on every architecture of which `entry` knows the jump.
+//! The parts of the host's libc that are used, found in the process by name, and those of the C in this crate.
+//! Numbers are those of Linux on every architecture of which `entry` knows the jump.
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
@@ -72,7 +72,7 @@ pub(crate) fn set_errno(errno: c_int) {
     unsafe { *__errno_location() = errno }
 }
 
-/// What tells the calling thread from all others that are there, and a child of `vfork` not from its parent.
+/// A value that tells the calling thread from all others that are there, and not a child of `vfork` from its parent.
 pub(crate) fn thread() -> usize {
     // SAFETY: libc gives the place of the calling thread.
     unsafe { __errno_location() }.expose_provenance()
@@ -94,9 +94,9 @@ pub(crate) fn map(length: usize) -> Option<*mut *const c_char> {
 ///
 /// # Safety
 ///
-/// It is a mapping of that length, and nobody uses it any more.
+/// The address is a mapping of that length, and nobody uses it any more.
 pub(crate) unsafe fn unmap(address: *mut *const c_char, length: usize) {
-    // SAFETY: as the caller promises. Where the kernel refuses, the memory stays, and nothing else follows.
+    // SAFETY: as the caller promises. If the kernel refuses, the memory stays, and nothing else follows.
     unsafe { syscall(SYS_MMAP_AND_MUNMAP.1, address, length) };
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn is_gnu() -> bool {
     unsafe { scfw_is_gnu() != 0 }
 }
 
-/// Writes `text` to standard error. Nobody is left to be told where that fails.
+/// Writes `text` to standard error. If that fails, nobody is left to be told.
 pub(crate) fn complain(text: &[u8]) {
     // SAFETY: the bytes are a slice's.
     unsafe { write(2, text.as_ptr().cast(), text.len()) };
@@ -145,7 +145,7 @@ pub(crate) fn is_link(path: &CStr) -> bool {
     unsafe { readlink(path.as_ptr(), &raw mut byte, 1) > 0 }
 }
 
-/// Where a symbolic link leads. None if it is none, or where it leads does not fit.
+/// The target of a symbolic link. None if the file is no link, or if the target does not fit.
 pub(crate) fn read_link<'a>(path: &CStr, bytes: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the string has its end, and the bytes are a slice's.
     let count = unsafe { readlink(path.as_ptr(), bytes.as_mut_ptr().cast(), bytes.len()) };
@@ -154,7 +154,7 @@ pub(crate) fn read_link<'a>(path: &CStr, bytes: &'a mut [u8]) -> Option<&'a [u8]
     (target.len() < bytes.len()).then_some(target)
 }
 
-/// Calls `body` with `count` null pointers on the stack, of which there must not be many. They end with the call.
+/// Calls `body` with `count` null pointers on the stack, which must not be many. They end with the call.
 pub(crate) fn with_pointers<F: FnOnce(&mut [*const c_char]) -> c_int>(count: usize, body: F) -> c_int {
     struct Context<F> {
         count: usize,
@@ -166,7 +166,7 @@ pub(crate) fn with_pointers<F: FnOnce(&mut [*const c_char]) -> c_int>(count: usi
     ) -> c_int {
         // SAFETY: this is the context of the only call below, which waits for us.
         let context = unsafe { &mut *context.cast::<Context<F>>() };
-        // SAFETY: there are so many pointers, nobody else has them, and they are written before they are lent.
+        // SAFETY: there are that many pointers, nobody else has them, and they are written before they are lent.
         let pointers = unsafe {
             core::ptr::write_bytes(pointers, 0, context.count);
             core::slice::from_raw_parts_mut(pointers, context.count)

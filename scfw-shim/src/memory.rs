@@ -1,9 +1,10 @@
-//! Room for an environment: on the caller's stack while it is small, else in memory of its own from the kernel, for a
-//! child of `vfork` may run on a stack of a few KiB.
+//! Room for an environment: on the caller's stack while it is small, else in memory of its own from the kernel,
+//! because a child of `vfork` may run on a stack of a few KiB.
 //!
-//! Such a child shares its memory with the thread that has started it, so what it maps and hands to a successful exec
-//! stays with that thread. It is noted by thread, and taken back when the thread, or a child of it, comes here again: it
-//! stands still until its child's exec is over. So at most one mapping a thread stays, for up to [`THREADS`] threads.
+//! A child of `vfork` shares its memory with the thread that has started it, so a mapping that it hands to a
+//! successful exec stays with that thread. It is noted by thread, and taken back when the thread, or a child of it,
+//! comes here again: the thread stands still until its child's exec is over. At most one mapping a thread stays, for
+//! up to [`THREADS`] threads.
 
 use core::ffi::{c_char, c_int};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -14,12 +15,12 @@ use crate::host;
 const ON_STACK: usize = 256;
 /// The threads whose mappings are noted.
 const THREADS: usize = 16;
-/// In an address of a page, none of these bits is set. This one says that the mapping was handed to libc.
+/// None of these bits is set in an address of a page. This one says that the mapping was handed to libc.
 const HANDED_OVER: usize = 1;
 
 /// A mapping that may outlive the call that has made it.
 struct Mapping {
-    /// Where its thread has its errno: a child of `vfork` has it there too, and no other thread has. 0 if this is free.
+    /// The address of its thread's errno, which a child of `vfork` shares, and no other thread. 0 if this is free.
     thread: AtomicUsize,
     /// Its address; 0 if there is none yet or any more. Its first word holds its length.
     address: AtomicUsize,
@@ -35,7 +36,7 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// To be called last before libc gets the pointers.
+    /// The last call before libc gets the pointers.
     pub(crate) fn hand_over(&self) {
         if let Some(mapping) = self.mapping {
             mapping.address.fetch_or(HANDED_OVER, Ordering::Relaxed);
@@ -76,7 +77,7 @@ pub(crate) fn with_pointers<F: FnOnce(Room<'_>) -> c_int>(count: usize, body: F)
     Some(result)
 }
 
-/// Gives back what a child of this thread has left when it became another program.
+/// Gives back the mapping that a child of this thread has left when it became another program.
 fn take_back(thread: usize) {
     for mapping in MAPPINGS.iter().filter(|mapping| mapping.thread.load(Ordering::Relaxed) == thread) {
         let address = mapping.address.load(Ordering::Relaxed);

@@ -22,7 +22,7 @@ pub(crate) fn refuse(program: &CStr, hook: Option<&CStr>) {
     host::complain(text.bytes());
 }
 
-/// What would move a terminal's cursor is replaced, and what no sane path needs is cut off.
+/// A character that would move a terminal's cursor is replaced, and a path beyond any sane length is cut off.
 fn push_printable(text: &mut Text<'_>, string: &CStr) {
     for byte in string.to_bytes().iter().take(300) {
         text.push(if byte.is_ascii_control() { b"?" } else { core::slice::from_ref(byte) });

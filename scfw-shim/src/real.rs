@@ -20,7 +20,7 @@ impl<F: Copy> Real<F> {
         Self { name, address: AtomicPtr::new(core::ptr::null_mut()), function: core::marker::PhantomData }
     }
 
-    /// The function; none where this libc has none.
+    /// The function; none if this libc has none.
     pub(crate) fn get(&self) -> Option<F> {
         let mut address = self.address.load(Ordering::Relaxed);
         if address.is_null() {
@@ -41,7 +41,7 @@ pub(crate) type ExecFunction = unsafe extern "C" fn(*const c_char, Strings) -> c
 pub(crate) type ExecEnvironmentFunction = unsafe extern "C" fn(*const c_char, Strings, Strings) -> c_int;
 pub(crate) type DescriptorFunction = unsafe extern "C" fn(c_int, Strings, Strings) -> c_int;
 pub(crate) type AtFunction = unsafe extern "C" fn(c_int, *const c_char, Strings, Strings, c_int) -> c_int;
-/// `posix_spawn` and its kin: where the child's number goes, the file, file actions, attributes, argv, envp.
+/// `posix_spawn` and its kin: the place for the child's number, the file, file actions, attributes, argv, envp.
 pub(crate) type SpawnFunction =
     unsafe extern "C" fn(*mut c_int, *const c_char, *const c_void, *const c_void, Strings, Strings) -> c_int;
 
@@ -56,8 +56,8 @@ pub(crate) static POSIX_SPAWNP: Real<SpawnFunction> = Real::new(c"posix_spawnp")
 pub(crate) static PIDFD_SPAWN: Real<SpawnFunction> = Real::new(c"pidfd_spawn");
 pub(crate) static PIDFD_SPAWNP: Real<SpawnFunction> = Real::new(c"pidfd_spawnp");
 
-/// Looks up what every libc has. One that it has not would cost the host an error message on its heap; those
-/// are looked up when they are called.
+/// Looks up the functions that every libc has. One that it has not would cost the host an error message on its heap;
+/// those are looked up when they are called.
 pub(crate) fn look_up() {
     EXECVE.get();
     EXECV.get();

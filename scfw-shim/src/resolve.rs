@@ -1,4 +1,4 @@
-//! Which file a call would run, and whether it would: where not, libc is called as if we were not there, so that
+//! The file that a call would run, and whether it would run: if not, libc is called as if we were not there, so that
 //! the error is its own.
 
 use core::ffi::CStr;
@@ -6,14 +6,14 @@ use core::ffi::CStr;
 use crate::host::{self, PATH_MAX};
 use crate::text::Text;
 
-/// What the kernel would make of a file.
+/// The kernel's view of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     /// A program, or a script whose interpreter is there.
     Runs,
-    /// Neither: `execve` fails, and a search ends there, with the shell or with an error.
+    /// The file is neither: `execve` fails, and a search ends there, with the shell or with an error.
     Unknown,
-    /// Not there, not for this process to run, or a script whose interpreter is not: a search goes on.
+    /// The file is not there, not for this process to run, or a script whose interpreter is not: a search goes on.
     Fails,
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn runs(path: &CStr) -> bool {
 }
 
 fn format(path: &CStr) -> Format {
-    // As much as the kernel looks at.
+    // The kernel looks at this many bytes.
     let mut start = [0; 256];
     if !host::is_executable(path) {
         return if host::ENDS_NO_SEARCH.contains(&host::errno()) { Format::Fails } else { Format::Unknown };
@@ -77,7 +77,7 @@ fn candidate<'a>(directory: &[u8], name: &[u8], room: &'a mut [u8; PATH_MAX]) ->
     text.finish()
 }
 
-/// Where libc searches without a `PATH`.
+/// The directories that libc searches without a `PATH`.
 fn default_path() -> &'static [u8] {
     if host::is_gnu() { b"/bin:/usr/bin" } else { b"/usr/local/bin:/bin:/usr/bin" }
 }

@@ -19,7 +19,7 @@ impl<'a> Text<'a> {
         Self { is_whole: length <= room.len(), room, length }
     }
 
-    /// Appends `piece`. What does not fit is left out, and the text is no longer whole.
+    /// Appends `piece`. If it does not fit it is left out, and the text is no longer whole.
     pub(crate) fn push(&mut self, piece: &[u8]) -> &mut Self {
         match self.room.get_mut(self.length..).and_then(|free| free.get_mut(..piece.len())) {
             Some(place) if self.is_whole => {
@@ -47,7 +47,7 @@ impl<'a> Text<'a> {
         self.push(digits.get(start..).unwrap_or_default())
     }
 
-    /// What there is so far.
+    /// The text so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.room.get(..self.length).unwrap_or_default()
     }
