@@ -1,5 +1,5 @@
-//! OSV's bulk export: everything that the API serves, as one zip per ecosystem with an index of what has changed, and
-//! zips of further feeds. Conditional and partial requests are answered as RFC 9110 says.
+//! OSV's bulk export: all records of the API, as one zip per ecosystem with an index of what has changed, and zips of
+//! further feeds. Conditional and partial requests are answered as RFC 9110 says.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
@@ -57,7 +57,7 @@ fn export(osv: &Osv, ecosystem: Ecosystem, file: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// What an export has where there is nothing else, for none is ever empty: an advisory about nothing that anybody
+/// The content of an otherwise empty export, because none is ever empty: an advisory about nothing that anybody
 /// installs.
 fn filler(ecosystem: Ecosystem) -> Record {
     let record = json!({"id": "GHSA-filler", "modified": "2020-01-01T00:00:00Z", "summary": "A filler",

@@ -31,7 +31,7 @@ impl DataSet {
         }
     }
 
-    /// Adds what a manifest file lists.
+    /// Adds the packages of a manifest file.
     pub(crate) fn extend(&mut self, ecosystem: Ecosystem, manifest: Manifest) {
         self.manifests.entry(ecosystem).or_default().extend(manifest);
     }

@@ -38,7 +38,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// `text` with its `%2F` and the like resolved; what is not valid stays as it is.
+/// `text` with its `%2F` and the like resolved; invalid escapes stay as they are.
 pub(crate) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -2,12 +2,12 @@
 
 use crate::{Service, http::Response};
 
-/// What a service does instead of answering.
+/// The failure of a service, in the place of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// Answers every request with this HTTP status and a short body.
     Status(u16),
-    /// Answers 429 and asks to be left alone for so many seconds.
+    /// Answers 429 and asks to be left alone for this many seconds.
     Busy(u32),
     /// Takes the request and never answers, until the client closes the connection or the world ends.
     Hang,
@@ -23,7 +23,7 @@ pub enum Failure {
     Redirect(String),
 }
 
-/// What the server does on the wire.
+/// The server's action on the wire.
 pub(crate) enum Outcome {
     Send(Response),
     SendHalf(Response),
@@ -59,7 +59,7 @@ impl Flood {
 }
 
 impl Failure {
-    /// What happens to a request for which `response` would have been the answer.
+    /// The outcome of a request for which `response` would have been the answer.
     pub(crate) fn outcome(self, service: Service, response: Response) -> Outcome {
         match self {
             Self::Status(status) => Outcome::Send(Response::text(status, "this service is out of order\n")),

@@ -1,6 +1,6 @@
-//! A little world on the loopback interface: a Python package index, an npm registry, the OSV API and the Datadog
-//! malicious-packages data set behind one HTTP port, with all that they serve in memory. The self-test runs in
-//! it without a network, and so do the tests. It answers what pip, npm and scfw ask, and nothing else.
+//! A self-test world on the loopback interface: a Python package index, an npm registry, the OSV API and the Datadog
+//! malicious-packages data set behind one HTTP port, with all that they serve in memory. The self-test runs in it
+//! without a network, and so do the tests. It answers the requests of pip, npm and scfw, and nothing else.
 //!
 //! ```
 //! use scfw_core::package::Ecosystem;
@@ -72,7 +72,7 @@ pub enum Service {
     Intake,
     /// An OpenTelemetry Collector, below `/otlp`.
     Collector,
-    /// None of them: whatever else is asked for, which is never found.
+    /// Any other service, which is never found.
     Elsewhere,
 }
 
@@ -92,7 +92,7 @@ impl Service {
     }
 }
 
-/// What a world holds.
+/// The content of a world.
 #[derive(Default)]
 struct State {
     index: pypi::Index,
@@ -224,7 +224,7 @@ impl World {
         self.state().intake.hated = Some(text.to_owned());
     }
 
-    /// Makes the collector say of each request that it did not keep so many (fewer than 128) of its records.
+    /// Makes the collector say of each request that it did not keep that many (fewer than 128) of its records.
     pub fn collector_rejects(&self, count: u8) {
         self.state().collector.rejected = count;
     }
@@ -317,7 +317,7 @@ impl World {
         self.state().osv.page_size = Some(size.max(1));
     }
 
-    /// Sets whether OSV queries find withdrawn advisories, as the real ones do not. By id they are always served.
+    /// Sets whether OSV queries find withdrawn advisories, as the real ones do not. A query by id always finds them.
     pub fn osv_serves_withdrawn(&self, serves: bool) {
         self.state().osv.serves_withdrawn = serves;
     }

@@ -1,4 +1,4 @@
-//! npm packages: what their package.json says and what their tarball holds.
+//! npm packages: the content of their package.json and of their tarball.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::archive::{self, Entry};
 use crate::python::{literal, path_text};
 
-/// When a version was published unless its builder says otherwise.
+/// The time of publication of a version unless its builder says otherwise.
 const PUBLISHED: &str = "2020-01-01T00:00:00.000Z";
 
 /// The scripts that npm runs when it installs a package from a registry.
@@ -75,8 +75,8 @@ impl NpmPackage {
         self.entry("scripts", event, command)
     }
 
-    /// Puts a `canary.js` into the package, which appends the line `<name> <version> <event>` to the file at
-    /// `path`, and runs it as the `postinstall` script unless the package has scripts of its own. What
+    /// Puts a `canary.js` into the package, which appends the line `<name> <version> <event>` to the file at `path`,
+    /// and runs it as the `postinstall` script unless the package has scripts of its own. A program that
     /// [`bin`](Self::bin) adds appends `<name> <version> bin` when it is run.
     pub fn canary(mut self, path: impl Into<PathBuf>) -> Self {
         self.canary = Some(path.into());
@@ -89,7 +89,7 @@ impl NpmPackage {
         self
     }
 
-    /// Packs another package into this one's tarball, and depends on it. What that one depends on in turn has to be
+    /// Packs another package into this one's tarball, and depends on it. The dependencies of that one have to be
     /// bundled with it, as `npm pack` does: npm fetches nothing for a bundled package.
     pub fn bundled(mut self, package: Self) -> Self {
         self = self.dependency(&package.name, &package.version);
@@ -97,7 +97,7 @@ impl NpmPackage {
         self
     }
 
-    /// Packs an `npm-shrinkwrap.json`, which fixes what this package's dependencies resolve to.
+    /// Packs an `npm-shrinkwrap.json`, which fixes the resolution of this package's dependencies.
     pub fn shrinkwrap(mut self, lockfile: Value) -> Self {
         self.shrinkwrap = Some(lockfile);
         self
@@ -150,7 +150,7 @@ impl NpmPackage {
         manifest
     }
 
-    /// What a packument says of this version, less where the tarball is.
+    /// A packument's entry for this version, less where the tarball is.
     pub(crate) fn version_document(&self, abbreviated: bool) -> Map<String, Value> {
         let mut document = self.manifest();
         let runs_on_install = document

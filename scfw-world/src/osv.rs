@@ -19,7 +19,7 @@ const MAXIMUM_RECORD: u64 = 16 * 1024 * 1024;
 /// The first part of every token that asks for the next page; the rest is the number of results before it.
 const PAGE_TOKEN: &str = "after-";
 
-/// An advisory, as it came, with what has to be known to find and list it.
+/// An advisory, as it came, with the fields by which it is found and listed.
 pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) modified: String,
@@ -30,7 +30,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Any JSON will do: what is missing or malformed in it is served as it is, to whoever asks for what is there.
+    /// Any JSON will do: missing or malformed parts are served as they are.
     pub(crate) fn new(value: &Value, document: Vec<u8>) -> Self {
         let packages =
             value["affected"].as_array().map_or(&[][..], Vec::as_slice).iter().filter_map(|affected| {
@@ -68,11 +68,11 @@ pub(crate) struct Osv {
     pub(crate) records: HashMap<String, Record>,
     /// The ids of the advisories that name a package, in order.
     by_package: HashMap<(Ecosystem, String), Vec<String>>,
-    /// How many advisories have been made up so far.
+    /// The number of advisories that have been made up so far.
     made_up: usize,
     /// Seconds that have passed in this world, for modification times.
     moment: u64,
-    /// How many results one page has; nothing for all of them.
+    /// The number of results of one page; none for all of them.
     pub(crate) page_size: Option<usize>,
     /// Whether queries find withdrawn advisories.
     pub(crate) serves_withdrawn: bool,

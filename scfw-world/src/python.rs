@@ -1,14 +1,14 @@
-//! What wheels and source distributions have in common.
+//! The parts that wheels and source distributions have in common.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use scfw_core::package::Ecosystem;
 
-/// When a file was uploaded unless its builder says otherwise.
+/// The time of upload of a file unless its builder says otherwise.
 const UPLOADED: &str = "2020-01-01T00:00:00Z";
 
-/// What every Python distribution has.
+/// The parts of every Python distribution.
 #[derive(Debug, Clone)]
 pub(crate) struct Distribution {
     pub(crate) name: String,
@@ -76,7 +76,7 @@ pub(crate) fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A path as text. What is not UTF-8 in it is lost.
+/// A path as text. Parts that are not UTF-8 are lost.
 pub(crate) fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -8,13 +8,13 @@ use crate::python::{Distribution, literal};
 
 const BACKEND: &str = include_str!("templates/backend.py");
 
-/// How a source distribution is built.
+/// The way to build a source distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SdistStyle {
-    /// With a PEP 517 backend of its own in the tree, which needs nothing but the standard library.
+    /// It has a PEP 517 backend of its own in the tree, which needs nothing but the standard library.
     #[default]
     Pyproject,
-    /// With a `setup.py` that imports setuptools, which pip has to find in its environment or, for an isolated
+    /// It has a `setup.py` that imports setuptools, which pip has to find in its environment or, for an isolated
     /// build, in an index; a world has none unless a wheel of it is added.
     SetupPy,
 }
@@ -38,7 +38,7 @@ impl Sdist {
         }
     }
 
-    /// Adds a requirement (PEP 508) of what is built.
+    /// Adds a requirement (PEP 508) of the built package.
     pub fn requires(mut self, requirement: impl Into<String>) -> Self {
         self.distribution.requires.push(requirement.into());
         self
@@ -81,8 +81,8 @@ impl Sdist {
         self
     }
 
-    /// Puts other core metadata into the source distribution, in its PKG-INFO. The index, the file name and a metadata file of its own say
-    /// what they said.
+    /// Puts other core metadata into the source distribution, in its PKG-INFO. The index, the file name and a
+    /// metadata file of its own stay as they were.
     pub fn packed_metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.distribution.packed_metadata = Some(metadata.into());
         self

@@ -12,12 +12,12 @@ use crate::failure::{Flood, Outcome};
 use crate::http::{Refusal, Request, Response, reason};
 use crate::lock;
 
-/// What [`Outcome::Stream`] sends before it comes to an end, in bytes.
+/// The number of bytes that [`Outcome::Stream`] sends before it comes to an end.
 const FLOOD: usize = 1024 * 1024 * 1024;
-/// How long a server that is dropped waits for its connections to end.
+/// The time that a server that is dropped waits for its connections to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// What turns requests into answers.
+/// A handler turns requests into answers.
 pub(crate) type Handler = dyn Fn(Request) -> Outcome + Send + Sync;
 
 /// The connections that are open, so that the end of the server is the end of them.
@@ -34,14 +34,14 @@ struct Open {
     streams: HashMap<u64, TcpStream>,
 }
 
-/// A place in [`Connections`], given back when the connection's thread ends in whatever way.
+/// A place in [`Connections`], given back when the connection's thread ends in any way.
 struct Place {
     connections: Arc<Connections>,
     number: u64,
 }
 
 impl Place {
-    /// Nothing once the server is closing.
+    /// None once the server is closing.
     fn take(connections: &Arc<Connections>, stream: &TcpStream) -> io::Result<Option<Self>> {
         let mut open = lock(&connections.open);
         if open.closing {

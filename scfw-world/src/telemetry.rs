@@ -18,7 +18,7 @@ pub(crate) struct Intake {
     pub(crate) keys: Vec<String>,
     /// The most logs in one request.
     pub(crate) most: Option<usize>,
-    /// What a log must not mention.
+    /// A text that a log must not mention.
     pub(crate) hated: Option<String>,
     pub(crate) logs: Vec<Value>,
 }
@@ -34,7 +34,7 @@ impl Intake {
         }
         let logs = match serde_json::from_slice(&request.body) {
             Ok(Value::Array(logs)) => logs,
-            // What the Agent tests its connection with.
+            // The Agent tests its connection with this.
             Ok(Value::Object(log)) if log.is_empty() => Vec::new(),
             _ => return Response::text(400, "{\"errors\":[{\"status\":\"400\",\"title\":\"Bad Request\"}]}"),
         };
@@ -53,7 +53,7 @@ impl Intake {
 /// An OpenTelemetry Collector. It keeps each request as it came, in Protocol Buffers.
 #[derive(Default)]
 pub(crate) struct Collector {
-    /// How many records of each request it says it does not keep.
+    /// The number of records of each request that it says it does not keep.
     pub(crate) rejected: u8,
     pub(crate) requests: Vec<Vec<u8>>,
 }
@@ -75,7 +75,7 @@ impl Collector {
     }
 }
 
-/// What an [`Agent`] does with a connection.
+/// The behaviour of an [`Agent`] towards a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentMood {
     /// Reads it to its end and closes it.
@@ -133,7 +133,7 @@ impl Agent {
         self.port
     }
 
-    /// What it does with the connections to come; those that hang are let go.
+    /// Sets the behaviour towards the connections to come; those that hang are let go.
     pub fn set_mood(&self, mood: AgentMood) {
         let mut state = lock(&self.state);
         state.mood = mood;

@@ -59,8 +59,8 @@ impl Wheel {
         self
     }
 
-    /// Puts other core metadata into the wheel, in its METADATA. The index, the file name and a metadata file of its own say
-    /// what they said.
+    /// Puts other core metadata into the wheel, in its METADATA. The index, the file name and a metadata file of its
+    /// own stay as they were.
     pub fn packed_metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.distribution.packed_metadata = Some(metadata.into());
         self
