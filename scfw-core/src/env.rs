@@ -46,7 +46,7 @@ variables! {
     SCFW_DD_LOG_ATTRIBUTES_FILE = "SCFW_DD_LOG_ATTRIBUTES_FILE";
     /// Base of an OpenTelemetry Collector; records are sent to `/v1/logs` below it.
     OTEL_EXPORTER_OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    /// Where records are sent, as it is; goes before `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// The endpoint that records are sent to, as it is; goes before `OTEL_EXPORTER_OTLP_ENDPOINT`.
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
     /// Headers for the collector: `name=value,name=value`, percent-encoded.
     OTEL_EXPORTER_OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
@@ -70,9 +70,10 @@ variables! {
     SCFW_OSV_BULK_URL = "SCFW_OSV_BULK_URL";
     /// Base of the Datadog data set; `samples/<npm|pypi>/manifest.json` is below it.
     SCFW_DD_DATASET_URL = "SCFW_DD_DATASET_URL";
-    /// `1`: nothing is asked over the network; what is not on this machine could not be verified.
+    /// `1`: nothing is asked over the network; a package about which this machine knows too little could not be
+    /// verified.
     SCFW_OFFLINE = "SCFW_OFFLINE";
-    /// How long all verifiers together may take, in seconds.
+    /// The time that all verifiers together may take, in seconds.
     SCFW_DEADLINE = "SCFW_DEADLINE";
     /// `1`: this one run is not verified. It is said aloud and written to the log; a policy can refuse it.
     SCFW_BYPASS = "SCFW_BYPASS";
@@ -82,16 +83,16 @@ variables! {
     SCFW_DRY_RUN = "SCFW_DRY_RUN";
     /// Set for external verifiers, from which nothing can be installed: the name of the one that runs.
     SCFW_EXTERNAL_VERIFIER = "SCFW_EXTERNAL_VERIFIER";
-    /// Set for an installing manager: the variables with secrets that it does not get. What it starts sends no records to a
-    /// collector whose headers are among them.
+    /// Set for an installing manager: the variables with secrets that it does not get. Its children send no records
+    /// to a collector whose headers are among them.
     SCFW_WITHHELD = "SCFW_WITHHELD";
-    /// Set for the gates: the program that verifies what they send.
+    /// Set for the gates: the program that verifies their documents.
     SCFW_GATE_VERIFIER = "SCFW_GATE_VERIFIER";
     /// Set for the gates: the file that Python loads first.
     SCFW_GATE_PYTHON = "SCFW_GATE_PYTHON";
     /// Set for the gates: the file that Node.js loads first.
     SCFW_GATE_NODE = "SCFW_GATE_NODE";
-    /// Set for the gates: the folder of commands that an npm puts first on `PATH` for what it starts.
+    /// Set for the gates: the folder of commands that an npm puts first on its children's `PATH`.
     SCFW_GATE_COMMANDS = "SCFW_GATE_COMMANDS";
     /// Set for the gates: the file of the manager that runs, for the log.
     SCFW_GATE_EXECUTABLE = "SCFW_GATE_EXECUTABLE";

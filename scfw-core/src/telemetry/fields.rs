@@ -59,7 +59,7 @@ described! {
     pub struct Record {
         /// Names this record: a UUID of version 7 (RFC 9562). One that is delivered twice has the same both times.
         id: String = Scfw,
-        /// What it is about: `run`, `bypass` (unverified, by the user's wish), `audit`, `exemption` (made or
+        /// The kind of event: `run`, `bypass` (unverified, by the user's wish), `audit`, `exemption` (made or
         /// removed), `policy` (something the policy forbids was refused), `alert` (an advisory came after the
         /// install), `loss` (records were dropped before they could be delivered).
         event: &'static str = Scfw,
@@ -83,7 +83,7 @@ described! {
         created: f64 = Predecessor,
         /// A sentence with the command as it was typed, less secrets, and why it could not be verified, if so.
         msg: Text = Predecessor,
-        /// What was done: `ALLOW`, `BLOCK`, or `ABORT` where the user was asked and said no.
+        /// The action: `ALLOW`, `BLOCK`, or `ABORT` if the user was asked and said no.
         #[serde(skip_serializing_if = "Option::is_none")]
         action: Option<&'static str> = Predecessor,
         /// `PyPI` or `npm`.
@@ -101,19 +101,19 @@ described! {
         /// Whether there were warnings, or something could not be verified, and nothing critical.
         #[serde(skip_serializing_if = "Option::is_none")]
         warning: Option<bool> = Predecessor,
-        /// What would be or was installed, in alphabetical order.
+        /// The packages that would be or were installed, in alphabetical order.
         #[serde(skip_serializing_if = "Option::is_none")]
         install_targets: Option<Vec<PackageEntry>> = Predecessor,
         /// The findings that decided: the critical ones, or without any the warnings.
         #[serde(skip_serializing_if = "Option::is_none")]
         relevant_findings: Option<Vec<FindingEntry>> = Predecessor,
-        /// What could not be verified.
+        /// The packages that could not be verified.
         #[serde(skip_serializing_if = "Option::is_none")]
         unverifiable: Option<Vec<UnverifiableEntry>> = Predecessor,
-        /// What an audit looked at.
+        /// The packages that an audit looked at.
         #[serde(skip_serializing_if = "Option::is_none")]
         audited_packages: Option<Vec<PackageEntry>> = Predecessor,
-        /// What an audit found, the critical findings first.
+        /// The findings of an audit, the critical ones first.
         #[serde(skip_serializing_if = "Option::is_none")]
         findings: Option<Vec<FindingEntry>> = Predecessor,
         /// The findings that did not count because an exemption covers them.
@@ -122,19 +122,19 @@ described! {
         /// The exemptions that were used, made or removed.
         #[serde(skip_serializing_if = "Option::is_none")]
         exemptions: Option<Vec<ExemptionEntry>> = Scfw,
-        /// What the policy refused: the rule that stopped this, and the user's settings that it has overruled.
+        /// The policy's refusals: the rule that stopped this, and the user's settings that it has overruled.
         #[serde(skip_serializing_if = "Option::is_none")]
         policy: Option<Text> = Scfw,
-        /// When the package was installed that an alert is about, in seconds since the epoch.
+        /// The time of the install that an alert is about, in seconds since the epoch.
         #[serde(skip_serializing_if = "Option::is_none")]
         installed: Option<f64> = Scfw,
-        /// How many records were dropped.
+        /// The number of records that were dropped.
         #[serde(skip_serializing_if = "Option::is_none")]
         dropped: Option<u64> = Scfw,
-        /// For whom they were: `agent`, `api`, `otlp`.
+        /// The sink that they were for: `agent`, `api`, `otlp`.
         #[serde(skip_serializing_if = "Option::is_none")]
         sink: Option<&'static str> = Scfw,
-        /// How many packages and findings were left out because the record would have become too large.
+        /// The number of packages and findings that were left out because the record would have become too large.
         #[serde(skip_serializing_if = "Option::is_none")]
         omitted: Option<usize> = Scfw,
         flatten attributes: Map<String, Value>,
@@ -160,7 +160,7 @@ described! {
     pub struct FindingEntry {
         /// The package that it is about.
         package: PackageEntry = Predecessor,
-        /// Which verifier says so: `OsvVerifier`, `DatadogMaliciousPackagesVerifier`, `PackageAgeVerifier` and
+        /// The verifier that says so: `OsvVerifier`, `DatadogMaliciousPackagesVerifier`, `PackageAgeVerifier` and
         /// `FindingsListVerifier`, as the predecessor calls them, `feeds`, or the name of an external one.
         verifier: Text = Predecessor,
         /// `CRITICAL` or `WARNING`.
@@ -177,7 +177,7 @@ described! {
     pub struct ExemptedEntry {
         /// The package that it is about.
         package: PackageEntry = Scfw,
-        /// Which verifier says so.
+        /// The verifier that says so.
         verifier: Text = Scfw,
         /// `CRITICAL` or `WARNING`.
         severity: &'static str = Scfw,
@@ -193,7 +193,7 @@ described! {
 }
 
 described! {
-    /// What could not be verified, and why.
+    /// A package that could not be verified, with the reason.
     pub struct UnverifiableEntry {
         /// The package; null if it is all of them.
         package: Option<PackageEntry> = Predecessor,
@@ -205,7 +205,7 @@ described! {
 described! {
     /// Why a verifier could not verify.
     pub struct ErrorMessage {
-        /// Which verifier.
+        /// The verifier.
         verifier: Text = Predecessor,
         /// Its reason.
         error_message: Text = Predecessor,
@@ -225,9 +225,9 @@ described! {
         reason: Text = Scfw,
         /// Whether it covers critical findings.
         malicious: bool = Scfw,
-        /// When it ends, in seconds since the epoch; null for never.
+        /// The time at which it ends, in seconds since the epoch; null for never.
         expires: Option<i64> = Scfw,
-        /// Who made it.
+        /// The user who made it.
         author: Text = Scfw,
         /// `used`, `made` or `removed`.
         change: &'static str = Scfw,
