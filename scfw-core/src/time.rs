@@ -15,12 +15,12 @@ pub enum TimeError {
     Far(String),
 }
 
-/// The moment that `text` says, in Unix seconds: a duration goes back from `now`, a date means its beginning.
+/// The time that `text` says, in Unix seconds: a duration goes back from `now`, a date means its beginning.
 pub fn since(text: &str, now: i64) -> Result<i64, TimeError> {
     read(text, now, -1)
 }
 
-/// The moment that `text` says, in Unix seconds: a duration goes on from `now`, a date means its end.
+/// The time that `text` says, in Unix seconds: a duration goes on from `now`, a date means its end.
 pub fn until(text: &str, now: i64) -> Result<i64, TimeError> {
     read(text, now, 1)
 }
@@ -39,31 +39,31 @@ fn read(text: &str, now: i64, direction: i64) -> Result<i64, TimeError> {
         return Ok(day.to_zoned(zone).map_err(far)?.timestamp().as_second());
     }
     if text.len() > "2026-01-31".len()
-        && let Ok(moment) = text.parse::<DateTime>()
+        && let Ok(time) = text.parse::<DateTime>()
     {
-        return Ok(moment.to_zoned(zone).map_err(far)?.timestamp().as_second());
+        return Ok(time.to_zoned(zone).map_err(far)?.timestamp().as_second());
     }
     let span: Span = text.parse().map_err(|_| form())?;
     if !span.is_positive() {
         return Err(form());
     }
     let now = Timestamp::from_second(now).map_err(far)?.to_zoned(zone);
-    let moment: Zoned =
+    let time: Zoned =
         if direction > 0 { now.checked_add(span) } else { now.checked_sub(span) }.map_err(far)?;
-    Ok(moment.timestamp().as_second())
+    Ok(time.timestamp().as_second())
 }
 
-/// A moment (Unix seconds) for people: `2026-01-31 15:04`.
+/// A time (Unix seconds) for people: `2026-01-31 15:04`.
 #[must_use]
 pub fn local(seconds: i64) -> String {
-    let Ok(moment) = Timestamp::from_second(seconds) else { return "an unknown time".to_owned() };
-    moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+    let Ok(time) = Timestamp::from_second(seconds) else { return "an unknown time".to_owned() };
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// A time (Unix seconds) for programs, in UTC (RFC 3339); none if no calendar has it.
 #[must_use]
 pub fn rfc3339(seconds: i64) -> Option<String> {
-    Timestamp::from_second(seconds).ok().map(|moment| moment.to_string())
+    Timestamp::from_second(seconds).ok().map(|time| time.to_string())
 }
 
 #[cfg(test)]

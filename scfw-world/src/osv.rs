@@ -71,7 +71,7 @@ pub(crate) struct Osv {
     /// The number of advisories that have been made up so far.
     made_up: usize,
     /// Seconds that have passed in this world, for modification times.
-    moment: u64,
+    seconds: u64,
     /// The number of results of one page; none for all of them.
     pub(crate) page_size: Option<usize>,
     /// Whether queries find withdrawn advisories.
@@ -81,9 +81,9 @@ pub(crate) struct Osv {
 impl Osv {
     /// Adds an advisory that does not say when it was last modified as one that was modified after all others.
     pub(crate) fn add_now(&mut self, mut record: Value) {
-        self.moment += 1;
+        self.seconds += 1;
         if let Some(fields) = record.as_object_mut() {
-            let (hours, rest) = (self.moment / 3600, self.moment % 3600);
+            let (hours, rest) = (self.seconds / 3600, self.seconds % 3600);
             let modified = format!("2020-01-01T{:02}:{:02}:{:02}Z", hours % 24, rest / 60, rest % 60);
             fields.entry("modified").or_insert(modified.into());
         }

@@ -187,10 +187,10 @@ impl Project {
             Ecosystem::Npm => npm::parse(&self.key, &body, wanted),
         };
         let is_page = body.trim_ascii_start().starts_with(b"<");
-        let unread = || {
+        let unreadable = || {
             if is_page { FeedError::Untimed { host: host() } } else { FeedError::Malformed { host: host() } }
         };
-        Ok((history.ok_or_else(unread)?, is_multiplexed))
+        Ok((history.ok_or_else(unreadable)?, is_multiplexed))
     }
 }
 

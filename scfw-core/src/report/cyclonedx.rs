@@ -44,10 +44,10 @@ pub fn cyclonedx(audit: &Audit<'_>, redactor: &Redactor) -> Value {
         })
         .collect();
     let general = audit.verification.general.iter().map(|finding| property("unverified", &finding.message));
-    let unread = inventory
+    let skipped = inventory
         .skipped
         .iter()
-        .map(|unread| property("unread", &format!("{}: {}", unread.what, unread.why)));
+        .map(|skipped| property("unread", &format!("{}: {}", skipped.what, skipped.why)));
     let root = match redactor.below_home(&inventory.root) {
         Some(home) if home.as_os_str().is_empty() => "~".into(),
         _ => inventory.root.file_name().unwrap_or(inventory.root.as_os_str()).to_string_lossy(),
@@ -62,7 +62,7 @@ pub fn cyclonedx(audit: &Audit<'_>, redactor: &Redactor) -> Value {
             "tools": {"components": [
                 {"type": "application", "name": "scfw", "version": env!("CARGO_PKG_VERSION")}]},
             "component": {"type": "application", "bom-ref": ROOT, "name": root},
-            "properties": general.chain(unread).collect::<Vec<_>>(),
+            "properties": general.chain(skipped).collect::<Vec<_>>(),
         },
         "components": components,
         "dependencies": dependencies,

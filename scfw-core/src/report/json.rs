@@ -87,17 +87,17 @@ pub fn audit_json<'a>(audit: &'a Audit<'_>) -> Vec<JsonPackage<'a>> {
                 ..JsonPackage::new(query(&target.package).into(), &target.package, findings, verification)
             }
         });
-    let unread = audit.inventory.skipped.iter().map(|unread| JsonPackage {
-        query: unread.what.as_str().into(),
+    let skipped = audit.inventory.skipped.iter().map(|skipped| JsonPackage {
+        query: skipped.what.as_str().into(),
         ecosystem: audit.inventory.ecosystem.osv_name(),
-        name: &unread.what,
+        name: &skipped.what,
         version: None,
         verdict: Verdict::Warn.name(),
-        findings: vec![Cow::Owned(Finding::unverified(INVENTORY, &unread.why))],
+        findings: vec![Cow::Owned(Finding::unverified(INVENTORY, &skipped.why))],
         exempted: Vec::new(),
-        installed: Some(JsonInstalled { required_by: &[], locations: vec![unread.what.as_str().into()] }),
+        installed: Some(JsonInstalled { required_by: &[], locations: vec![skipped.what.as_str().into()] }),
     });
-    packages.chain(unread).collect()
+    packages.chain(skipped).collect()
 }
 
 /// `npm:name@version`, as `scfw check` reads it.

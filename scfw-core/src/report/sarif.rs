@@ -42,9 +42,9 @@ pub fn sarif(audit: &Audit<'_>, redactor: &Redactor) -> Value {
         }
     }
     let general = audit.verification.general.iter().map(|finding| finding.message.clone());
-    let unread = audit.inventory.skipped.iter().map(|unread| format!("{}: {}", unread.what, unread.why));
+    let skipped = audit.inventory.skipped.iter().map(|skipped| format!("{}: {}", skipped.what, skipped.why));
     let notifications: Vec<Value> =
-        general.chain(unread).map(|text| json!({"level": "error", "message": {"text": text}})).collect();
+        general.chain(skipped).map(|text| json!({"level": "error", "message": {"text": text}})).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

@@ -14,7 +14,7 @@ use super::Outcome;
 /// The time limit of one delivery.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time that it takes to notice that the other side has closed the connection already.
-const MOMENT: Duration = Duration::from_millis(2);
+const NOTICE: Duration = Duration::from_millis(2);
 
 /// Sends `records`, each one line of JSON, over one connection. The Agent answers nothing, but closes its side once
 /// it has read everything; until then nothing counts as delivered.
@@ -35,7 +35,7 @@ async fn send(port: NonZeroU16, records: &[String]) -> io::Result<()> {
     let mut answer = [0; 512];
     // An Agent reads until our end. A peer that closes before that only stands in for one, such as a proxy without
     // it.
-    if let Ok(read) = timeout(MOMENT, stream.read(&mut answer)).await
+    if let Ok(read) = timeout(NOTICE, stream.read(&mut answer)).await
         && read? == 0
     {
         return Err(io::Error::from(io::ErrorKind::ConnectionReset));

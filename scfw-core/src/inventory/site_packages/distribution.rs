@@ -43,11 +43,11 @@ pub(super) struct Distribution {
     pub(super) own_folder: Option<PathBuf>,
 }
 
-/// Reads the record at `path`, whose extension tells its kind. An unreadable one goes to `unread`.
-pub(super) fn read(path: &Path, mut unread: impl FnMut(&Path, &str)) -> Option<Distribution> {
+/// Reads the record at `path`, whose extension tells its kind. An unreadable one goes to `skip`.
+pub(super) fn read(path: &Path, mut skip: impl FnMut(&Path, &str)) -> Option<Distribution> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     if path.extension().is_some_and(|extension| extension == "egg-link") {
-        return link(path, &stem, unread);
+        return link(path, &stem, skip);
     }
     let file = metadata_file(path);
     let named = identity(&stem);
@@ -55,11 +55,11 @@ pub(super) fn read(path: &Path, mut unread: impl FnMut(&Path, &str)) -> Option<D
     // A zipped egg is known by its name, as it was to the tool that put it there.
     let (metadata, problem) = if is_archive { (Metadata::default(), None) } else { headers(&file) };
     if let Some(why) = problem {
-        unread(&file, &why);
+        skip(&file, &why);
     }
     let is_known = [&metadata.name, &named.0].into_iter().flatten().any(|name| is_name(name));
     if !is_known {
-        unread(&file, "names no package");
+        skip(&file, "names no package");
         return None;
     }
     let mut distribution = Distribution {
@@ -77,10 +77,10 @@ pub(super) fn read(path: &Path, mut unread: impl FnMut(&Path, &str)) -> Option<D
         Ok(None) => {}
         Ok(Some(bytes)) => {
             if !distribution.take_origin(&bytes, path.parent().unwrap_or(path)) {
-                unread(&origin, "is no record of a direct URL");
+                skip(&origin, "is no record of a direct URL");
             }
         }
-        Err(why) => unread(&origin, &why),
+        Err(why) => skip(&origin, &why),
     }
     Some(distribution)
 }
@@ -152,18 +152,18 @@ fn local_path(url: &str) -> Option<PathBuf> {
 }
 
 /// The project that an egg-link leads to, whose metadata stands beside its source.
-fn link(path: &Path, stem: &str, mut unread: impl FnMut(&Path, &str)) -> Option<Distribution> {
+fn link(path: &Path, stem: &str, mut skip: impl FnMut(&Path, &str)) -> Option<Distribution> {
     let bytes = match files::read_installed(path, PATH_FILE_LENGTH) {
         Ok(bytes) => bytes.unwrap_or_default(),
         Err(why) => {
-            unread(path, &why);
+            skip(path, &why);
             return None;
         }
     };
     let text = String::from_utf8_lossy(&bytes);
     let folder = PathBuf::from(text.lines().next().unwrap_or_default().trim());
     if !folder.is_absolute() || !folder.is_dir() || !is_name(stem) {
-        unread(path, "leads to no folder");
+        skip(path, "leads to no folder");
         return None;
     }
     let key = |name: &str| Ecosystem::PyPi.normalise(name);
