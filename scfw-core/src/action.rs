@@ -31,8 +31,8 @@ impl Action {
         [Self::Allow, Self::Block, Self::Abort].into_iter().find(|action| action.name() == word)
     }
 
-    /// Whether a log level of `level` lets a record of this action pass: `BLOCK` what was blocked, `ABORT` what was
-    /// declined as well, `ALLOW` everything.
+    /// Whether a log level of `level` lets a record of this action pass: `BLOCK` lets blocked ones pass, `ABORT`
+    /// declined ones as well, `ALLOW` all.
     #[must_use]
     pub const fn reaches(self, level: Self) -> bool {
         self.rank() >= level.rank()

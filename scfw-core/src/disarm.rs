@@ -49,7 +49,7 @@ fn without_entry(variables: &mut BTreeMap<OsString, OsString>, name: &str, entry
     });
 }
 
-/// Changes a variable that is there, and removes it where nothing is left of it.
+/// Changes a variable that is there, and removes it if nothing is left of it.
 fn change(variables: &mut BTreeMap<OsString, OsString>, name: &str, edit: impl Fn(&[u8]) -> Vec<u8>) {
     let Some(value) = variables.remove(OsStr::new(name)) else { return };
     let edited = edit(value.as_bytes());

@@ -80,14 +80,14 @@ pub struct Disclosure {
     pub severity: Option<Severity>,
     /// The ratings behind that.
     pub ratings: Vec<Rating>,
-    /// One line on what it is about.
+    /// One line on its subject.
     pub summary: Option<String>,
     /// The lowest version above the package's that fixes it.
     pub fixed: Option<String>,
 }
 
 impl Finding {
-    /// A finding of its own for what `verifier` could not find out.
+    /// A finding of its own about something that `verifier` could not find out.
     #[must_use]
     pub fn unverified(verifier: impl Into<Cow<'static, str>>, reason: &str) -> Self {
         Self {

@@ -51,7 +51,7 @@ pub struct Document {
     /// The targets that it is about to build or install, or the reason why they cannot be verified, if no registry
     /// can hold one of them.
     pub targets: Result<Vec<Target>, TargetError>,
-    /// Why the gate cannot hold the manager, where it is unsupported.
+    /// The reason why the gate cannot hold the manager, if it is unsupported.
     pub reason: String,
 }
 
@@ -205,7 +205,7 @@ impl RawTarget {
     }
 }
 
-/// A hash with the name of its algorithm, where it can be one.
+/// A hash with the name of its algorithm, if it can be one.
 fn sensible_hash((algorithm, digest): (String, Value)) -> Option<(String, String)> {
     let digest = digest.as_str().filter(|digest| digest.len() <= LONGEST_NAME)?.to_owned();
     (algorithm.len() <= LONGEST_NAME).then_some((algorithm, digest))

@@ -15,7 +15,7 @@ pub use pattern::{Pattern, PatternError};
 pub use publication::{Publication, Told, registry as registry_base, time as publish_time};
 pub use query::{QueryError, shown_query};
 
-/// A package, with a version or, where the version is not known yet, without.
+/// A package, with a version or, if the version is not known yet, without.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Package {
     /// The ecosystem of the package.

@@ -9,7 +9,7 @@ use crate::text::Text;
 
 /// Names scfw-hook, by an absolute path.
 pub(crate) const HOOK: &[u8] = b"SCFW_SHIM_HOOK";
-/// Tells scfw-hook what was called.
+/// Tells scfw-hook the call.
 pub(crate) const CALL: &[u8] = b"SCFW_SHIM_CALL";
 /// Names the process whose calls scfw-hook has seen already.
 pub(crate) const PASS: &[u8] = b"SCFW_SHIM_PASS";

@@ -27,7 +27,7 @@ struct Project {
 #[derive(Default)]
 pub(crate) struct Registry {
     projects: BTreeMap<String, Project>,
-    /// The registry at which packuments say that the tarballs are, where that is another.
+    /// The registry at which packuments say that the tarballs are, if that is another.
     pub(crate) tarballs: Option<String>,
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Osv {
     by_package: HashMap<(Ecosystem, String), Vec<String>>,
     /// The number of advisories that have been made up so far.
     made_up: usize,
-    /// Seconds that have passed in this world, for modification times.
+    /// The seconds that have passed in this world, for modification times.
     seconds: u64,
     /// The number of results of one page; none for all of them.
     pub(crate) page_size: Option<usize>,

@@ -22,7 +22,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// A file of a distribution, with its metadata where they are served on their own.
+    /// A file of a distribution, with its metadata if they are served on their own.
     pub(crate) fn new(
         name: String,
         distribution: Distribution,
@@ -71,7 +71,7 @@ impl File {
 pub(crate) struct Index {
     files: BTreeMap<String, File>,
     pub(crate) is_html_only: bool,
-    /// The server at which the pages say that the files are, where that is another.
+    /// The server at which the pages say that the files are, if that is another.
     pub(crate) storage: Option<String>,
 }
 

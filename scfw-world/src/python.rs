@@ -17,7 +17,7 @@ pub(crate) struct Distribution {
     pub(crate) module_source: String,
     pub(crate) uploaded: Option<String>,
     pub(crate) canary: Option<PathBuf>,
-    /// The core metadata in the archive, where they are others than these.
+    /// The core metadata in the archive, if they are others than these.
     pub(crate) packed_metadata: Option<Vec<u8>>,
 }
 

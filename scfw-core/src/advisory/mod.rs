@@ -1,6 +1,6 @@
-//! Advisories in the OSV schema, as far as a verdict needs them: which packages and versions they are about,
-//! how severe they are, and which version fixes them. Documents come from outside and are not trusted: what is
-//! missing or malformed makes an advisory less precise, never absent.
+//! Advisories in the OSV schema, as far as a verdict needs them: which packages and versions they are about, how
+//! severe they are, and which version fixes them. Documents come from outside and are not trusted: a missing or
+//! malformed part makes an advisory less precise, never absent.
 
 mod lenient;
 mod severity;
@@ -20,7 +20,7 @@ pub struct Advisory {
     /// The time of withdrawal (RFC 3339), if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
-    /// One line on what it is about.
+    /// One line on its subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// The long text; its first line stands in for a missing summary.
@@ -119,8 +119,9 @@ impl Advisory {
         }
     }
 
-    /// The document in the OSV schema with nothing in it but what a verdict needs, for packages of the ecosystems that
-    /// scfw knows. [`parse`](Self::parse) reads it back, and it says of every package what this one says.
+    /// The document in the OSV schema with nothing in it but what a verdict needs, for packages of the ecosystems
+    /// that scfw knows. [`parse`](Self::parse) reads it back, and it gives the same verdict on every package as this
+    /// one.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "texts and lists can always be written as JSON")]
     pub fn compact(&self) -> String {

@@ -25,7 +25,7 @@ pub struct Datadog {
     pub api_key: Option<ApiKey>,
     /// The site that the API belongs to.
     pub site: String,
-    /// The API's base where it is not the site's own.
+    /// The API's base, if it is not the site's own.
     pub intake_url: Option<String>,
     /// The lowest action that is sent; if none is set, the lowest is `BLOCK`.
     pub log_level: Option<Action>,

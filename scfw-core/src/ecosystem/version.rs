@@ -15,8 +15,8 @@ pub enum Version {
 }
 
 impl Version {
-    /// The version, or nothing where it is none by its ecosystem's rules. A leading `v` or `=` is passed over,
-    /// as both ecosystems do.
+    /// The version; none if it is none by its ecosystem's rules. A leading `v` or `=` is passed over, as both
+    /// ecosystems do.
     #[must_use]
     pub fn parse(ecosystem: Ecosystem, version: &str) -> Option<Self> {
         let version = version.trim();

@@ -96,7 +96,7 @@ impl Manifest {
     }
 }
 
-/// The manifest of `ecosystem`, from the copy in `directory` where that is current, else from below `base`.
+/// The manifest of `ecosystem`, from the copy in `directory` if that is current, else from below `base`.
 pub async fn manifest(
     client: &Client,
     base: &str,

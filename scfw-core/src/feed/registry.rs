@@ -55,7 +55,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// The artifacts of which the files are wanted.
+    /// The artifacts whose files are wanted.
     fn files(&self) -> &[String] {
         if self.is_for_files { &self.artifacts } else { &[] }
     }

@@ -88,7 +88,7 @@ pub fn make_private(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory of scfw's where it is missing, and closes it to others; an error if it cannot be relied on.
+/// Makes a directory of scfw's if it is missing, and closes it to others; an error if it cannot be relied on.
 pub fn create_private(directory: &Path) -> io::Result<()> {
     make_private(directory)?;
     check_directory(directory).map_err(Into::into)

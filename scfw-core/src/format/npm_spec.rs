@@ -8,7 +8,7 @@ use crate::ecosystem::npm::{exact, is_name};
 pub(crate) struct Spec<'a> {
     /// Its real name, not the one under which an alias installs it.
     pub(crate) name: &'a str,
-    /// The version, where the spec is one and not a range or a tag.
+    /// The version, if the spec is one and not a range or a tag.
     pub(crate) version: Option<&'a str>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn named<'a>(name: &'a str, range: &'a str) -> Option<Spec<'a>> {
     }
 }
 
-/// A spec of name and range, where neither another alias nor another source is allowed.
+/// A spec of name and range, in a place that allows neither another alias nor another source.
 fn plain(text: &str) -> Option<Spec<'_>> {
     let (name, range) = split(text);
     let range = range.unwrap_or("*");

@@ -1,4 +1,4 @@
-//! package.json: what a project or a workspace depends on by itself.
+//! package.json: the direct dependencies of a project or a workspace.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -122,7 +122,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// Replaces `${NAME}`, of upper-case letters, digits and `_`, where the variable is set and not empty.
+/// Replaces `${NAME}`, of upper-case letters, digits and `_`, if the variable is set and not empty.
 fn expand<'a>(line: &'a str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Cow<'a, str>, String> {
     let mut expanded = String::new();
     let mut rest = line;
@@ -276,7 +276,7 @@ fn shell_words(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// The text of a file: by its byte order mark, or else UTF-8, with replacement characters where it is neither.
+/// The text of a file: by its byte order mark, or else UTF-8, with replacement characters if it is neither.
 pub(crate) fn decode(bytes: &[u8]) -> String {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),

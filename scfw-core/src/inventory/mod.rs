@@ -116,7 +116,7 @@ impl Inventory {
         self.packages.iter().map(required).collect()
     }
 
-    /// `path` relative to the root where it lies below it.
+    /// `path` relative to the root, if it lies below it.
     #[must_use]
     pub fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
@@ -142,7 +142,7 @@ impl Audit<'_> {
 }
 
 impl Installed {
-    /// The folders in which it lies: those of its locations, or the file itself where it stands for the package.
+    /// The folders in which it lies: those of its locations, or the file itself if it stands for the package.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         self.locations.iter().map(|file| {
             let is_inside = ["package.json", "METADATA", "PKG-INFO"].iter().any(|name| file.ends_with(name));

@@ -120,8 +120,8 @@ impl Reader {
     }
 
     fn finish(mut self, root: &Path) -> Inventory {
-        // A project in development leaves its metadata beside its source as well, where a path configuration file
-        // or PYTHONPATH leads to it.
+        // A project in development leaves its metadata beside its source as well, if a path configuration file or
+        // PYTHONPATH leads to it.
         let own: HashMap<String, PathBuf> =
             self.found.iter().filter_map(|found| Some((key_of(found)?, found.own_folder.clone()?))).collect();
         let graph = graph(&self.found);

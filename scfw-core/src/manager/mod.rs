@@ -62,7 +62,7 @@ pub fn manager(id: ManagerId) -> &'static dyn Manager {
     ALL[id as usize]
 }
 
-/// The manager whose commands are named to people about a package of `ecosystem`: the one that runs, or where none does
+/// The manager whose commands are named to people about a package of `ecosystem`: the one that runs, or if none does
 /// that installs from there, the first of the table that does.
 #[must_use]
 pub fn adviser(running: Option<ManagerId>, ecosystem: Ecosystem) -> &'static dyn Manager {

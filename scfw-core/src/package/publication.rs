@@ -41,7 +41,7 @@ impl Publication {
 pub struct Told {
     /// The base of the registry or index that it comes from, as [`registry`] makes it.
     pub registry: Option<String>,
-    /// Further registries in use, where it is not known from which of them it comes.
+    /// Further registries in use, if it is not known from which of them it comes.
     pub others: Vec<String>,
     /// The time of publication.
     pub published: Option<Timestamp>,

@@ -11,7 +11,7 @@ const SHOWN_FINDINGS: usize = 25;
 /// Targets shown; the rest are counted.
 const SHOWN_TARGETS: usize = 100;
 
-/// The words for what a report is about.
+/// The words for the subject of a report.
 struct Wording<'a> {
     /// A target, as it stands before a name.
     one: &'static str,

@@ -63,7 +63,7 @@ pub fn python(
     reader.finish()
 }
 
-/// The packages that an npm command run in `directory` is certain to install: its specs, or else the lockfile where it
+/// The packages that an npm command run in `directory` is certain to install: its specs, or else the lockfile if it
 /// is in step with package.json, or else the project's own production dependencies.
 #[must_use]
 pub fn node(request: &NodeRequest, directory: &Path) -> Screened {

@@ -127,7 +127,7 @@ fn carry_over(
     Ok((kept, is_complete))
 }
 
-/// Those of `columns` that `table` has; all of them where that cannot be told.
+/// Those of `columns` that `table` has; all of them if that cannot be told.
 fn columns_of(source: &Connection, table: &str, columns: &str) -> String {
     let named = || -> rusqlite::Result<Vec<String>> {
         let mut statement = source.prepare("SELECT name FROM pragma_table_info(?1)")?;

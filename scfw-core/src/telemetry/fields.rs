@@ -1,4 +1,4 @@
-//! The fields of records and of what they hold. The reference page is generated from here, so a field has its
+//! The fields of records and of their parts. The reference page is generated from here, so a field has its
 //! description beside it, and whether the predecessor has it as well.
 
 use serde::Serialize;

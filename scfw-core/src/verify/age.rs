@@ -141,8 +141,7 @@ impl Age {
         outcome
     }
 
-    /// The store's findings about targets of which nobody has said where they would come from. Its silence is no
-    /// finding.
+    /// The store's findings about targets whose registry nobody has named. Its silence is no finding.
     fn remember(&self, targets: &[Target], memory: &Memory, now: Timestamp, outcome: &mut Outcome) {
         for (index, target) in targets.iter().enumerate() {
             let package = &target.package;
@@ -312,7 +311,7 @@ impl Case<'_> {
     }
 }
 
-/// Whether it is a file on this machine, of which nobody has said that it was published.
+/// Whether it is a file on this machine that nobody has said was published.
 fn is_at_hand(target: &Target, told: &Told) -> bool {
     told.registry.is_none()
         && told.published.is_none()

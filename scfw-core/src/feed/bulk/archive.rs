@@ -65,7 +65,7 @@ pub(super) fn documents(
 fn claimed_entries(file: &mut File) -> io::Result<u64> {
     const END: &[u8] = b"PK\x05\x06";
     const LARGE_END: &[u8] = b"PK\x06\x06";
-    /// The end with the longest comment that it can have, and what may stand between it and the large end.
+    /// The end with the longest comment that it can have, and the text that may stand between it and the large end.
     const LONGEST_END: u64 = 22 + 0xffff + 20 + 4096;
 
     let length = file.seek(SeekFrom::End(0))?;

@@ -98,7 +98,7 @@ pub enum UpdateError {
         /// The time of the last change in the store.
         known: jiff::Timestamp,
     },
-    /// Most of what the feed had is gone.
+    /// Most of the feed's former content is gone.
     #[error(
         "{location} has {found} entries where the store holds {known}; if that is right, \"scfw update --force\" \
         takes it"

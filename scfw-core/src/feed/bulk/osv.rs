@@ -160,7 +160,7 @@ impl Updater<'_> {
     }
 }
 
-/// Refuses a zip without much of what its index has: it is cut, or older.
+/// Refuses a zip that lacks many documents of its index: it is cut, or older.
 fn refuse_gaps(force: bool, location: &str, index: &Index, gathered: &Gathered) -> Result<(), UpdateError> {
     let missing = index.0.keys().filter(|id| !gathered.times.contains_key(*id)).count();
     // An unreadable document is there, and named.

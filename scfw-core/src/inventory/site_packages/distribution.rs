@@ -112,7 +112,7 @@ fn headers(file: &Path) -> (Metadata, Option<String>) {
     (metadata, problem)
 }
 
-/// Name and version in `name-version` or `name-version-py3.11`, of which the version may be missing.
+/// Name and version in `name-version` or `name-version-py3.11`, whose version may be missing.
 fn identity(stem: &str) -> Identity {
     let mut parts = stem.splitn(3, '-').map(str::to_owned);
     (parts.next().filter(|name| !name.is_empty()), parts.next())

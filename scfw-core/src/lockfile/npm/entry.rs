@@ -72,8 +72,8 @@ pub(super) fn is_registry(resolved: &Scalar<'_>) -> bool {
     }
 }
 
-/// The package that the archive at `resolved` names in the way of registries, `…/name/-/name-version.tgz`, where it is not
-/// `locked` itself.
+/// The package that the archive at `resolved` names in the way of registries, `…/name/-/name-version.tgz`, if it is
+/// not `locked` itself.
 pub(crate) fn other_archive<'a>(
     resolved: &Scalar<'a>,
     locked: &LockedPackage<'_>,
