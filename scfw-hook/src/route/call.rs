@@ -1,4 +1,4 @@
-//! How one of ours was called: under which name, with which arguments.
+//! The call of a routed program: its name and its arguments.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, OsStr};
@@ -17,8 +17,8 @@ pub struct Call<'a> {
     pub arguments: &'a [&'a CStr],
     /// The program to run instead of the one on `PATH`.
     pub executable: Option<&'a Path>,
-    /// Where the call comes from the preload library: its words up to the program's name, `argv[0]` first, to be
-    /// kept as they are. They are more than one where `executable` is a loader or node.
+    /// The words up to the program's name, `argv[0]` first, if the call comes from the preload library. They are kept
+    /// as they are. They are more than one if `executable` is a loader or node.
     pub leading: &'a [&'a CStr],
     /// Whether the user asked for scfw by name, and not for a manager that is routed here.
     pub is_explicit: bool,
@@ -58,13 +58,13 @@ impl<'a> Call<'a> {
         OsStr::from_bytes(self.name.to_bytes())
     }
 
-    /// Which program that is, by the file's name.
+    /// The program, by the file's name.
     #[must_use]
     pub fn program(&self) -> Option<&'static Name> {
         program(self.name.to_bytes())
     }
 
-    /// Which manager that is, unless it is an interpreter, which may run one.
+    /// The manager, unless the program is an interpreter, which may run one.
     #[must_use]
     pub fn manager(&self) -> Option<ManagerId> {
         match self.program()?.runs {

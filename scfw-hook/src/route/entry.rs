@@ -1,5 +1,6 @@
-//! What scfw-hook hands over: `scfw-hook NAME ARG…`, or called through a link with such a name. `scfw-hook verify` is the
-//! gates' other end. The preload library runs it with the `argv` of another program, and says so in the environment.
+//! The entry of scfw-hook: `scfw-hook NAME ARG…`, or a call through a link with such a name. `scfw-hook verify` is
+//! the gates' other end. The preload library runs it with the `argv` of another program, and says so in the
+//! environment.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -16,8 +17,8 @@ use crate::terminal::output::{self, ignore_broken_pipes};
 const USAGE: &str = "usage: scfw-hook PROGRAM [ARGUMENT...]\n       \
     scfw-hook verify < DOCUMENT\n\nThis is the program behind scfw's shell functions and gates. For people: scfw --help\n";
 
-/// Does what scfw-hook was asked to do with the words of its command line, the first of which is its own name. Returns the
-/// exit status where no other program takes over.
+/// Carries out the words of scfw-hook's command line, the first of which is its own name. Returns the exit status if
+/// no other program takes over.
 #[must_use]
 pub fn run(arguments: &[&CStr]) -> Exit {
     let process = &Process::System;
@@ -38,7 +39,7 @@ pub fn run(arguments: &[&CStr]) -> Exit {
     match rest.split_first() {
         None => usage(),
         Some((first, [])) if *first == c"verify" => {
-            // A report nobody reads any more must not end this process before the verdict.
+            // A report that nobody reads any more must not end this process before the verdict.
             ignore_broken_pipes();
             verify::run(process)
         }

@@ -1,6 +1,6 @@
-//! What the file is that was found for a manager's name, by one look at its beginning: a script that starts Python out
-//! of the gate's reach, or another manager. Wrappers are let be, for version managers' are wrappers too; only what is
-//! certain to be something else is told.
+//! The kind of the file that was found for a manager's name, by one look at its beginning: a script that starts
+//! Python out of the gate's reach, or another manager. Wrappers are let be, for version managers' are wrappers too; a
+//! file is reported only if it is certain to be something else.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,18 +10,19 @@ use scfw_core::files::read_head;
 use scfw_core::manager::{ManagerId, Runs, Runtime, manager};
 use scfw_programs::{named, uncovered};
 
-/// How much of a file is looked at, in bytes.
+/// The part of a file that is looked at, in bytes.
 const HEAD: u64 = 4096;
 
-/// What a script of Node's may be called beside its command.
+/// The endings that the name of a script of Node's may have beside its command.
 const SCRIPT_SUFFIXES: [&str; 3] = [".js", ".cjs", ".mjs"];
-/// How the second line of a Python script begins whose interpreter has a path too long for the first.
+/// The beginning of the second line of a Python script whose interpreter has a path too long for the first.
 const TRAMPOLINE: &str = "'''exec' ";
 /// Interpreters of shell scripts.
 const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 
-/// The option in a script of a manager's that makes its interpreter ignore the environment, in the `#!` line or, where the
-/// interpreter's path is too long for that, in the line after it (`'''exec' /a/long/path/python -E "$0" "$@"`).
+/// The option in a manager's script that makes its interpreter ignore the environment. It stands in the `#!` line or,
+/// if the interpreter's path is too long for that, in the line after it (`'''exec' /a/long/path/python -E "$0"
+/// "$@"`).
 #[must_use]
 pub fn isolating_option(id: ManagerId, path: &Path) -> Option<String> {
     if manager(id).hold().runtime != Runtime::Python {
@@ -50,8 +51,8 @@ pub fn is_python(path: &Path) -> bool {
     path.file_name().and_then(|name| named(name.as_bytes())).is_some_and(|name| name.runs == Runs::Python)
 }
 
-/// The other manager that the file at `path` is, found for the name of a manager: by the name of the file that a link leads to, or
-/// as the last command of a shell script.
+/// The other manager that the file at `path` is, although it was found for the name of a manager: by the name of the
+/// file that a link leads to, or as the last command of a shell script.
 #[must_use]
 pub fn other_manager(id: ManagerId, path: &Path) -> Option<&'static str> {
     let real = path.canonicalize().ok()?;
@@ -67,8 +68,8 @@ fn other(id: ManagerId, file: &OsStr) -> Option<&'static str> {
         .or_else(|| named(name.as_bytes()).filter(|name| is_other(name.runs)).map(|name| name.stem))
 }
 
-/// The program that a whole, short shell script runs last: what it comes to, unless it has ended before. One that is
-/// indented hangs on a condition.
+/// The program that a whole, short shell script runs last, unless the script has ended before. An indented command
+/// depends on a condition and does not count.
 fn last_command(path: &Path) -> Option<std::ffi::OsString> {
     let head = read_head(path, HEAD).ok()?;
     if head.len() as u64 == HEAD {
@@ -84,7 +85,7 @@ fn last_command(path: &Path) -> Option<std::ffi::OsString> {
         return None;
     }
     let mut lines = lines.peekable();
-    // What follows it is Python.
+    // The lines that follow are Python.
     if lines.peek().is_some_and(|line| line.starts_with(TRAMPOLINE)) {
         return None;
     }

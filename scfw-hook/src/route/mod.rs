@@ -58,15 +58,15 @@ pub fn route(process: &Process, call: &Call<'_>) -> Exit {
     }
 }
 
-/// Whether this process becomes what the preload library would bring back here. Any other program, a Python that runs a
-/// script above all, may still run a manager in its own place, and that is to be seen. A typed Python that only asks
-/// pip something goes through here once more.
+/// Whether this process becomes a program that the preload library would bring back here. Any other program, above
+/// all a Python that runs a script, may still run a manager in its own place, and that must be seen. A typed Python
+/// that only asks pip something goes through here once more.
 fn becomes_manager(call: &Call<'_>, invocation: &Invocation) -> bool {
     call.is_noticed() || matches!(invocation, Invocation::Install(_)) || call.manager().is_some()
 }
 
-/// The environment of a manager on Node that installs nothing, where a script below an armed run has taken the gate out of
-/// `NODE_OPTIONS`: the manager would refuse to work, and what it starts would be without a gate.
+/// The environment of a manager on Node that installs nothing, if a script below an armed run has taken the gate out
+/// of `NODE_OPTIONS`: the manager would refuse to work, and its children would be without a gate.
 fn rearmed(process: &Process, call: &Call<'_>) -> Option<Vec<CString>> {
     let verifier = process.variable(env::SCFW_GATE_VERIFIER)?;
     (manager(call.manager()?).hold().runtime == Runtime::Node).then_some(())?;
@@ -94,14 +94,14 @@ fn route_install(process: &Process, call: &Call<'_>, install: &Install) -> Exit 
         }
     };
     if !call.is_explicit && !settings.managers.contains(&install.manager) {
-        // The user has chosen what is to be routed.
+        // The user has chosen the managers to route.
         return hand_over(process, call, Some(located), None);
     }
     let executable = std::path::absolute(&located.path).unwrap_or_else(|_| located.path.clone());
     let run = Run { process, call, install, settings: &settings, executable: &executable };
     output::say_without_effect(&settings);
     if let Some(verifier) = process.variable(env::SCFW_EXTERNAL_VERIFIER) {
-        // It would be asked about this installation in turn, and so for ever.
+        // The program would be asked about this installation in turn, and so for ever.
         return run.refuse(&format!(
             "nothing can be installed from within the external verifier {}",
             sanitise(&verifier.to_string_lossy())
@@ -133,7 +133,7 @@ fn route_install(process: &Process, call: &Call<'_>, install: &Install) -> Exit 
             return Exit::Blocked;
         }
     }
-    // Only a dry run of scfw's own hangs on the manager's option.
+    // Only a dry run of scfw's own depends on the manager's option.
     let of_dry_run = install.dry_run_refusal.filter(|_| is_dry_run(process));
     if let Some(refusal) = install.refusal.or(of_dry_run) {
         return run.refuse(refusal.0);
@@ -179,15 +179,15 @@ fn route_install(process: &Process, call: &Call<'_>, install: &Install) -> Exit 
     run.arm(located)
 }
 
-/// What can become of a command without a gate.
+/// The outcomes of a command without a gate.
 enum Ending<'a> {
-    /// It is let pass unverified, as the user wishes.
+    /// The command is let pass unverified, as the user wishes.
     Bypassed,
     /// A rule of the policy, in this sentence, does not let it be run like this at all.
     Refused(&'a str),
-    /// It cannot be verified, for the reason in this sentence, and so it is not run.
+    /// The command cannot be verified, for the reason in this sentence, and so it is not run.
     Unverified(&'a str),
-    /// It is blocked for what was found.
+    /// The command is blocked because of findings.
     Blocked(&'a Verification),
 }
 
@@ -219,7 +219,7 @@ impl Run<'_> {
                 ));
             }
         };
-        // Without its note a run is as safe; only a gate that never reports would go unmentioned.
+        // A run without its note is as safe; only a gate that never reports would go unmentioned.
         let run = run_notes::begin(self.process, data, &self.call.command())
             .inspect_err(|error| output::say(&format!("this run could not be noted ({error})")))
             .ok();
@@ -252,8 +252,8 @@ impl Run<'_> {
         failed
     }
 
-    /// The variables that the manager does not get: where it is scfw that logs to Datadog's API or to a collector, the key and
-    /// the headers are scfw's and no package's.
+    /// The variables that the manager does not get. If scfw itself logs to Datadog's API or to a collector, the key
+    /// and the headers are scfw's and no package's.
     fn withheld(&self) -> Vec<&'static str> {
         let TelemetrySettings { datadog, otlp, .. } = &self.settings.telemetry;
         let is_ours =
@@ -268,7 +268,7 @@ impl Run<'_> {
         Exit::Unverified
     }
 
-    /// Records what became of the command, as it was typed, where no gate does that.
+    /// Records the outcome of the command, as it was typed, if no gate does that.
     fn record(&self, ending: &Ending<'_>) {
         let arguments: Vec<String> = self.call.texts().into_iter().map(Cow::into_owned).collect();
         let command = Command {
@@ -309,13 +309,13 @@ fn find(process: &Process, call: &Call<'_>) -> Option<Located> {
     }
 }
 
-/// What a shell says, and its status.
+/// The message and the status that a shell gives.
 fn not_found(name: &OsStr) -> Exit {
     output::write(&format!("{}: command not found\n", sanitise(&name.to_string_lossy())));
     Exit::NotFound
 }
 
-/// Replaces this process by the real program: same arguments, and without `environment` the same environment.
+/// Replaces this process by the real program with the same arguments. Without `environment` it keeps the environment.
 fn hand_over(
     process: &Process,
     call: &Call<'_>,
@@ -365,7 +365,7 @@ fn hand_over_bootstrapped(
 ) -> Exit {
     let bootstrap = c_string(OsStr::new(&python_bootstrap(module)));
     let cluster = call.arguments.get(words.start).map_or("", |option| option.to_str().unwrap_or_default());
-    // `-sEm` keeps its other letters; what follows the `m` was the module.
+    // The word `-sEm` keeps its other letters; the text behind the `m` was the module.
     let kept = cluster.split('m').next().unwrap_or_default();
     let kept = c_string(OsStr::new(if kept == "-" { "" } else { kept }));
     let path = c_string(located.path.as_os_str());

@@ -1,4 +1,4 @@
-//! The other end of the preload library: what it says in the environment, and what it is told there.
+//! The other end of the preload library: the variables that it sets, and those that it is given.
 
 use std::ffi::{CString, OsStr};
 
@@ -7,7 +7,7 @@ use scfw_core::env;
 use crate::process::Process;
 use crate::process::exec::c_string;
 
-/// Takes what the library says about this call out of the environment, so that nothing inherits it.
+/// Takes the library's words about this call out of the environment, so that nothing inherits them.
 #[must_use]
 pub fn take_call(process: &Process) -> Option<CString> {
     let noticed = process.variable(env::SCFW_SHIM_CALL)?;
@@ -15,8 +15,8 @@ pub fn take_call(process: &Process) -> Option<CString> {
     Some(c_string(&noticed))
 }
 
-/// Under the library, lets this process pass from now on: it becomes the real program, perhaps by way of a script or
-/// two. Its children have other numbers.
+/// Lets this process pass from now on if it is under the library: it becomes the real program, perhaps by way of a
+/// script or two. Its children have other numbers.
 pub(crate) fn let_pass(process: &Process) {
     if process.variable(env::SCFW_SHIM_HOOK).is_some() {
         let own = std::process::id().to_string();
@@ -24,7 +24,7 @@ pub(crate) fn let_pass(process: &Process) {
     }
 }
 
-/// Takes the pass away, if there is one: what this process becomes is no manager, and may become one later.
+/// Takes the pass away, if there is one: this process becomes no manager yet, and may become one later.
 pub(crate) fn let_nothing_pass(process: &Process) {
     if process.variable(env::SCFW_SHIM_PASS).is_some() {
         process.remove_variable(env::SCFW_SHIM_PASS);

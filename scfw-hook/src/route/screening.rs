@@ -1,5 +1,5 @@
-//! The screen: what the command line, requirement files and lockfiles already name is looked up before anything
-//! is started. It only ever blocks, and only on what is certain; everything else is left to the gate.
+//! The screen: packages that the command line, requirement files and lockfiles already name are looked up before
+//! anything is started. It only ever blocks, and only if it is certain; everything else is left to the gate.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -17,15 +17,15 @@ use scfw_core::verify::{VerifierError, verifiers, verify};
 use crate::process::Process;
 use crate::process::locate::locate;
 
-/// The screen waits no longer than this for disks and feeds; the gate will look at all of it.
+/// The longest that the screen waits for disks and feeds; the gate will look at all of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What the screen found.
+/// The findings of the screen.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The targets with critical findings, and those only. Nothing where there are none.
+    /// The targets with critical findings, and those only. Empty if there are none.
     pub blocked: Option<Verification>,
-    /// What could not be read, as sentences.
+    /// The sources that could not be read, as sentences.
     pub unread: Vec<String>,
 }
 
@@ -36,19 +36,19 @@ fn is_in_prefix(process: &Process, command: &str) -> bool {
     })
 }
 
-/// What is named, unless it takes too long to read. Then it is read on a thread that goes with this process: the manager
-/// takes its place.
+/// The named packages, unless they take too long to read. They are then read on a thread that ends with this process:
+/// the manager takes its place.
 fn collect(process: &Process, request: &Request) -> Option<Screened> {
     let directory = process.directory().unwrap_or_default();
     let (sender, receiver) = channel();
     let started = {
         let (process, request, directory) = (process.clone(), request.clone(), directory.clone());
-        // Where nobody waits any more, nobody wants it.
+        // If nobody waits any more, the result is not needed.
         thread::Builder::new().spawn(move || drop(sender.send(read(&process, &request, &directory))))
     };
     match started {
         Ok(_) => receiver.recv_timeout(PATIENCE).ok(),
-        // No thread is to be had.
+        // The system gives no thread.
         Err(_) => Some(read(process, request, &directory)),
     }
 }
@@ -56,7 +56,8 @@ fn collect(process: &Process, request: &Request) -> Option<Screened> {
 fn read(process: &Process, request: &Request, directory: &Path) -> Screened {
     match request {
         Request::Python(request) => screen::python(request, directory, &|name| process.text(name)),
-        // npx runs what is installed globally, which npm alone could say: a program of that name may be it.
+        // The program npx runs globally installed commands, which npm alone could tell: a program of that name may be
+        // one.
         Request::Node(request) if request.executes => {
             let is_fetched =
                 |spec: &&String| locate(process, OsStr::new(spec)).is_none() && !is_in_prefix(process, spec);
@@ -68,7 +69,7 @@ fn read(process: &Process, request: &Request, directory: &Path) -> Screened {
     }
 }
 
-/// Looks up what `install` already names.
+/// Looks up the packages that `install` already names.
 pub fn screen(process: &Process, install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
     let start = Instant::now();
     let Some(Screened { targets, skipped: unread }) = collect(process, &install.request) else {
@@ -85,11 +86,11 @@ pub fn screen(process: &Process, install: &Install, settings: &Settings) -> Resu
     for (_, findings) in &mut verification.targets {
         findings.retain(|finding| finding.severity == FindingSeverity::Critical);
     }
-    // One whose verdict an exemption of a version may change is for the gate, which knows the version.
+    // If an exemption names a version, only the gate can decide, because it knows the version.
     verification.targets.retain(|(target, findings)| {
         !findings.is_empty() && !exemption::depends_on_version(&settings, &target.package)
     });
-    // What could not be found out here is for the gate to find out.
+    // If something could not be found out here, the gate has to find it out.
     verification.general.clear();
     Ok(Outcome { blocked: (!verification.targets.is_empty()).then_some(verification), unread })
 }

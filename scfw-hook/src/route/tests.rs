@@ -1,4 +1,4 @@
-//! What becomes of a call, without becoming it.
+//! The outcomes of calls, without running their programs.
 
 use std::ffi::CStr;
 
