@@ -1,5 +1,6 @@
-//! Arming: the environment makes the manager load its gate. With it goes the switch that keeps a manager harmless whose
-//! gate does not attach. The gates of every runtime are armed each time, for an install script of one may call another.
+//! Arming: the environment makes the manager load its gate. A switch goes with it that keeps a manager harmless if
+//! its gate does not attach. The gates of every runtime are armed each time, because an install script of one may
+//! call another.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -13,8 +14,8 @@ use scfw_core::manager::switches;
 use crate::gate::files::Gates;
 use crate::process::exec::c_string;
 
-/// A Python program that runs `module` as `-m` would, in an interpreter that would not load the gate by itself. Python
-/// itself runs `-m` by the same function, which ends with a sentence where there is no such module.
+/// A Python program that runs `module` as `-m` would, in an interpreter that would not load the gate by itself.
+/// Python itself runs `-m` by the same function, which ends with a sentence if there is no such module.
 #[must_use]
 pub fn python_bootstrap(module: &str) -> String {
     format!(
@@ -26,18 +27,18 @@ pub fn python_bootstrap(module: &str) -> String {
     )
 }
 
-/// What the armed manager is told.
+/// The values that the armed manager is given.
 #[derive(Debug)]
 pub struct Arming<'a> {
     /// The gates' files.
     pub gates: &'a Gates,
     /// The program that verifies: scfw-hook.
     pub verifier: &'a Path,
-    /// The run's note, where one could be written.
+    /// The run's note, if one could be written.
     pub run: Option<&'a Path>,
     /// The manager's own file, for the log.
     pub executable: &'a Path,
-    /// Variables with secrets of scfw's, which the manager and what it runs have no use for.
+    /// The variables with secrets of scfw's, which the manager and its children have no use for.
     pub withheld: &'a [&'a str],
 }
 
@@ -50,7 +51,7 @@ impl Arming<'_> {
         let is_armed = variables.contains_key(OsStr::new(env::SCFW_GATE_VERIFIER));
         for switch in switches() {
             let value = take_all(&mut variables, switch.is_spelling);
-            // The switch of an outer run is no value of the user's: what that run kept stays.
+            // The switch of an outer run is no value of the user's: the value that that run kept stays.
             let is_ours = is_armed && value.as_deref().is_some_and(|value| value == switch.value);
             if !is_ours {
                 let mut own = OsString::new();
@@ -62,7 +63,7 @@ impl Arming<'_> {
             }
             variables.insert(OsString::from(switch.variable), OsString::from(switch.value));
         }
-        // What the manager starts may run elsewhere.
+        // The manager's children may run elsewhere.
         if let Some(home) = variables.get_mut(OsStr::new(env::SCFW_HOME))
             && !home.is_empty()
             && let Ok(absolute) = std::path::absolute(&*home)
@@ -106,7 +107,7 @@ fn withhold(withheld: &[&str], variables: &mut BTreeMap<OsString, OsString>) {
     }
 }
 
-/// Variables as `execve` takes them.
+/// The variables as `execve` takes them.
 fn encode(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<CString> {
     let encode = |(mut name, value): (OsString, OsString)| {
         name.push("=");
@@ -116,7 +117,7 @@ fn encode(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<CStr
     variables.into_iter().map(encode).collect()
 }
 
-/// Takes every variable out whose name is `wanted`; the last of their values counts.
+/// Takes out every variable whose name is `wanted`; the last of their values counts.
 fn take_all(variables: &mut BTreeMap<OsString, OsString>, wanted: impl Fn(&str) -> bool) -> Option<OsString> {
     let names: Vec<OsString> =
         variables.keys().filter(|name| name.to_str().is_some_and(&wanted)).cloned().collect();

@@ -41,7 +41,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The entry file `gate` with the block as it has to be; nothing where the file has no block.
+    /// The entry file `gate` with the block as it has to be; none if the file has no block.
     #[must_use]
     pub fn with_block(self, gate: &str) -> Option<String> {
         let (before, rest) = gate.split_once(BEGIN)?;
@@ -69,8 +69,8 @@ impl Language {
     }
 }
 
-/// The switches by their managers: the variable, the name for the user's own value, what makes the manager refuse, and the
-/// variable that keeps the user's own value.
+/// The switches by their managers: the variable, the name for the user's own value, the value that makes the manager
+/// refuse, and the variable that keeps the user's own value.
 fn switches() -> String {
     let words = |switch: &Switch| [switch.variable, switch.own, switch.value, switch.keeper];
     let tables = ALL.map(|manager| {

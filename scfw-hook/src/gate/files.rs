@@ -1,5 +1,5 @@
-//! The files of the gates: what is built in, and where it lies for the managers to load. They are installed with scfw, and
-//! where they are not, or are not what is built in, they are written below the data directory.
+//! The files of the gates: their built-in contents, and the place from which managers load them. They are installed
+//! with scfw. If they are not, or differ from the built-in ones, they are written below the data directory.
 
 use std::borrow::Cow;
 use std::fs::{self, Permissions};
@@ -20,7 +20,7 @@ use crate::process::Process;
 use crate::process::locate::own_library;
 use crate::shells::shims::link_one;
 
-/// The directory of the gates below the data directory, and below that of what is installed.
+/// The directory of the gates below the data directory, and below the directory of an installation.
 pub const GATES_NAME: &str = "gates";
 
 /// The directory of the commands below that of the gates.
@@ -33,7 +33,7 @@ const INSTALLED_FILE: u32 = 0o644;
 /// The file that Python loads first, in the archive.
 const PYTHON_ENTRY: &str = "sitecustomize.py";
 /// The archive of Python's gate. Python keeps bytecode beside files and below `PYTHONPYCACHEPREFIX`, and believes it
-/// later; of what it loads from an archive it keeps none.
+/// later; it keeps none of modules that it loads from an archive.
 const PYTHON_ARCHIVE: &str = "gate.zip";
 /// The files of Python's gate.
 const PYTHON: [(&str, &str); 6] = [
@@ -56,7 +56,7 @@ const NODE: [(&str, &str); 5] = [
     ("npm-targets.cjs", include_str!("../../gates/node/npm-targets.cjs")),
 ];
 
-/// Where the gates' files lie.
+/// The paths of the gates' files.
 #[derive(Debug)]
 pub struct Gates {
     /// The file that Python loads first, in its archive.
@@ -74,14 +74,14 @@ impl Gates {
         Self::installed(hook).or_else(|_| Self::write(process, data, hook))
     }
 
-    /// Where the gates of `hook` are installed.
+    /// The place of the installed gates of `hook`.
     #[must_use]
     pub fn installed_directory(hook: &Path) -> PathBuf {
         own_library(hook).join(GATES_NAME)
     }
 
-    /// The gates that are installed with `hook`; an error where one is missing, is not what is built in, or can have been
-    /// changed by somebody else.
+    /// The gates that are installed with `hook`; an error if one is missing, differs from the built-in one, or can
+    /// have been changed by somebody else.
     pub fn installed(hook: &Path) -> io::Result<Self> {
         let directory = Self::installed_directory(hook);
         if has_colon(&directory) {
@@ -137,10 +137,10 @@ impl Gates {
         Ok(())
     }
 
-    /// Writes the gates below `data` where they are not there yet, each under the hash of its content.
+    /// Writes the gates below `data` if they are not there yet, each under the hash of its content.
     fn write(process: &Process, data: &Path, hook: &Path) -> io::Result<Self> {
         let gates = data.join(GATES_NAME);
-        // PYTHONPATH and PATH are cut at a colon.
+        // The variables PYTHONPATH and PATH are cut at a colon.
         let listed = if has_colon(&gates) {
             Cow::Owned(own_temporary_directory(process)?.join(GATES_NAME))
         } else {
@@ -199,7 +199,7 @@ impl Files {
         format!("{}-{hash:016x}", self.name)
     }
 
-    /// Fails unless they are what is in `directory`, and only this user or root can have changed it.
+    /// Fails unless `directory` holds exactly these files, and only this user or root can have changed them.
     fn compare(&self, directory: &Path) -> io::Result<()> {
         check_installed(directory)?;
         for (name, content) in &self.contents {
@@ -212,7 +212,7 @@ impl Files {
         Ok(())
     }
 
-    /// Writes them into a directory of theirs below `gates`, where they are not there yet, and gives the directory.
+    /// Writes them into a directory of theirs below `gates`, if they are not there yet, and gives the directory.
     fn write(&self, gates: &Path) -> io::Result<PathBuf> {
         let directory = gates.join(self.versioned_name());
         for directory in [gates, &directory] {
@@ -220,7 +220,7 @@ impl Files {
         }
         for (name, content) in &self.contents {
             let path = directory.join(name);
-            // What is not as it should be is written again.
+            // A file that is not as it should be is written again.
             let present = read_kept(&path, Kept::Privately, content.len() as u64);
             if present.is_ok_and(|present| present.as_deref() == Some(content)) {
                 continue;
@@ -231,7 +231,7 @@ impl Files {
     }
 }
 
-/// Makes a directory of what is installed, with the rights that everybody needs to read it whatever the umask.
+/// Makes a directory of an installation, with the rights that everybody needs to read it, whatever the umask.
 fn make_installed(directory: &Path) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "what is installed is no secret of its user's")]
     fs::create_dir_all(directory)?;
@@ -247,14 +247,15 @@ fn has_colon(path: &Path) -> bool {
     path.as_os_str().as_bytes().contains(&b':')
 }
 
-/// The names of the managers on Node, which are armed again where they have lost the gate.
+/// The names of the managers on Node, which are armed again if they have lost the gate.
 fn commands_on_node() -> impl Iterator<Item = &'static str> {
     let is_on_node =
         |name: &&Name| matches!(name.runs, Runs::Manager(id) if manager(id).hold().runtime == Runtime::Node);
     NAMES.iter().filter(is_on_node).map(|name| name.stem)
 }
 
-/// Links the managers on Node to scfw-hook, for what an armed one starts by name with another `NODE_OPTIONS`.
+/// Links the managers on Node to scfw-hook, for calls by name that an armed manager makes with another
+/// `NODE_OPTIONS`.
 fn link_commands(gates: &Path, hook: &Path) -> io::Result<PathBuf> {
     let directory = gates.join(COMMANDS_NAME);
     for name in commands_on_node() {
@@ -276,7 +277,8 @@ fn archive(files: &[(&str, &str)]) -> io::Result<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// A directory of this user's alone whose path has no colon, below the first directory for passing things that is there.
+/// A directory of this user's alone whose path has no colon, below the first directory for passing things that
+/// exists.
 fn own_temporary_directory(process: &Process) -> io::Result<PathBuf> {
     let user = nix::unistd::geteuid();
     let runtime = process.variable("XDG_RUNTIME_DIR").map(PathBuf::from);

@@ -1,4 +1,5 @@
-//! From armed to verdict: what a manager is started with, the notes about a run, and the answer to its gate.
+//! The time from arming to the verdict: the environment of a manager, the notes about a run, and the answer to its
+//! gate.
 
 pub mod arm;
 pub mod constants;

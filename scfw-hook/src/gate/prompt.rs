@@ -1,4 +1,4 @@
-//! Asking the user, on the terminal and nowhere else: the standard streams are the manager's.
+//! The question to the user, on the terminal and nowhere else: the standard streams are the manager's.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
@@ -13,7 +13,7 @@ use scfw_core::env;
 
 use crate::process::Process;
 
-/// How often a question looks whether somebody still waits for the answer, in milliseconds.
+/// The time after which a question looks again whether somebody still waits for the answer, in milliseconds.
 const OFTEN: i64 = 100;
 
 /// The controlling terminal of this process.
@@ -23,7 +23,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal, where there is one with somebody to ask: a build server may give its builds a terminal, and nobody
+    /// The terminal, if there is one with somebody to ask: a build server may give its builds a terminal, and nobody
     /// sits there.
     #[must_use]
     pub fn open(process: &Process) -> Option<Self> {
@@ -34,12 +34,12 @@ impl Terminal {
         file.is_terminal().then_some(Self { file })
     }
 
-    /// Shows `report` and asks whether to go on. Everything but a yes is a no: another word, the end of input,
-    /// a terminal that went away. Once `is_awaited` is no longer true, nobody waits for the answer, and what is typed is
+    /// Shows `report` and asks whether to go on. Everything but a yes is a no: another word, the end of input, a
+    /// terminal that went away. Once `is_awaited` is no longer true, nobody waits for the answer, and typed words are
     /// for somebody else.
     #[must_use]
     pub fn confirm(&self, report: &str, is_awaited: impl Fn() -> bool) -> bool {
-        // What was typed before the question is no answer to it.
+        // Words that were typed before the question are no answer to it.
         if tcflush(&self.file, FlushArg::TCIFLUSH).is_err() {
             return false;
         }
@@ -57,7 +57,7 @@ impl Terminal {
     /// Waits until there is something to read, a whole line or an end. Nothing is read once nobody waits for it.
     fn has_answer(&self, is_awaited: impl Fn() -> bool) -> bool {
         if usize::try_from(self.file.as_raw_fd()).is_ok_and(|number| number >= FD_SETSIZE) {
-            // The set below has no place for it.
+            // The set below has no place for such a descriptor.
             return false;
         }
         loop {

@@ -22,7 +22,7 @@ use crate::record::refresh::start_in_background;
 use crate::record::run_notes;
 use crate::terminal::output::{self, describe};
 
-/// Verifies what a gate sends and returns the exit status.
+/// Verifies a gate's document and returns the exit status.
 #[must_use]
 pub fn run(process: &Process) -> Exit {
     let exit = answer(process, &Manager::starting_this(process));
@@ -36,7 +36,7 @@ pub fn run(process: &Process) -> Exit {
 struct Manager {
     /// The process that has started this one.
     parent: u32,
-    /// The process of the run to which it belongs.
+    /// The process of the run to which the manager belongs.
     run: Option<i32>,
 }
 
@@ -89,8 +89,8 @@ fn answer(process: &Process, manager: &Manager) -> Exit {
             return Exit::Configuration;
         }
     };
-    // Whoever opens the store first reads its log, and as long as it stays open nobody has to again. Why it cannot be
-    // opened is said by those who use it.
+    // The first that opens the store reads its log, and as long as it stays open nobody has to again. If it cannot be
+    // opened, its users say why.
     let _open_until_the_end = Store::open_existing(&Store::path_in(&settings.directories.data));
     let terminal = Terminal::open(process);
     if !settings.keeps_accepted() {
@@ -107,7 +107,7 @@ fn answer(process: &Process, manager: &Manager) -> Exit {
     let Conclusion { action, exit, refusal } =
         conclude(process, &verification, &settings, (document.phase, decision), confirm);
     let purpose = match document.phase {
-        // A dry run builds what has to be built, too.
+        // A dry run builds packages that have to be built, too.
         Phase::Build if action == Action::Allow || !is_dry_run(process) => Purpose::Build,
         _ => purpose_of_install(process),
     };
@@ -141,7 +141,7 @@ fn answer_unsupported(process: &Process, document: &Document, settings: &Setting
     exit
 }
 
-/// Blocks what cannot be verified at all, whoever is asked, and records that.
+/// Blocks a command that cannot be verified at all, and records that.
 fn refuse(process: &Process, document: &Document, settings: &Settings, reason: &str) -> Exit {
     output::say(reason);
     output::write(&format!("{BLOCKED}\n"));
@@ -175,7 +175,7 @@ fn command<'a>(document: &'a Document, executable: &'a str) -> Command<'a> {
     }
 }
 
-/// The manager's own file, as the router has told it.
+/// The manager's own file, as the router has passed it on.
 fn executable(process: &Process) -> String {
     process.text(env::SCFW_GATE_EXECUTABLE).unwrap_or_default()
 }
@@ -185,12 +185,12 @@ pub(crate) fn is_dry_run(process: &Process) -> bool {
     process.text(env::SCFW_DRY_RUN).is_some_and(|value| is_true(&value))
 }
 
-/// What a whole set of packages is verified for.
+/// The purpose for which a whole set of packages is verified.
 pub(crate) fn purpose_of_install(process: &Process) -> Purpose {
     if is_dry_run(process) { Purpose::DryRun } else { Purpose::Install }
 }
 
-/// What follows from a verification.
+/// The consequence of a verification.
 struct Conclusion {
     action: Action,
     exit: Exit,
@@ -204,7 +204,7 @@ impl Conclusion {
     }
 }
 
-/// Reports, asks where that is needed, and says what follows.
+/// Reports, asks if that is needed, and gives the consequence.
 fn conclude(
     process: &Process,
     verification: &Verification,
@@ -239,7 +239,7 @@ fn conclude(
             Conclusion { refusal, ..Conclusion::new(Action::Block, Exit::Unverified) }
         }
         Decision::Ask => {
-            // Where standard error goes elsewhere, the terminal has not seen what it is asked about.
+            // If standard error goes elsewhere, the terminal has not shown the findings that the question is about.
             let unseen = if output::is_terminal() {
                 String::new()
             } else {

@@ -1,4 +1,4 @@
-//! The verdicts on what gates send, without a gate and without a process.
+//! The verdicts on gates' documents, without a gate and without a process.
 
 use scfw_core::action::Action;
 use scfw_core::store::Purpose;
