@@ -44,7 +44,8 @@ impl fmt::Display for Uncovered {
     }
 }
 
-/// The managers on `PATH` that are left alone under `settings`, or where those are not valid, that scfw does not hold.
+/// The managers on `PATH` that are left alone under `settings`; if those are not valid, the ones that scfw does not
+/// hold.
 #[must_use]
 pub fn uncovered(process: &Process, settings: Option<&Settings>) -> Vec<Uncovered> {
     let is_chosen = |id: &ManagerId| settings.is_none_or(|settings| settings.managers.contains(id));

@@ -14,18 +14,18 @@ pub fn always() -> Vec<String> {
     NAMES.iter().filter(|name| name.presence == Presence::Always).flat_map(of).collect()
 }
 
-/// The names, without a version, that a shell has where the program is on `PATH`.
+/// The names, without a version, that a shell has if the program is on `PATH`.
 fn looked_for() -> impl Iterator<Item = &'static str> {
     NAMES.iter().filter(|name| name.presence == Presence::WhereFound).map(|name| name.stem)
 }
 
-/// The stems that a version may follow; a shell has what is on `PATH` of them.
+/// The stems that a version may follow; a shell has those of them that are on `PATH`.
 fn versioned() -> impl Iterator<Item = &'static str> {
     let is_versioned = |name: &&Name| name.suffix == Suffix::Version && name.presence != Presence::Untyped;
     NAMES.iter().filter(is_versioned).map(|name| name.stem)
 }
 
-/// What the placeholders for names stand for in the integration of `shell`.
+/// The values of the placeholders for names in the integration of `shell`.
 #[must_use]
 pub(super) fn placeholders(shell: Shell) -> [(&'static str, String); 4] {
     // Names are lower-case letters and digits, which no shell takes for anything else.
@@ -40,8 +40,8 @@ pub(super) fn placeholders(shell: Shell) -> [(&'static str, String); 4] {
     ]
 }
 
-/// A pattern for the files of a directory that may be a stem with a version. It is wider than need be: what it gives is
-/// looked at again, and to read a directory takes longest.
+/// A pattern for the files of a directory that may be a stem with a version. It is wider than need be: its matches
+/// are looked at again, and to read a directory takes longest.
 fn glob(shell: Shell) -> String {
     let mut initials: Vec<&str> = versioned().filter_map(|stem| stem.get(..1)).collect();
     initials.sort_unstable();
@@ -51,7 +51,7 @@ fn glob(shell: Shell) -> String {
         several if shell == Shell::Fish => format!("{{{}}}", several.join(",")),
         several => format!("[{}]", several.concat()),
     };
-    // fish has no sets of characters in its patterns.
+    // The patterns of fish have no sets of characters.
     if shell == Shell::Fish { format!("{initial}*") } else { format!("{initial}*[0123456789]*") }
 }
 

@@ -1,5 +1,5 @@
-//! The start-up files of the shells: which there are, and what the block in them says. How a block is put into a
-//! file is `scfw_core::rc_file`'s.
+//! The start-up files of the shells: their places, and the words of the block in them. `scfw_core::rc_file` puts a
+//! block into a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use crate::process::Process;
 use crate::shells::shell::Shell;
 use crate::shells::shield::Shield;
 
-/// Largest start-up file that is read, in bytes.
+/// The largest start-up file that is read, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
-/// The files of which a login bash reads the first that exists.
+/// The candidates for a login bash, which reads the first that exists.
 const LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 
 /// Keeps the status that the block finds.
@@ -26,14 +26,14 @@ const STATUS: &str = "__scfw_before=$?\n";
 const SHIMS: &str = include_str!("../../../shell/block-shims.sh");
 /// Turns the integration on in bash and zsh; a bash that is called sh has no place for it.
 const INIT: &str = include_str!("../../../shell/block.sh");
-/// Loads the preload library into what the shell starts.
+/// Loads the preload library into programs that the shell starts.
 const PRELOAD: &str = include_str!("../../../shell/block-preload.sh");
 /// The same in fish.
 const PRELOAD_FISH: &str = include_str!("../../../shell/block-preload.fish");
 /// Turns the integration on in fish.
 const INIT_FISH: &str = include_str!("../../../shell/block.fish");
 
-/// Where the start-up files of one user are.
+/// The places of one user's start-up files.
 #[derive(Debug)]
 #[expect(clippy::struct_field_names, reason = "HOME is what the field is called everywhere")]
 pub struct Home {
@@ -42,7 +42,7 @@ pub struct Home {
     configuration: PathBuf,
 }
 
-/// What the block makes a shell do.
+/// The parts of the block.
 #[derive(Debug)]
 pub struct Integration {
     scfw: PathBuf,
@@ -52,14 +52,14 @@ pub struct Integration {
     scfw_home: Option<PathBuf>,
 }
 
-/// What becomes of one file.
+/// The change to one file.
 #[derive(Debug)]
 pub struct Change {
     /// The file, by the name under which the shell knows it.
     pub path: PathBuf,
-    /// What it holds; none: it is not there.
+    /// Its content; none if it does not exist.
     pub before: Option<Vec<u8>>,
-    /// What it will hold.
+    /// Its new content.
     pub after: Option<Vec<u8>>,
 }
 
@@ -150,8 +150,8 @@ impl Home {
         Ok(files)
     }
 
-    /// The file that a login bash reads, unless that reads `.bashrc` in turn. Where there is none, `.profile`: either
-    /// of the others would hide a `.profile` that comes later.
+    /// The file that a login bash reads, unless that reads `.bashrc` in turn. If there is none, `.profile`: either of
+    /// the others would hide a `.profile` that comes later.
     fn login_file(&self) -> Result<Option<PathBuf>> {
         let mut existing = LOGIN.iter().map(|name| self.home.join(name)).filter(|path| path.exists());
         let file = existing.next().unwrap_or_else(|| self.home.join(".profile"));
@@ -174,7 +174,7 @@ impl Home {
             || (file != profile && mentions("/.profile") && self.reads_bashrc(&profile)?))
     }
 
-    /// What becomes of the files of all these shells: those in `with` get the block of `integration`, those in
+    /// The changes to the files of all these shells: those in `with` get the block of `integration`, those in
     /// `without` lose theirs, and so do files in which a block would have no effect.
     pub fn plan(&self, with: &[Shell], without: &[Shell], integration: &Integration) -> Result<Vec<Change>> {
         let mut changes: BTreeMap<PathBuf, Change> = BTreeMap::new();
@@ -194,7 +194,7 @@ impl Home {
         Ok(changes.into_values().collect())
     }
 
-    /// The shells in whose files a block stands. A file that cannot be read has none.
+    /// The shells with a block in their files. A file that cannot be read has none.
     #[must_use]
     pub fn configured(&self) -> Vec<Shell> {
         let has_block =
@@ -225,7 +225,7 @@ impl Home {
 
 impl Integration {
     /// A block that reads the integration from `scripts` and has `scfw` write it there, with the folder of the PATH
-    /// shims, the preload library and `SCFW_HOME` where they are given.
+    /// shims, the preload library and `SCFW_HOME` if they are given.
     pub fn new(
         scfw: PathBuf,
         scripts: PathBuf,
@@ -305,12 +305,12 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let value_of = |piece| values.iter().find(|(name, _)| *name == piece).map_or(piece, |(_, value)| *value);
     let lines = template.split_inclusive('\n').filter(|line| !line.starts_with("# shellcheck"));
     let template: String = lines.collect();
-    // Between two marks stands a name or what is not replaced.
+    // The text between two marks is a name, or it is not replaced.
     let pieces = template.split("'@").flat_map(|piece| piece.split("@'"));
     pieces.enumerate().map(|(index, piece)| if index % 2 == 0 { piece } else { value_of(piece) }).collect()
 }
 
-/// The content of a file, or nothing where there is none.
+/// The content of a file, or none if it does not exist.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     read_kept(path, Kept::Anyhow, LARGEST).with_context(|| format!("{} could not be read", path.display()))
 }

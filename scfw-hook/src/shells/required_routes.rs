@@ -1,4 +1,4 @@
-//! The routes that an administrator requires: which are not set up, and what must not be taken down.
+//! The routes that an administrator requires: those that are not set up, and those that must not be taken down.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::shells::rc_files::{exports_preload, is_configured, puts_on_path};
 use crate::shells::shell::Shell;
 use crate::shells::shims;
 
-/// What is about to be taken down.
+/// The routes that are about to be taken down.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Removal<'a> {
     /// The shells that lose their block.
@@ -35,7 +35,7 @@ const fn shell(route: RequiredRoute) -> Option<Shell> {
     }
 }
 
-/// What is required and not set up. A shell that is not installed needs nothing.
+/// The required routes that are not set up. A shell that is not installed needs nothing.
 #[must_use]
 pub fn missing(process: &Process, policy: &Policy, data: &Path) -> Vec<RequiredRoute> {
     let is_missing = |route: &RequiredRoute| match (route, shell(*route)) {
@@ -52,7 +52,7 @@ pub fn missing(process: &Process, policy: &Policy, data: &Path) -> Vec<RequiredR
 #[must_use]
 pub fn remedy(process: &Process, missing: &[RequiredRoute]) -> String {
     let is_beside = missing.iter().any(|route| shell(*route).is_none());
-    // Shims and library belong into the blocks that are there, too.
+    // The shims and the library belong into the blocks that are there, too.
     let shells: Vec<&str> = Shell::ALL
         .into_iter()
         .filter(|own| {
@@ -82,7 +82,7 @@ pub fn refuse_removal(process: &Process, policy: &Policy, removal: Removal<'_>) 
     };
     if let Some(kept) = policy.required_routes.iter().find(is_kept) {
         let refusal = format!("policy: {} is required on this machine ({})", kept.name(), policy.file());
-        // Without settings nobody is known who would be told of it. It is refused all the same.
+        // If there are no settings, nobody is known who would be told of it. It is refused all the same.
         if let Ok(settings) = process.settings() {
             record(process, &Event::Policy { rule: &refusal, command: None }, &settings);
         }

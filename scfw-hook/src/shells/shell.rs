@@ -8,7 +8,7 @@ use scfw_core::files::{Kept, read_text};
 use crate::shells::rc_files::fill;
 use crate::shells::{names, shims};
 
-/// Largest saved script that is read, in bytes.
+/// The largest saved script that is read, in bytes.
 const LARGEST_SCRIPT: u64 = 1024 * 1024;
 
 /// A shell with an integration.
@@ -77,7 +77,7 @@ impl Shell {
     pub fn quote(self, path: &Path) -> String {
         let text = path.to_string_lossy();
         match self {
-            // Inside single quotes only the quote itself means anything.
+            // The quote alone has a meaning inside single quotes.
             Self::Bash | Self::Zsh => format!("'{}'", text.replace('\'', r"'\''")),
             // fish reads `\\` and `\'` there.
             Self::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
@@ -85,14 +85,14 @@ impl Shell {
     }
 }
 
-/// The saved scripts that are not what `scfw` would print now.
+/// The saved scripts that differ from those that `scfw` would print now.
 #[must_use]
 pub fn stale_scripts(data: &Path, hook: &Path, scfw: &Path) -> Vec<PathBuf> {
     let is_stale = |shell: &Shell| {
         let script = shell.init_script(hook, scfw, &session_shims(Some(data)));
         match read_text(&shell.saved_script(data), Kept::Privately, LARGEST_SCRIPT) {
             Ok(saved) => saved.is_some_and(|saved| saved != script),
-            // It is sourced by the next shell, or stops it.
+            // The script is sourced by the next shell, or stops it.
             Err(_) => true,
         }
     };

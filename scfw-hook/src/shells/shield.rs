@@ -1,4 +1,4 @@
-//! The preload library: where it lies, and the variables that load it into a program and all that it starts.
+//! The preload library: its place, and the variables that load it into a program and all its children.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -24,9 +24,9 @@ pub const PRELOAD: &str = "LD_PRELOAD";
 const LONGEST_MAPS: u64 = 64 * 1024 * 1024;
 /// Options of `AddressSanitizer`'s runtime, separated by colons.
 const ASAN_OPTIONS: &str = "ASAN_OPTIONS";
-/// The one that says whether it has to be the first library of a program.
+/// The option that says whether it has to be the first library of a program.
 const LINK_ORDER: &str = "verify_asan_link_order";
-/// How the files of the sanitizers' runtimes begin.
+/// The beginnings of the names of the sanitizers' runtimes.
 const SANITIZERS: [&str; 6] = ["libasan.", "libhwasan.", "liblsan.", "libtsan.", "libubsan.", "libclang_rt."];
 
 /// The library and the program that it hands calls to.
@@ -59,8 +59,8 @@ impl Shield {
         Ok(Self { library, hook })
     }
 
-    /// What has to be set where `present` is the loader's list so far, which is kept: behind ours, and before it
-    /// where it has a sanitizer's runtime, which ends every program in which another library comes first.
+    /// The variables to set if `present` is the loader's list so far. The list is kept: behind ours, and before it if
+    /// it has a sanitizer's runtime, which ends every program in which another library comes first.
     #[must_use]
     pub fn variables(&self, present: Option<&OsStr>) -> [(&'static str, OsString); 2] {
         let own = self.library.as_os_str();
@@ -80,7 +80,7 @@ impl Shield {
             .envs(self.variables(None))
             .output()
             .context("/bin/sh could not be started")?;
-        // The loader says what it does not like, and goes on or ends the program.
+        // The loader says why it objects, and goes on or ends the program.
         if !probed.status.success() || !probed.stderr.is_empty() {
             let said = String::from_utf8_lossy(&probed.stderr).trim().to_owned();
             bail!("programs do not start under {} on this system ({said})", self.library.display());
@@ -112,8 +112,8 @@ impl Shield {
         })
     }
 
-    /// Starts this program anew without the library where that is loaded into it, for then it would see every program
-    /// that this one starts. Returns where it is not.
+    /// Starts this program anew without the library if that is loaded into it, because the library would then see
+    /// every program that this one starts. Returns if it is not.
     pub fn leave(&self, process: &Process) -> io::Result<()> {
         let list = process.variable(PRELOAD);
         if !self.is_in(list.as_deref()) {
@@ -138,7 +138,7 @@ impl Shield {
     }
 }
 
-/// The line that takes the library out of a running `shell`, whose loader's list is `present`. None where it is not in
+/// The line that takes the library out of a running `shell`, whose loader's list is `present`. None if it is not
 /// there.
 #[must_use]
 pub fn leaving_line(shell: Shell, present: Option<&OsStr>) -> Option<String> {
@@ -158,7 +158,7 @@ pub fn leaving_line(shell: Shell, present: Option<&OsStr>) -> Option<String> {
     })
 }
 
-/// The loader's list without the library; none where nothing else is in it.
+/// The loader's list without the library; none if nothing else is in it.
 fn others(list: Option<&OsStr>) -> Option<OsString> {
     let others: Vec<&OsStr> = entries(list).filter(|entry| !is_library(entry)).collect();
     (!others.is_empty()).then(|| others.join(OsStr::new(":")))
@@ -175,8 +175,8 @@ fn is_sanitizer(entry: &OsStr) -> bool {
     SANITIZERS.iter().any(|sanitizer| name.starts_with(sanitizer.as_bytes()))
 }
 
-/// The options of `AddressSanitizer` with which a program that was linked to it starts behind the library; what is set
-/// stays.
+/// The options of `AddressSanitizer` with which a program that was linked to it starts behind the library. An option
+/// that is set stays.
 fn tolerant(options: Option<OsString>) -> OsString {
     let mut options = options.unwrap_or_default();
     let has_choice = options.as_bytes().windows(LINK_ORDER.len()).any(|part| part == LINK_ORDER.as_bytes());

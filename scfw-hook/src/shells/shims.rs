@@ -66,12 +66,12 @@ fn link(process: &Process, directory: &Path, names: &BTreeSet<String>) -> io::Re
     Ok(shims)
 }
 
-/// Links `name` in `directory` to `hook`, where it is not yet.
+/// Links `name` in `directory` to `hook`, if it is not linked yet.
 pub(crate) fn link_one(directory: &Path, name: &str, hook: &Path) -> io::Result<()> {
     let link = directory.join(name);
     if fs::read_link(&link).ok().as_deref() != Some(hook) {
         create_private(directory)?;
-        // Made beside it and renamed, so that the name is never without a program.
+        // The link is made beside it and renamed, so that the name is never without a program.
         let fresh = directory.join(format!(".{name}.{}", std::process::id()));
         symlink(hook, &fresh)?;
         fs::rename(&fresh, &link)?;
@@ -79,7 +79,7 @@ pub(crate) fn link_one(directory: &Path, name: &str, hook: &Path) -> io::Result<
     Ok(())
 }
 
-/// Takes all shims in `directory` away. What else somebody has put there stays.
+/// Takes all shims in `directory` away. Files that somebody else has put there stay.
 pub fn remove(directory: &Path) -> io::Result<()> {
     for shim in existing(directory)? {
         fs::remove_file(shim)?;
