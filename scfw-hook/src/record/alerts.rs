@@ -1,4 +1,4 @@
-//! Telling the user, once, what was installed before it was found to be malicious.
+//! The notice to the user, given once, of packages that were installed before they were found to be malicious.
 
 use std::io::{Write, stderr};
 use std::path::Path;
@@ -11,19 +11,19 @@ use crate::process::Process;
 use crate::record::record_alerts;
 use crate::terminal::output::{self, describe};
 
-/// Tells what is waiting in the store of the data directory `data`. Whatever needs the store or the settings says what
-/// is wrong with them, so that is not said here.
+/// Tells the alerts that wait in the store of the data directory `data`. Faults of the store or the settings are
+/// reported by the commands that need them, and not here.
 pub fn tell_from(process: &Process, data: &Path) {
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data))
         && store.has_untold_alerts().is_ok_and(|has| has)
-        // Without them nobody else could be told; the next command will.
+        // If there are no settings, nobody else could be told; the next command will tell.
         && let Ok(settings) = process.settings()
     {
         tell(process, &mut store, &settings);
     }
 }
 
-/// Tells what is waiting in `store`, and records it where that has not been done.
+/// Tells the alerts that wait in `store`, and records them if that has not been done.
 pub fn tell(process: &Process, store: &mut Store, settings: &Settings) {
     if !store.has_untold_alerts().is_ok_and(|has| has) {
         return;
@@ -35,7 +35,7 @@ pub fn tell(process: &Process, store: &mut Store, settings: &Settings) {
     let taken = store.take_alerts();
     let Ok(alerts) = taken.or_else(|_: StoreError| store.untold_alerts()) else { return };
     if show(&alerts).is_err() {
-        // Nobody has read it, so it stays to be told.
+        // Nobody has read the alert, so it stays to be told.
         store.put_back(&alerts).ok();
     }
 }

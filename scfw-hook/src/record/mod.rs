@@ -1,6 +1,6 @@
-//! The record of what happened: the line in the file log, and in one transaction the run in the ledger and the rows in
-//! the outbox of every sink. Everything that was decided goes through [`record`], after the decision: nothing that
-//! fails here changes it, and each failure is said in a sentence.
+//! The record of events: the line in the file log, and in one transaction the run in the ledger and the rows in the
+//! outbox of every sink. Every decision goes through [`record`] once it is made: a failure here does not change it,
+//! and each failure is reported in a sentence.
 
 pub mod alerts;
 pub mod refresh;
@@ -21,7 +21,8 @@ use scfw_core::text::{arguments_without_credentials, sanitise};
 use crate::process::Process;
 use crate::terminal::output::{self, describe};
 
-/// How long an installation waits for others that write the ledger. A write takes a millisecond, so that is many.
+/// The time that an installation waits for others that write the ledger. A write takes a millisecond, so that is
+/// many.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A record as it is written.
@@ -31,7 +32,7 @@ struct Written {
     text: String,
     /// Whether it is for the ledger alone.
     is_private: bool,
-    /// Those that are to get it.
+    /// The sinks that are to get it.
     sinks: Vec<SinkKind>,
 }
 
@@ -55,7 +56,7 @@ struct Decision<'a> {
     verification: Option<&'a Verification>,
 }
 
-/// Records `event`, sees to it that somebody delivers the record, and tells what is waiting in the store.
+/// Records `event`, sees to it that somebody delivers the record, and tells the alerts that wait in the store.
 pub fn record(process: &Process, event: &Event<'_>, settings: &Settings) {
     let Some(written) = make(&context(settings), event, settings) else { return };
     written.append_to_log(settings);
@@ -85,7 +86,7 @@ pub fn record_alerts(process: &Process, store: &mut Store, settings: &Settings) 
         .iter()
         .map(|(alert, record)| (*alert, record.text.as_str(), record.sinks.as_slice()))
         .collect();
-    // Of several processes one records each.
+    // If several processes try, one records each.
     let are_ours = store.record_alerts(&queued)?;
     let ours = written.iter().zip(are_ours).filter(|(_, is_ours)| *is_ours);
     let mut has_sinks = false;
@@ -99,7 +100,7 @@ pub fn record_alerts(process: &Process, store: &mut Store, settings: &Settings) 
     Ok(())
 }
 
-/// Here and now, with what is wrong with the user's attributes said.
+/// The context of this moment, with a report of faults in the user's attributes.
 fn context(settings: &Settings) -> RecordContext {
     let context = RecordContext::here(settings);
     for error in &context.errors {
@@ -108,7 +109,7 @@ fn context(settings: &Settings) -> RecordContext {
     context
 }
 
-/// Makes the record of `event`, unless that fails, which is said.
+/// Makes the record of `event`. A failure is reported.
 fn make(context: &RecordContext, event: &Event<'_>, settings: &Settings) -> Option<Written> {
     let record = context.record(event);
     let text = match serde_json::to_string(&record) {
@@ -118,9 +119,9 @@ fn make(context: &RecordContext, event: &Event<'_>, settings: &Settings) -> Opti
             return None;
         }
     };
-    // Nothing comes of a dry run. A build that may go on is part of an installation whose record comes with the whole
-    // set, if it comes: the build may fail once its code has run, so what let that run in spite of something is told at
-    // once.
+    // A dry run has no consequences. A build that may go on is part of an installation whose record comes with the
+    // whole set, if it comes: the build may fail once its code has run, so the findings in spite of which that ran
+    // are told at once.
     let is_private = match event {
         Event::Run { purpose: Purpose::DryRun, .. } | Event::Unverified { purpose: Purpose::DryRun, .. } => {
             true
@@ -147,12 +148,12 @@ fn store(
     if !run_notes::is_inner(process) {
         alerts::tell(process, &mut store, settings);
     }
-    // What is recorded stays recorded; the next run trims again.
+    // The record stays; the next run trims again.
     store.trim_log().ok();
     Ok(())
 }
 
-/// Says that the store does not have a record, and what that means.
+/// Says that the store does not have a record, and the consequence.
 fn say_missing(error: &StoreError, decision: Option<&Decision<'_>>, sinks: &[SinkKind]) {
     let titles: Vec<&str> = sinks.iter().map(|sink| sink.title()).collect();
     let lost = match (decision, titles.join(", ")) {
@@ -171,7 +172,7 @@ fn say_missing(error: &StoreError, decision: Option<&Decision<'_>>, sinks: &[Sin
 }
 
 impl<'a> Decision<'a> {
-    /// What `event` is in the ledger; nothing where it is not about a command.
+    /// The row of `event` in the ledger; none if it is not about a command.
     fn of(event: &Event<'a>) -> Option<Self> {
         let (action, purpose, command, verification) = match *event {
             Event::Run { action, purpose, command, verification, .. } => {
@@ -190,7 +191,7 @@ impl<'a> Decision<'a> {
         targets.map(|(target, _)| target).collect()
     }
 
-    /// The ledger does not leave this machine, so directories stay what they are.
+    /// The ledger does not leave this machine, so directories are kept as they are.
     fn run(&self, process: &Process, written: &Written) -> NewRun {
         NewRun {
             id: written.id.clone(),

@@ -1,4 +1,4 @@
-//! Starting an update that goes on by itself.
+//! The start of an update that goes on by itself.
 
 use std::ffi::OsStr;
 
@@ -11,7 +11,7 @@ use crate::process::detached;
 use crate::process::locate::scfw_program;
 
 /// Starts an update that goes on by itself, unless one is running or one has failed a short while ago. Nothing waits
-/// for it and nothing depends on it: an old store is dealt with where it is used.
+/// for it and nothing depends on it: the commands that use the store deal with an old one.
 pub(crate) fn start_in_background(process: &Process, settings: &Settings) {
     /// Seconds after an update in which no other is started.
     const PAUSE: i64 = 15 * 60;
@@ -22,6 +22,6 @@ pub(crate) fn start_in_background(process: &Process, settings: &Settings) {
         return;
     }
     let Some(program) = scfw_program(process) else { return };
-    // One that does not start leaves the store as old as it is, which status tells.
+    // An update that does not start leaves the store as old as it is, which status tells.
     detached::start(process, &program, &[OsStr::new("update"), OsStr::new("--background")]).ok();
 }

@@ -16,13 +16,14 @@ use scfw_core::text::sanitise;
 use crate::exit::Exit;
 use crate::process::Process;
 
-/// Notes that nobody asked about for so long are thrown away.
+/// The age at which notes that nobody asked about are thrown away.
 const FORGOTTEN: Duration = Duration::from_hours(24 * 30);
-/// Most notes that are looked at in one go.
+/// The most notes that are looked at in one go.
 const MOST_NOTES: usize = 1000;
-/// Longest note, in bytes: it holds a command line.
+/// The longest note, in bytes: it holds a command line.
 const LONGEST_NOTE: u64 = 4 * 1024 * 1024;
-/// What gates note beside a run's own note: the verdict on an inner run, and what was verified in the run.
+/// The notes of gates beside a run's own note: the verdict on an inner run, and the packages that were verified in
+/// the run.
 const BESIDE: [&str; 2] = [".verdict", ".accepted"];
 
 /// A run whose gate never reported.
@@ -40,9 +41,10 @@ impl Unreported {
     }
 }
 
-/// Notes that this process is about to become the run `command`, which holds no secrets. Returns the note's path. A process that is such
-/// a run already, because a version manager's shim came back to one of ours, keeps its note; one that was started by
-/// a run, as pip starts another for what a build requires, belongs to that, for its verdict does too.
+/// Notes that this process is about to become the run `command`, which holds no secrets. Returns the note's path. If
+/// a process is such a run already, because a version manager's shim came back to one of ours, it keeps its note. If
+/// a run has started the process, as pip starts another for the requirements of a build, it belongs to that run, for
+/// its verdict does too.
 pub fn begin(process: &Process, data: &Path, command: &[String]) -> io::Result<PathBuf> {
     let directory = directory(data);
     if let Some(present) = present(process, &directory)
@@ -71,7 +73,7 @@ pub fn unreported(data: &Path) -> Vec<Unreported> {
         if process_of(&name).is_none_or(is_alive) {
             continue;
         }
-        // What is no note, or somebody else's, says nothing about a run.
+        // A file that is no note, or somebody else's, says nothing about a run.
         if let Ok(Some(note)) = read_kept(&path, Kept::Privately, LONGEST_NOTE) {
             let note = String::from_utf8_lossy(&note);
             unreported.push(Unreported { description: sanitise(note.trim_end()).into_owned(), path });
@@ -80,14 +82,14 @@ pub fn unreported(data: &Path) -> Vec<Unreported> {
     unreported
 }
 
-/// What stands in the directory of notes: names and paths.
+/// The entries of the directory of notes: names and paths.
 fn notes(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
     let entries = fs::read_dir(directory).into_iter().flatten().take(MOST_NOTES).flatten();
     entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
-/// Removes what is of no use to anybody: notes that nobody asked about for long, and what gates have noted beside the
-/// notes of runs that have ended.
+/// Removes useless entries: notes that nobody asked about for long, and gates' notes beside the notes of runs that
+/// have ended.
 fn tidy(directory: &Path) {
     for (name, path) in notes(directory) {
         let beside = BESIDE.iter().find_map(|suffix| name.strip_suffix(suffix));
@@ -95,7 +97,7 @@ fn tidy(directory: &Path) {
         let age = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
         let age = age.ok().and_then(|time| time.elapsed().ok());
         if age.is_some_and(|age| age > FORGOTTEN) || beside.is_some() && !is_alive(process) {
-            // What cannot be removed is tried again by the next run.
+            // If an entry cannot be removed, the next run tries again.
             fs::remove_file(&path).ok();
         }
     }
@@ -116,7 +118,7 @@ pub fn note_stopped(process: &Process, exit: Exit, number: u32) -> io::Result<()
     }
 }
 
-/// What to say where that fails.
+/// The message if that fails.
 #[must_use]
 pub fn unnoted(error: &io::Error) -> String {
     format!("the verdict could not be noted for the outer run ({error})")
@@ -167,8 +169,8 @@ pub fn process_of_present(process: &Process) -> Option<i32> {
     present_of_user(process).and_then(|run| process_of_run(&run))
 }
 
-/// Whether this process belongs to something that a run has started: a pip that installs build requirements, a script of
-/// a package. What those say on standard error may be shown to nobody.
+/// Whether this process belongs to a child of a run: a pip that installs build requirements, a script of a package.
+/// Their standard error may be shown to nobody.
 #[must_use]
 pub fn is_inner(process: &Process) -> bool {
     let own = i32::try_from(std::process::id()).ok();
@@ -180,7 +182,7 @@ fn directory(data: &Path) -> PathBuf {
     data.join("runs")
 }
 
-/// The process of a run's note, by its name; none for what gates have noted beside it.
+/// The process of a run's note, by its name; none for gates' notes beside it.
 fn process_of(name: &str) -> Option<i32> {
     let (process, moment) = name.strip_prefix("run-")?.split_once('-')?;
     moment.parse::<u128>().ok()?;
@@ -207,7 +209,7 @@ mod tests {
         )
         .unwrap();
         assert!(unreported(data.path()).is_empty(), "this process is alive");
-        // No process has the highest number there is.
+        // The highest number that there is belongs to no process.
         fs::rename(&note, note.with_file_name("run-2147483647-1")).unwrap();
         let found = unreported(data.path());
         assert_eq!(found.len(), 1);

@@ -1,6 +1,7 @@
-//! The sender: a process of its own that delivers what waits in the outbox, while a command runs and for a short while
-//! after it. It is started before the command, for from then on the key to Datadog's API is in no environment any more.
-//! However many senders there are, one at a time delivers to a sink; what is left waits for the next command that installs.
+//! The sender: a process of its own that delivers the records in the outbox, while a command runs and for a short
+//! while after it. It is started before the command, because from then on the key to Datadog's API is in no
+//! environment any more. However many senders there are, one at a time delivers to a sink; the rest waits for the
+//! next command that installs.
 
 mod delivery;
 
@@ -30,15 +31,15 @@ use delivery::{Company, Delivery};
 /// The word behind `scfw-hook` that makes a sender of it; the process that it accompanies follows, and the data directory
 /// whose outbox it is for, by which people and tests tell senders apart: nobody but root can look into their environment.
 pub const COMMAND: &str = "deliver-records";
-/// The lock of those that live.
+/// The lock of the living senders.
 const LIFE: &str = "sender.lock";
 /// The longest that a sender lives.
 const LONGEST_LIFE: Duration = Duration::from_hours(1);
-/// How often the outbox is looked at: at first, and in the end.
+/// The time between two looks at the outbox: at first, and in the end.
 const OFTEN: Duration = Duration::from_millis(50);
 const SELDOM: Duration = Duration::from_secs(2);
 
-/// Starts a sender that accompanies this process, whatever it becomes; none where there is no sink.
+/// Starts a sender that accompanies this process, whatever it becomes; none if there is no sink.
 pub fn start(process: &Process, settings: &Settings) {
     if Sink::all(&settings.telemetry).is_empty() {
         return;
@@ -46,7 +47,7 @@ pub fn start(process: &Process, settings: &Settings) {
     let number = std::process::id().to_string();
     let data = &settings.directories.data;
     let arguments = [OsStr::new(COMMAND), OsStr::new(&number), data.as_os_str()];
-    // On a new machine the directory is not there yet, and the sender would find no place for its locks.
+    // The directory does not exist yet on a new machine, and the sender would find no place for its locks.
     let started = create_private(data)
         .and_then(|()| own_program(process).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
         .and_then(|program| detached::start(process, &program, &arguments));
@@ -56,7 +57,7 @@ pub fn start(process: &Process, settings: &Settings) {
 }
 
 /// Sees to it that no sender ever delivers anything from the data directory `data`, also once this process is gone:
-/// where a directory stands, no lock can be had.
+/// if a directory has the place of a lock, the lock cannot be had.
 pub fn keep_from_delivering(data: &Path) -> io::Result<()> {
     let outboxes = SinkKind::ALL.into_iter().map(outbox_lock);
     outboxes.chain([LIFE.to_owned()]).try_for_each(|lock| std::fs::create_dir(data.join(lock)))
@@ -70,7 +71,8 @@ pub fn ensure(process: &Process, settings: &Settings) {
     }
 }
 
-/// Delivers what waits, whatever became of earlier attempts, and ends when nothing does or `patience` is over.
+/// Delivers the waiting records, whatever the result of earlier attempts, and ends when none waits or `patience` is
+/// over.
 pub fn flush(process: &Process, settings: &Settings, patience: Duration) -> anyhow::Result<()> {
     let mut deliveries = Delivery::all(process, settings).context("the network cannot be used")?;
     let end = Instant::now() + patience;
@@ -92,7 +94,8 @@ pub fn run(process: &Process, accompanied: i32) -> Exit {
     let Ok(settings) = process.settings() else { return Exit::Configuration };
     let data = &settings.directories.data;
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
-        // Also for sinks that nobody delivers to any more. Where it fails, the next sender does it.
+        // The outbox is trimmed also for sinks that nobody delivers to any more. If that fails, the next sender does
+        // it.
         SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind)).ok();
     }
     let Ok(mut deliveries) = Delivery::all(process, &settings) else { return Exit::Unverified };
@@ -103,8 +106,8 @@ pub fn run(process: &Process, accompanied: i32) -> Exit {
             delivery.has_delivered = false;
         }
         let Ok(life) = open_lock(data, LIFE) else { return Exit::Unverified };
-        // Held as long as somebody looks after the outbox. Where it cannot be had, another sender may be started, and no
-        // more.
+        // The lock is held as long as somebody looks after the outbox. If it cannot be had, another sender may be
+        // started, and no more.
         life.try_lock_shared().ok();
         let company = Company::new(accompanied, end, deliveries.len());
         thread::scope(|scope| {
@@ -114,7 +117,7 @@ pub fn run(process: &Process, accompanied: i32) -> Exit {
             }
         });
         drop(life);
-        // Whoever has put a record there since may have seen that a sender was alive, and started none.
+        // A process that has put a record there since may have seen that a sender was alive, and started none.
         if Instant::now() >= end || !deliveries.iter().any(Delivery::is_due) {
             return Exit::Success;
         }
@@ -127,7 +130,7 @@ pub fn run(process: &Process, accompanied: i32) -> Exit {
 /// Keeps the secrets in the memory and the environment of this process from others of the same user, and out of core
 /// dumps: the scripts of packages run beside it.
 fn hide_memory() {
-    // Elsewhere, and where it fails, it is a process like any other.
+    // If that is impossible or fails, it is a process like any other.
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_dumpable(false).ok();
 }
@@ -139,7 +142,7 @@ fn ready<'a>(process: &Process, settings: &'a Settings) -> Vec<Sink<'a>> {
         |name: &str| withheld.split(',').any(|gone| gone == name) && process.variable(name).is_none();
     let is_ready = |sink: &Sink<'_>| match sink {
         Sink::Agent(_) => true,
-        // Without the variable that goes before it, the key of the file would be another.
+        // If the variable that goes before it is missing, the key of the file would be another.
         Sink::Api(datadog) => datadog.api_key.is_some() && !is_missing(env::DD_API_KEY),
         Sink::Otlp(_) => {
             !is_missing(env::OTEL_EXPORTER_OTLP_HEADERS) && !is_missing(env::OTEL_EXPORTER_OTLP_LOGS_HEADERS)
@@ -148,7 +151,7 @@ fn ready<'a>(process: &Process, settings: &'a Settings) -> Vec<Sink<'a>> {
     Sink::all(&settings.telemetry).into_iter().filter(is_ready).collect()
 }
 
-/// The lock of the one that delivers to a sink.
+/// The lock of the sender that delivers to a sink.
 fn outbox_lock(kind: SinkKind) -> String {
     format!("outbox-{}.lock", kind.name())
 }

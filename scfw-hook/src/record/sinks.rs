@@ -1,4 +1,4 @@
-//! What waits for each sink, and how delivering goes.
+//! The records that wait for each sink, and the state of its delivery.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Delivery {
     title: &'static str,
     /// Whether the settings ask for it.
     configured: bool,
-    /// Records that wait; nothing where the store does not tell.
+    /// Records that wait; none if the store does not tell.
     waiting: Option<i64>,
     /// When it last took something, RFC 3339.
     delivered: Option<String>,
@@ -30,7 +30,7 @@ pub struct Delivery {
     dropped: i64,
 }
 
-/// All of them; none where there are no settings, which others tell of.
+/// All sinks; none if there are no settings, which others tell of.
 pub fn all(process: &Process) -> Vec<Delivery> {
     let Ok(settings) = process.settings() else { return Vec::new() };
     let configured: Vec<SinkKind> =
@@ -70,7 +70,7 @@ pub fn all(process: &Process) -> Vec<Delivery> {
 }
 
 impl Delivery {
-    /// Whether it is set up and has not got everything, or that cannot be told.
+    /// Whether it is set up and has not got everything, or nobody can tell.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.configured && self.waiting != Some(0)

@@ -1,4 +1,4 @@
-//! Where the record of a decision goes.
+//! The destinations of a decision's record.
 
 use std::fs;
 

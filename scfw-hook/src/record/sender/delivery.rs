@@ -1,4 +1,5 @@
-//! Delivering to one sink: batches in their order, with pauses after what fails, and what a sink never takes given up.
+//! The delivery to one sink: batches in their order, with pauses after failures. Records that a sink never takes are
+//! given up.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,25 +16,25 @@ use super::{OFTEN, SELDOM, open_lock, outbox_lock, ready};
 use crate::process::Process;
 use crate::record::run_notes;
 
-/// What an attempt has at least, however little time is left.
+/// The least time for an attempt, however little time is left.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
-/// How soon a sink has to be due for a sender to wait for it, in seconds.
+/// The time within which a sink has to be due for a sender to wait for it, in seconds.
 const LINGER: i64 = 60;
-/// The most of one delivery: records, and bytes. Datadog's API takes 1,000 logs of 5 MB together.
+/// The limits of one delivery: records, and bytes. Datadog's API takes 1,000 logs of 5 MB together.
 const MOST_RECORDS: usize = 100;
 const MOST_BYTES: usize = 2 * 1024 * 1024;
-/// How many records behind one that a sink refuses tell whether it is the record's fault.
+/// The number of records behind a refused one that tell whether the refusal is the record's fault.
 const PROBES: usize = 10;
 /// The longest that a sink is left alone after a failure unless it asks for more, in seconds.
 const LONGEST_PAUSE: i64 = 60 * 60;
 
-/// Those who deliver beside one another. They end together: as long as one has something to do, all look after the outbox,
-/// for until then no other sender is started.
+/// The deliveries that run beside one another. They end together: as long as one has something to do, all look after
+/// the outbox, because until then no other sender is started.
 pub(super) struct Company {
     /// The process that they accompany.
     process: i32,
     end: Instant,
-    /// Who has nothing to do.
+    /// The deliveries that have nothing to do.
     idle: Vec<AtomicBool>,
     is_over: AtomicBool,
 }
@@ -54,26 +55,26 @@ impl Company {
     }
 }
 
-/// Delivering to one sink.
+/// The delivery to one sink.
 pub(super) struct Delivery<'a> {
     sink: Sink<'a>,
     settings: &'a Settings,
-    /// The sink's address and key, so to speak.
+    /// The fingerprint of the sink's address and key.
     place: String,
     runtime: Runtime,
-    /// What the sink has taken and the store could not be told of: it is not to get that twice.
+    /// The records that the sink has taken and the store could not be told of: the sink must not get them twice.
     unnoted: Option<Taken>,
     /// Whether the sink has taken anything of late.
     pub(super) has_delivered: bool,
 }
 
-/// What has become of an attempt.
+/// The result of an attempt.
 enum Attempt {
     /// The sink has taken something.
     Taken,
-    /// It is left alone for so many seconds.
+    /// The sink is left alone for so many seconds.
     Left(i64),
-    /// It would not have so many records at once: more than one.
+    /// The sink refused so many records at once: more than one.
     TooMany(usize),
 }
 
@@ -88,11 +89,11 @@ impl<'a> Delivery<'a> {
         Ok(Self { place: sink.place(), sink, settings, runtime, unnoted: None, has_delivered: false })
     }
 
-    /// Delivers what is due until all of `company`, in which this has the place `place`, have nothing more to do.
+    /// Delivers the due records until all of `company`, in which this has the place `place`, have nothing more to do.
     pub(super) fn accompany(&mut self, company: &Company, place: usize) {
         let mut pause = OFTEN;
         loop {
-            // Asked before the outbox is looked at, so that nothing is missed that it wrote at its end.
+            // The process is asked about before the outbox is looked at, so that the last records are not missed.
             let is_accompanied = run_notes::is_alive(company.process);
             let due = self.pass(company.end, false).ok().flatten().filter(|seconds| *seconds <= LINGER);
             if company.is_over(place, is_accompanied || due.is_some()) {
@@ -123,8 +124,8 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// Delivers what is due, or everything, but begins nothing after `end`. Gives in how many seconds there is something
-    /// to do again; nothing where nothing waits.
+    /// Delivers the due records, or all of them, but begins nothing after `end`. Gives the seconds until there is
+    /// something to do again; none if nothing waits.
     fn pass(&mut self, end: Instant, is_everything: bool) -> Result<Option<i64>, StoreError> {
         let data = &self.settings.directories.data;
         let kind = self.sink.kind();
@@ -148,7 +149,7 @@ impl<'a> Delivery<'a> {
             match self.attempt(&mut store, &state, waiting, end)? {
                 Attempt::Taken => most = (most * 2).min(MOST_RECORDS),
                 Attempt::Left(seconds) => return Ok(Some(seconds)),
-                // Which of them it is that the sink does not take, smaller batches show.
+                // Smaller batches show which of the records the sink does not take.
                 Attempt::TooMany(count) => most = count / 2,
             }
             if Instant::now() >= end {
@@ -157,7 +158,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// How delivering goes. What failed at another address or with another key says nothing about this one.
+    /// The state of the delivery. Failures at another address or with another key say nothing about this one.
     fn state(&self, store: &Store) -> Result<SinkState, StoreError> {
         let state = store.sink_state(self.sink.kind())?;
         if state.place.as_ref().is_none_or(|place| *place == self.place) {
@@ -177,7 +178,7 @@ impl<'a> Delivery<'a> {
         let records: Vec<String> = waiting.into_iter().map(|waiting| waiting.record).collect();
         match self.deliver(&records, end) {
             Outcome::Delivered { refused, remark } => {
-                // How many it says they are is up to the other side.
+                // The other side decides how many it says they are.
                 self.take(store, last, refused.min(records.len()), remark)?;
                 self.tell_of_dropped(store, &records)?;
                 Ok(Attempt::Taken)
@@ -198,8 +199,8 @@ impl<'a> Delivery<'a> {
         })
     }
 
-    /// Looks whether a sink that has refused a record takes one of those behind it. If so, it is the record that it does
-    /// not take, and that is given up; if it takes none, it is the sink, or somebody else at its address.
+    /// Looks whether a sink that has refused a record takes one of those behind it. If so, the fault is the record's,
+    /// and that is given up; if it takes none, the fault is the sink's, or somebody else is at its address.
     fn get_past(
         &mut self,
         store: &mut Store,
@@ -240,7 +241,7 @@ impl<'a> Delivery<'a> {
         self.note(store)
     }
 
-    /// Notes what was taken; where that fails, it is for the next pass to do before anything else.
+    /// Notes the records that were taken; if that fails, the next pass does it before anything else.
     fn note(&mut self, store: &mut Store) -> Result<(), StoreError> {
         if let Some(taken) = &self.unnoted {
             store.note_delivered(self.sink.kind(), taken)?;
@@ -263,8 +264,8 @@ impl<'a> Delivery<'a> {
         Ok(Attempt::Left(pause))
     }
 
-    /// Once the sink takes `records`, it is told how many it will never see; but of the loss of a record that tells of
-    /// one it is not, or a sink that keeps none would be told for ever.
+    /// Once the sink takes `records`, it is told how many it will never see. The loss of a record that itself tells
+    /// of a loss is not told, or a sink that keeps none would be told for ever.
     fn tell_of_dropped(&self, store: &mut Store, records: &[String]) -> Result<(), StoreError> {
         let kind = self.sink.kind();
         let count = store.sink_state(kind)?.untold;
