@@ -9,7 +9,7 @@ use scfw_core::config::ApiKey;
 use scfw_core::manager::ManagerId;
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, table};
 
-/// One setting with its new value; where that is the default, nothing needs to be written.
+/// One setting with its new value; a default need not be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
     /// The managers that the shells route to scfw.
@@ -22,7 +22,7 @@ pub enum Setting {
     ApiKey(ApiKey),
     /// Its site.
     Site(String),
-    /// The least that is sent to Datadog: `ALLOW`, `BLOCK`, `ABORT`.
+    /// The lowest action that is sent to Datadog: `ALLOW`, `BLOCK`, `ABORT`.
     LogLevel(String),
 }
 
@@ -56,7 +56,7 @@ impl Setting {
 }
 
 impl fmt::Display for Setting {
-    /// For people: a secret is not shown.
+    /// The text for people: a secret is not shown.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.value()) {
             (Self::ApiKey(key), _) => write!(formatter, "api_key = {key}"),
@@ -66,7 +66,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// `text` with `settings` changed, and those that did change. An error never shows what the file holds.
+/// The file's `text` with `settings` changed, and those that did change. An error never shows the file's content.
 pub fn edit(text: &str, settings: Vec<Setting>) -> Result<(String, Vec<Setting>)> {
     let mut document: DocumentMut =
         text.parse().map_err(|_shows_the_line| anyhow!("config.toml is not valid TOML"))?;
@@ -98,7 +98,7 @@ fn put(table: &mut dyn TableLike, setting: &Setting) -> bool {
         if existing.clone().decorated("", "").to_string() == value.clone().decorated("", "").to_string() {
             return false;
         }
-        // What stands around the value, such as a comment, stays.
+        // The text around the value, such as a comment, stays.
         *value.decor_mut() = existing.decor().clone();
         *existing = value;
     } else {

@@ -19,23 +19,23 @@ use crate::files::transaction::Transaction;
 use crate::process::Process;
 use crate::process::locate::locate;
 
-/// Where the Agent keeps it, for one that is installed and does not answer.
+/// The usual places of that directory, for an Agent that is installed and does not answer.
 const USUAL: [&str; 2] = ["/etc/datadog-agent/conf.d", "/opt/datadog-agent/etc/conf.d"];
-/// How long the Agent may think about its status, and the most that it may say, in bytes.
+/// The time that the Agent may think about its status, and the most that it may say, in bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_STATUS: u64 = 16 * 1024 * 1024;
 /// The Agent runs as another user.
 const MODE: u32 = 0o644;
-/// Largest `conf.yaml` that is read, in bytes: ours is far below.
+/// The largest `conf.yaml` that is read, in bytes: ours is far below.
 const LARGEST: u64 = 64 * 1024;
 
-/// What `conf.yaml` holds: the Agent takes logs on that port.
+/// The content of `conf.yaml`: the Agent takes logs on that port.
 #[must_use]
 pub fn content(port: NonZeroU16) -> String {
     format!("logs:\n  - type: tcp\n    port: {port}\n    service: \"scfw\"\n    source: \"scfw\"\n")
 }
 
-/// Where `conf.yaml` belongs; nothing where no Agent is installed. Fails for one that does not say and does not keep it
+/// The path for `conf.yaml`; none if no Agent is installed. Fails for an Agent that does not say and does not keep it
 /// in a usual place.
 pub fn config_file(process: &Process) -> Result<Option<PathBuf>> {
     let Some(agent) = locate(process, OsStr::new("datadog-agent")) else { return Ok(None) };
@@ -49,12 +49,12 @@ pub fn config_file(process: &Process) -> Result<Option<PathBuf>> {
     Ok(Some(directory.join("scfw.d").join("conf.yaml")))
 }
 
-/// What stands where `conf.yaml` belongs.
+/// The present file at the path of `conf.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Present {
     /// No file.
     Nothing,
-    /// What scfw and its predecessor write.
+    /// A file of scfw's or its predecessor's.
     Ours(NonZeroU16),
     /// Anything else, a link to such a file too.
     Others,
@@ -74,13 +74,13 @@ impl Present {
     }
 }
 
-/// Why somebody else's `conf.yaml` is left alone.
+/// The reason why somebody else's `conf.yaml` is left alone.
 #[must_use]
 pub fn not_ours(path: &Path) -> anyhow::Error {
     anyhow!("{} is not as scfw writes it, so it stays as it is", path.display())
 }
 
-/// Writes `conf.yaml`; whether that changed anything. Fails where somebody else's stands.
+/// Writes `conf.yaml`; whether that changed anything. Fails if somebody else's file is there.
 pub fn write(path: &Path, port: NonZeroU16) -> Result<bool> {
     match Present::at(path) {
         Present::Ours(present) if present == port => return Ok(false),
@@ -115,18 +115,18 @@ pub fn write(path: &Path, port: NonZeroU16) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes a `conf.yaml` of ours, and its directory where that is empty then. What stood there.
+/// Removes a `conf.yaml` of ours, and its directory if that is empty then. Returns the file that was found.
 pub fn remove(path: &Path) -> Result<Present> {
     let present = Present::at(path);
     if let Present::Ours(_) = present {
         fs::remove_file(path).with_context(|| format!("{} could not be removed", path.display()))?;
-        // The directory stays where others have put something there.
+        // The directory stays if others have put something there.
         drop(path.parent().map(fs::remove_dir));
     }
     Ok(present)
 }
 
-/// What the Agent says about itself: `{"config": {"confd_path": "…"}}`.
+/// The Agent's description of itself: `{"config": {"confd_path": "…"}}`.
 fn directory_by_status(agent: &Path) -> Option<PathBuf> {
     let mut answer = tempfile::tempfile().ok()?;
     let mut command = Command::new(agent);
@@ -134,7 +134,7 @@ fn directory_by_status(agent: &Path) -> Option<PathBuf> {
     env::keep_secrets_from(&mut command);
     let mut child = command.stdout(answer.try_clone().ok()?).spawn().ok()?;
     if wait_until(&mut child, Instant::now() + PATIENCE).ok()?.is_none() {
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         child.kill().ok();
         child.wait().ok();
         return None;

@@ -1,5 +1,5 @@
-//! Several files replaced together, or none of them: each is written in full beside its target before the first
-//! takes its place, and those already in place are put back should a later one fail.
+//! Several files replaced together, or none of them: each is written in full beside its target before the first takes
+//! its place. If a later one fails, those already in place are put back.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -11,16 +11,16 @@ use nix::unistd::{AccessFlags, access};
 use scfw_core::files::{Kept, read_kept};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-/// What our files are called until they are in place.
+/// The beginning of our files' names until they are in place.
 const PREFIX: &str = ".scfw-";
-/// As many links as Linux follows.
+/// The number of links that Linux follows.
 const MOST_LINKS: usize = 40;
-/// What a new file may be; the user's mask is taken from it.
+/// The mode of a new file; the user's mask is taken from it.
 const NEW_FILE: u32 = 0o666;
-/// Largest file that is kept by a copy, in bytes.
+/// The largest file that is kept by a copy, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// Files that wait for their turn.
+/// The files that wait for their turn.
 #[derive(Debug, Default)]
 pub struct Transaction {
     staged: Vec<Staged>,
@@ -29,15 +29,15 @@ pub struct Transaction {
 #[derive(Debug)]
 struct Staged {
     target: PathBuf,
-    /// Its new content; none: the file goes.
+    /// The new content; none if the file is to go.
     replacement: Option<TempPath>,
-    /// The file as it was; none: there was none.
+    /// The file as it was; none if there was none.
     backup: Option<TempPath>,
 }
 
 impl Transaction {
-    /// Prepares `path` to hold `content`, or to go where there is none. A link stays a link, and the file that it
-    /// leads to is replaced. Mode and owner stay, unless `mode` says otherwise.
+    /// Prepares `path` to hold `content`, or to go if there is none. A link stays a link, and the file that it leads
+    /// to is replaced. Mode and owner stay, unless `mode` says otherwise.
     pub fn stage(&mut self, path: &Path, content: Option<&[u8]>, mode: Option<u32>) -> Result<()> {
         let target = follow(path).with_context(|| format!("{} could not be followed", path.display()))?;
         let existing = match fs::metadata(&target) {
@@ -116,7 +116,7 @@ pub fn follow(path: &Path) -> io::Result<PathBuf> {
                 path = path.parent().unwrap_or(Path::new("/")).join(link);
             }
             Ok(_) => {
-                // Two names of one file have to be found equal.
+                // Two names of one file must be found equal.
                 return fs::canonicalize(&path);
             }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(path),
@@ -161,7 +161,7 @@ fn keep(target: &Path, metadata: &Metadata) -> io::Result<TempPath> {
     if let Ok(link) = link {
         return Ok(link.into_temp_path());
     }
-    // Not every file system has links.
+    // Some file systems have no links.
     let content = read_kept(target, Kept::Anyhow, LARGEST)?.ok_or(ErrorKind::NotFound)?;
     write_beside(target, &content, Some(metadata), None)
 }
@@ -191,7 +191,7 @@ mod tests {
         transaction.stage(&new, Some(b"2"), None).unwrap();
         transaction.stage(&gone, None, None).unwrap();
         transaction.stage(&last, Some(b"3"), None).unwrap();
-        // What can no longer be replaced by a file.
+        // A folder can no longer be replaced by a file.
         fs::remove_file(&last).unwrap();
         fs::create_dir(&last).unwrap();
         let message = transaction.commit().unwrap_err().to_string();
