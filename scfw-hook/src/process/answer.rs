@@ -1,5 +1,5 @@
-//! Asks a program a question that it answers on standard output: a bounded answer, within a time, without a terminal
-//! to read from. The program is the user's own, and may be broken.
+//! A question to a program that answers on standard output: a bounded answer, within a time, without a terminal to
+//! read from. The program is the user's own, and may be broken.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use scfw_core::child::{end_group, wait_until};
 use scfw_core::env;
 
-/// A program that takes longer is not going to answer.
+/// The time after which a program is not going to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Longest answer, in bytes.
+/// The longest answer, in bytes.
 const LONGEST_ANSWER: u64 = 1 << 20;
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// It could not be started.
@@ -36,7 +36,7 @@ pub enum AskError {
 /// Runs `command` and returns what it writes to standard output.
 pub fn ask(mut command: Command) -> Result<Vec<u8>, AskError> {
     let deadline = Instant::now() + PATIENCE;
-    // A group of its own, so that whatever it starts can be ended with it.
+    // The command gets a group of its own, so that its children can be ended with it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     env::keep_secrets_from(&mut command);
     let mut child = command.spawn()?;
@@ -57,7 +57,7 @@ fn collect(stream: impl Read + Send + 'static) -> Receiver<Output> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let read = stream.take(LONGEST_ANSWER + 1).read_to_end(&mut bytes).map(|_| bytes);
-        // Nobody waits any more where the time is over.
+        // If the time is over, nobody waits any more.
         sender.send(read).ok();
     });
     receiver

@@ -1,5 +1,5 @@
-//! Starting a program that goes on by itself: in a session of its own, without our standard streams, and as nobody's
-//! child, so that whatever this process becomes never hears of its end.
+//! The start of a program that goes on by itself: in a session of its own, without our standard streams, and as
+//! nobody's child, so that this process, whatever it becomes, never hears of its end.
 
 use std::ffi::OsStr;
 use std::io;
@@ -20,12 +20,12 @@ const PATHS: [&str; 8] = [
     env::SCFW_OSV_VERIFIER_IGNORE,
     env::OTEL_EXPORTER_OTLP_CERTIFICATE,
     env::OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE,
-    // Read by what verifies certificates.
+    // The verifiers of certificates read these.
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 ];
 
-/// Starts `program`; nothing is waited for but its start.
+/// Starts `program` and waits only for its start.
 pub fn start(process: &Process, program: &Path, arguments: &[&OsStr]) -> io::Result<()> {
     #[cfg(test)]
     if let Process::Made(made) = process {
@@ -45,7 +45,7 @@ pub fn start(process: &Process, program: &Path, arguments: &[&OsStr]) -> io::Res
         command.pre_exec(detach);
     }
     match command.spawn()?.wait() {
-        // Where this process ignores the end of its children, the system has waited for it.
+        // If this process ignores the end of its children, the system has waited for it.
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(()),
         waited => waited.map(drop),
     }
@@ -67,15 +67,15 @@ fn detach() -> io::Result<()> {
     Ok(())
 }
 
-/// Has the program start without what was inherited beside the standard streams: a pipe that stays open in it keeps its
-/// reader waiting.
+/// Has the program start without the descriptors that were inherited beside the standard streams: a pipe that stays
+/// open in it keeps its reader waiting.
 fn leave_inherited() {
-    /// More than anybody inherits.
+    /// A number above that of any inherited descriptor.
     const MOST: libc::rlim_t = 65_536;
     #[cfg(target_os = "linux")]
     {
         #[expect(unsafe_code, reason = "it marks descriptors and touches no memory")]
-        // As a call of the system's, for a C library may be older than it.
+        // The system is called directly, because a C library may be older than the call.
         let marked =
             unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) == 0 };
         if marked {

@@ -82,7 +82,7 @@ fn own_file() -> Option<&'static CStr> {
     None
 }
 
-/// `text` for C. What the system gave us has no NUL inside, and a text of ours has none either.
+/// The `text` for C. A text of the system's has no NUL inside, and a text of ours has none either.
 #[must_use]
 pub fn c_string(text: &OsStr) -> CString {
     let end = text.as_bytes().iter().position(|byte| *byte == 0).unwrap_or(text.len());

@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access};
 
 use crate::process::Process;
 
-/// The path that a program gets which has none (POSIX leaves it to the system).
+/// The path for a program that has none (POSIX leaves it to the system).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A program that was found.
@@ -22,7 +22,7 @@ pub struct Located {
     pub behind_ours: bool,
 }
 
-/// Identity of a file.
+/// The identity of a file.
 type Identity = (u64, u64);
 
 /// The file of scfw-hook: this program, or the one beside `scfw`.
@@ -34,7 +34,7 @@ pub(crate) fn own_program(process: &Process) -> Option<PathBuf> {
     Some(own.with_file_name("scfw-hook")).filter(|path| path.is_file())
 }
 
-/// The directory of what was installed beside the program `hook`, which is in the `bin/` of its prefix.
+/// The directory of the files that were installed beside the program `hook`, which is in the `bin/` of its prefix.
 pub(crate) fn own_library(hook: &Path) -> PathBuf {
     hook.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("lib/scfw")
 }
@@ -53,7 +53,7 @@ pub fn locate(process: &Process, name: &OsStr) -> Option<Located> {
         return Some(Located { path: PathBuf::from(name), behind_ours: false });
     }
     let own = process.own_file().unwrap_or_default();
-    // Shims are links to scfw-hook, whichever of the two is looking.
+    // The shims are links to scfw-hook, for either of the two programs.
     let ours: Vec<Identity> =
         [own.with_file_name("scfw-hook"), own].iter().filter_map(|path| identity(path)).collect();
     let path = process.variable("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
@@ -88,7 +88,7 @@ fn search(name: &OsStr, path: &OsStr, ours: &[Identity]) -> Option<Located> {
     None
 }
 
-/// A shim of another installation: it would pass over its own, find ours, and so for ever.
+/// A shim of another installation would pass over its own, find ours, and so for ever.
 fn is_of_another_scfw(candidate: &Path) -> bool {
     fs::read_link(candidate).is_ok_and(|target| target.file_name().is_some_and(|name| name == "scfw-hook"))
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 
-/// What a test gives to a process, and what becomes of it.
+/// The input of a process from a test, and its result.
 #[derive(Debug, Default)]
 pub struct Made {
     /// The arguments, from the program's name on.
@@ -22,7 +22,7 @@ pub struct Made {
     pub directory: PathBuf,
     /// The file of the program.
     pub own_file: PathBuf,
-    /// What comes on standard input.
+    /// The standard input.
     pub input: Vec<u8>,
     became: Mutex<Option<Became>>,
     started: Mutex<Vec<PathBuf>>,
@@ -35,7 +35,7 @@ pub struct Became {
     pub path: PathBuf,
     /// Its arguments, from its name on.
     pub arguments: Vec<String>,
-    /// Its environment; nothing where it has that of the process.
+    /// The environment; none if it is that of the process.
     pub environment: Option<BTreeMap<String, String>>,
 }
 
@@ -129,8 +129,8 @@ impl Machine {
         store.map_or(Vec::new(), |store| store.runs(&RunQuery::default()).unwrap())
     }
 
-    /// A process of scfw-hook with `variables` and `input`, and what there is to look at afterwards. There is no network,
-    /// and a build server has nobody to ask: no test asks on the terminal of whoever runs it.
+    /// A process of scfw-hook with `variables` and `input`, and its traces to look at afterwards. There is no
+    /// network, and a build server has nobody to ask: no test asks on the terminal of its user.
     pub(crate) fn process(&self, variables: &[(&str, &str)], input: &str) -> (Process, Arc<Made>) {
         let path = |below: &str| self.root.path().join(below).into_os_string();
         let own = [

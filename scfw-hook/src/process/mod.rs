@@ -1,4 +1,5 @@
-//! What the system gives to this process, finding programs, starting them, and becoming one.
+//! The gifts of the system to this process, the search for programs, their start, and the replacement of this
+//! process.
 
 pub mod answer;
 pub mod detached;
@@ -15,14 +16,14 @@ use std::sync::Arc;
 
 use scfw_core::config::{ConfigError, Directories, Settings};
 
-/// What the system gives to a process: arguments, environment, working directory, its own file and standard input. What is
-/// decided on them takes them from here and not from the system, so that it can be tested on a process that a test has
-/// made.
+/// The values that the system gives to a process: arguments, environment, working directory, its own file and
+/// standard input. Decisions take them from here and not from the system, so that they can be tested on a process
+/// that a test has made.
 #[derive(Debug, Clone)]
 pub enum Process {
     /// This process.
     System,
-    /// One that a test has made.
+    /// A process that a test has made.
     #[cfg(test)]
     Made(Arc<made::Made>),
 }
@@ -64,7 +65,8 @@ impl Process {
         }
     }
 
-    /// Sets a variable. Only what has started no thread yet may call this, for another could read the environment.
+    /// Sets a variable. Only a process that has started no thread yet may call this, because another thread could
+    /// read the environment.
     pub(crate) fn set_variable(&self, name: &str, value: &OsStr) {
         match self {
             #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
@@ -74,7 +76,8 @@ impl Process {
         }
     }
 
-    /// Removes a variable. Only what has started no thread yet may call this, for another could read the environment.
+    /// Removes a variable. Only a process that has started no thread yet may call this, because another thread could
+    /// read the environment.
     pub(crate) fn remove_variable(&self, name: &str) {
         match self {
             #[expect(unsafe_code, reason = "no other thread is running that could read the environment")]
@@ -117,7 +120,7 @@ impl Process {
         Settings::load(&|name| self.variable(name))
     }
 
-    /// The directories of scfw; nothing where there is no place for any.
+    /// The directories of scfw; none if there is no place for any.
     #[must_use]
     pub fn directories(&self) -> Option<Directories> {
         Directories::resolve(&|name| self.variable(name))
