@@ -1,4 +1,4 @@
-//! The gifts of the system to this process, the search for programs, their start, and the replacement of this
+//! The values that the system gives to this process, the search for programs, their start, and the replacement of this
 //! process.
 
 pub mod answer;
