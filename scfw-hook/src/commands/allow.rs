@@ -19,11 +19,11 @@ use crate::process::Process;
 use crate::record::record;
 use crate::terminal::output;
 
-/// How long an exemption lasts where nothing is said, in seconds: 30 days.
+/// The life of an exemption if no other is given, in seconds: 30 days.
 const DEFAULT_DURATION: i64 = 30 * 24 * 3600;
 /// The longest that one can last, in seconds: a leap year.
 const LONGEST: i64 = 366 * 24 * 3600;
-/// Longest reason and advisory id that are taken, in bytes.
+/// The longest reason and advisory id that are taken, in bytes.
 const LONGEST_TEXT: usize = 1000;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  scfw allow npm:left-pad --reason \"reviewed by hand\"\n  \
@@ -82,7 +82,7 @@ pub(super) fn run(process: &Process, options: &Options) -> Exit {
             record(process, &Event::Policy { rule: &refusal, command: None }, &settings);
             Exit::Failed
         };
-        // Whatever the terms are: where no exemption is allowed, no date could be right.
+        // If no exemption is allowed, no date could be right, whatever the terms are.
         if let Some(refusal) = refusal_of_all(&settings.policy) {
             return refused(refusal);
         }
@@ -98,7 +98,7 @@ pub(super) fn run(process: &Process, options: &Options) -> Exit {
     done.unwrap_or_else(|error| fail(&error, Exit::Failed))
 }
 
-/// What the command line asks for, or what is wrong with it.
+/// The request of the command line, or the mistake in it.
 fn terms(process: &Process, options: &Options, policy: &Policy) -> Result<NewExemption, String> {
     let (query, reason) = (options.package.as_deref(), options.reason.as_deref());
     let package = Package::from_query(query.unwrap_or_default()).map_err(|error| error.to_string())?;
@@ -110,7 +110,7 @@ fn terms(process: &Process, options: &Options, policy: &Policy) -> Result<NewExe
         if text.len() > LONGEST_TEXT {
             return Err(format!("{what} is longer than {LONGEST_TEXT} bytes"));
         }
-        // It is shown, recorded and sent on wherever it counts.
+        // The reason is shown, recorded and sent on wherever it counts.
         Ok(without_user_information(text).into_owned())
     };
     let reason = bounded("--reason", reason.unwrap_or_default())?;
@@ -119,7 +119,7 @@ fn terms(process: &Process, options: &Options, policy: &Policy) -> Result<NewExe
     let created = now();
     let expires = match &options.expires {
         Some(text) => time::until(text, created).map_err(|error| error.to_string())?,
-        // As long as nothing is said, what the policy allows is fine.
+        // If no end is given, the longest that the policy allows is fine.
         None => created + longest(policy).map_or(DEFAULT_DURATION, |longest| longest.min(DEFAULT_DURATION)),
     };
     if expires <= created {
@@ -151,18 +151,18 @@ fn as_it_is_known(process: &Process, advisory: String) -> String {
     }
 }
 
-/// How long one can last by `policy`, in seconds.
+/// The longest life of an exemption by `policy`, in seconds.
 fn longest(policy: &Policy) -> Option<i64> {
     policy.longest_exemption().map(|longest| i64::try_from(longest.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Why `policy` allows none at all.
+/// The reason why `policy` allows none at all.
 fn refusal_of_all(policy: &Policy) -> Option<String> {
     let is_refused = policy.exemptible() == Exemptible::None || longest(policy) == Some(0);
     is_refused.then(|| format!("policy: exemptions are not allowed ({})", policy.file()))
 }
 
-/// Why `policy` does not allow this one.
+/// The reason why `policy` does not allow this one.
 fn refusal(terms: &NewExemption, policy: &Policy) -> Option<String> {
     let lasts = terms.expires.map_or(i64::MAX, |expires| expires - terms.created);
     let what = match (policy.exemptible(), longest(policy)) {
@@ -237,7 +237,7 @@ fn remove(process: &Process, path: &Path, which: &str, settings: &Settings) -> R
     Ok(Exit::Failed)
 }
 
-/// Whether it is one of `package`: of that version where one is named.
+/// Whether it is one of `package`: of that version if one is named.
 fn is_about(exemption: &Exemption, package: &Package) -> bool {
     let terms = &exemption.terms;
     let is_version = |version: &String| {

@@ -28,7 +28,7 @@ use crate::record::record;
 use crate::terminal::output;
 use crate::terminal::spinner::Spinner;
 
-/// Things that could not be read, named on standard error; the reports name more of them.
+/// The number of unreadable things that are named on standard error; the reports name more of them.
 const SHOWN_UNREAD: usize = 20;
 
 /// What the help shows below the options.
@@ -150,7 +150,7 @@ pub(super) fn run(process: &Process, options: &Options) -> Exit {
     concluded(printed, audited.verdict())
 }
 
-/// The program whose packages are audited, for the record; empty where a project is audited and there is none.
+/// The program whose packages are audited, for the record; empty if a project is audited and there is none.
 fn audited_program(process: &Process, options: &Options, audit: &Audit) -> String {
     let named = options.executable.clone();
     let program = named.or_else(|| audit.programs.iter().find_map(|name| path_of(process, name)));
@@ -161,7 +161,7 @@ fn path_of(process: &Process, name: &str) -> Option<PathBuf> {
     locate(process, OsStr::new(name)).map(|located| located.path)
 }
 
-/// The path of the named executable, or of the first of `names` that is there; an exit status where there is none.
+/// The path of the named executable, or of the first of `names` that is there; an exit status if there is none.
 fn executable(process: &Process, options: &Options, names: &[&str]) -> Result<PathBuf, Exit> {
     let wanted = options.executable.as_deref().map(Path::as_os_str);
     let located = match wanted {
@@ -202,7 +202,7 @@ fn node_modules(process: &Process, options: &Options, audit: &Audit) -> Result<I
     Ok(inventory::node_modules::read(&place))
 }
 
-/// Where `program` keeps what is installed globally, which it alone knows for sure; `question` are the words that ask it.
+/// The place of `program`'s global packages, which it alone knows for sure; `question` are the words that ask it.
 fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, Exit> {
     let mut command = Command::new(program);
     command.args(question);
@@ -222,7 +222,7 @@ fn global_modules(program: &Path, question: &[&str]) -> Result<PathBuf, Exit> {
     Err(Exit::Unverified)
 }
 
-/// Says what could not be read.
+/// Reports the things that could not be read.
 fn name_unread(inventory: &Inventory) {
     for unread in inventory.skipped.iter().take(SHOWN_UNREAD) {
         let what = output::redacted(&unread.what);

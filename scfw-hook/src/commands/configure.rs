@@ -126,7 +126,7 @@ impl Options {
         (!chosen.is_empty()).then_some(chosen)
     }
 
-    /// What goes to config.toml.
+    /// The settings for config.toml.
     fn settings(&self) -> Vec<Setting> {
         let settings = [
             self.chosen().map(Setting::Managers),
@@ -156,7 +156,7 @@ impl Options {
     }
 }
 
-/// What is to be set up, asked or told.
+/// The setup that was chosen, by answers or options.
 #[derive(Debug, Default)]
 struct Wishes {
     /// The shells that get the block.

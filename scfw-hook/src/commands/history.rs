@@ -1,4 +1,4 @@
-//! `scfw history`: what the ledger holds.
+//! `scfw history`: the content of the ledger.
 
 use std::fmt::Write;
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::process::Process;
 use crate::terminal::output;
 
-/// Runs that are shown where nothing else is asked for.
+/// The number of runs that are shown if nothing else is asked for.
 pub(super) const SHOWN: u32 = 50;
 
 pub(super) const EXAMPLES: &str = "Examples:\n  scfw history --since 7d\n  \
@@ -107,7 +107,7 @@ impl Entry {
         self.record["verified"].as_bool().unwrap_or(true)
     }
 
-    /// What was decided, in words.
+    /// The decision, in words.
     fn decision(&self) -> &'static str {
         match (self.run.run.action, self.run.run.purpose) {
             (Action::Allow, _) if !self.is_verified() => "allowed unverified",

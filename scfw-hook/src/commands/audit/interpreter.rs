@@ -1,4 +1,4 @@
-//! The Python interpreter behind a manager, and where it finds packages.
+//! The Python interpreter behind a manager, and the places in which it finds packages.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,20 +13,20 @@ use crate::process::Process;
 use crate::process::answer::{AskError, ask};
 use crate::process::locate::locate;
 
-/// What the interpreter is asked.
+/// The question to the interpreter.
 const QUESTION: &str = include_str!("environment.py");
-/// With this the answer begins.
+/// The beginning of the answer.
 const MARK: &[u8] = b"scfw-environment";
-/// The lines of a script that name its interpreter are within so many bytes.
+/// The number of bytes within which the lines of a script name its interpreter.
 const SCRIPT_HEAD: u64 = 4096;
 
-/// Why it is not known where packages lie.
+/// The reason why the place of packages is not known.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InterpreterError {
     /// A script that is started by something else.
     #[error("{} is no Python and no program whose Python is known; name the Python with --executable", .0.display())]
     Unknown(PathBuf),
-    /// It did not answer.
+    /// The interpreter did not answer.
     #[error("{} could not be asked where its packages are", path.display())]
     Silent {
         /// The interpreter.
@@ -34,7 +34,7 @@ pub(super) enum InterpreterError {
         /// Why.
         source: AskError,
     },
-    /// What it said is no answer.
+    /// The output is no answer.
     #[error("{} is no Python: it did not say where its packages are", .0.display())]
     Answer(PathBuf),
 }
@@ -83,7 +83,7 @@ fn is_python(name: &OsStr) -> bool {
     named(name.as_bytes()).is_some_and(|name| name.runs == Runs::Python)
 }
 
-/// The Python that a script's first line names, or its second where the path is too long for the first.
+/// The Python that a script's first line names, or its second if the path is too long for the first.
 fn named_by(process: &Process, script: &[u8]) -> Option<PathBuf> {
     let mut lines = script.split(|byte| *byte == b'\n');
     let mut words = lines.next()?.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());

@@ -1,4 +1,4 @@
-//! What was asked for, done: start-up files, config.toml and shims, all of them or none.
+//! The setup, done: start-up files, config.toml and shims, all of them or none.
 
 use std::ffi::OsString;
 use std::fs;
@@ -29,7 +29,7 @@ use crate::terminal::output;
 /// A secret may stand in it.
 const CONFIG_MODE: u32 = 0o600;
 
-/// How things stand before anything is changed.
+/// The state before anything is changed.
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) home: Home,
@@ -43,7 +43,7 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn from_environment(process: &Process) -> Result<Self> {
-        // Where files may not grow, writing has to fail instead of ending this process.
+        // If files may not grow, writing has to fail instead of ending this process.
         #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could misbehave")]
         unsafe {
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
@@ -287,7 +287,7 @@ fn tell_uncovered(process: &Process, settings: &Settings) {
     }
 }
 
-/// Says what became of each file.
+/// Reports the change to each file.
 fn tell(changes: &[Change]) {
     for change in changes {
         let has_block =

@@ -1,4 +1,4 @@
-//! What the predecessor kept in the blocks of start-up files that are about to be replaced.
+//! The predecessor's settings in the blocks of start-up files that are about to be replaced.
 
 use std::collections::BTreeMap;
 

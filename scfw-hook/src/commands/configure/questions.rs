@@ -22,14 +22,14 @@ use crate::terminal::output;
 
 /// The port that the predecessor proposes for the Agent.
 const AGENT_PORT: NonZeroU16 = NonZeroU16::new(10365).expect("it is not zero");
-/// What each log level means, in the order of the question.
+/// The meaning of each log level, in the order of the question.
 const LOG_LEVELS: [(&str, &str); 3] = [
     ("ALLOW", "everything: allowed, blocked and declined commands"),
     ("ABORT", "blocked and declined commands"),
     ("BLOCK", "blocked commands only"),
 ];
 
-/// Asks everything; what is set already is proposed.
+/// Asks everything; settings that exist are proposed.
 pub(super) fn ask(process: &Process, setup: &Setup) -> Result<Wishes> {
     mend_terminal_when_interrupted()?;
     let settings = setup.settings(process, None)?;

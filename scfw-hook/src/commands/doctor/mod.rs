@@ -37,7 +37,7 @@ use crate::shells::shield::Shield;
 use crate::shells::shims;
 use crate::terminal::output::{self, describe};
 
-/// Programs of one manager that are tested; more would only take longer.
+/// The number of programs of one manager that are tested; more would only take longer.
 const MOST_PROGRAMS: usize = 8;
 
 /// How one thing was found.
@@ -216,7 +216,7 @@ fn feeds(settings: &Settings, offline: bool) -> Check {
     }
 }
 
-/// What the administrator has laid down, and whether it is met.
+/// The administrator's rules, and whether they are met.
 fn policy(process: &Process, settings: &Settings) -> Check {
     let policy = &settings.policy;
     if policy.file().is_empty() {

@@ -23,9 +23,9 @@ use crate::process::locate::own_program;
 use crate::shells::shell::Shell;
 use crate::shells::shield::{PRELOAD, Shield};
 
-/// One install takes no longer than this, or something waits for somebody.
+/// The longest time of one install; if it takes longer, something waits for somebody.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Most that is read of what a command has printed, in bytes.
+/// The most that is read of a command's output, in bytes.
 const MOST_SHOWN: u64 = 64 * 1024 * 1024;
 
 /// The way on which a call reaches scfw.
@@ -41,7 +41,7 @@ pub(super) enum Route {
     Preload(Shield),
 }
 
-/// What the two installs showed.
+/// The result of the two installs.
 #[derive(Debug, Default)]
 pub(super) struct Tested {
     /// What is wrong; nothing where all is well.
@@ -52,7 +52,7 @@ pub(super) struct Tested {
     pub(super) refusal: Option<String>,
 }
 
-/// How a command ended.
+/// The end of a command.
 struct Ended {
     status: Option<i32>,
     shown: String,

@@ -14,11 +14,11 @@ use crate::gate::files::GATES_NAME;
 use crate::process::Process;
 use crate::record::sender;
 
-/// What the clean package is called.
+/// The name of the clean package.
 pub(super) const CLEAN: &str = "scfw-selftest-clean";
-/// What the package is called that brings malware along.
+/// The name of the package that brings malware along.
 pub(super) const CARRIER: &str = "scfw-selftest-carrier";
-/// What the malware is called.
+/// The name of the malware.
 pub(super) const MALWARE: &str = "scfw-selftest-malware";
 
 /// Servers on the loopback interface, and a folder that goes with the test.
@@ -66,7 +66,7 @@ impl LittleWorld {
         std::os::unix::fs::symlink(std::path::absolute(gates)?, self.home().join(GATES_NAME))
     }
 
-    /// Where scfw keeps its things in this world.
+    /// The place in which scfw keeps its things in this world.
     pub(super) fn home(&self) -> PathBuf {
         self.place.join("scfw")
     }
