@@ -1,8 +1,8 @@
-//! How a program of scfw ends.
+//! The exit statuses of scfw's programs.
 
 use std::process::ExitCode;
 
-/// The end of a program of scfw, where it is not a manager that gives the status.
+/// The end of a program of scfw, unless a manager gives the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// There is nothing to object to.

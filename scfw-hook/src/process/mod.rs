@@ -1,4 +1,5 @@
-//! The values that the system gives to this process, the search for programs, their start, and the replacement of this
+//! The values that the system gives to this process, and programs: how they are found, started and become this
+//! process.
 //! process.
 
 pub mod answer;

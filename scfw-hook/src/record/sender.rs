@@ -94,8 +94,8 @@ pub fn run(process: &Process, accompanied: i32) -> Exit {
     let Ok(settings) = process.settings() else { return Exit::Configuration };
     let data = &settings.directories.data;
     if let Ok(Some(mut store)) = Store::open_existing(&Store::path_in(data)) {
-        // The outbox is trimmed also for sinks that nobody delivers to any more. If that fails, the next sender does
-        // it.
+        // Expired records are dropped also for sinks that nobody delivers to any more. If that fails, the next sender
+        // does it.
         SinkKind::ALL.into_iter().try_for_each(|kind| store.drop_expired(kind)).ok();
     }
     let Ok(mut deliveries) = Delivery::all(process, &settings) else { return Exit::Unverified };

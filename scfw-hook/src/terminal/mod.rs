@@ -1,4 +1,4 @@
-//! What people see.
+//! The output that people see.
 
 pub mod output;
 pub mod spinner;

@@ -1,5 +1,5 @@
-//! Where scfw speaks: on standard error while a manager owns the other streams, on standard output where a command
-//! of its own has an answer.
+//! The streams on which scfw speaks: standard error while a manager owns the other streams, standard output if a
+//! command of its own has an answer.
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
@@ -9,8 +9,8 @@ use scfw_core::redact::Redactor;
 use scfw_core::text::{escape_json, sanitise};
 use serde::Serialize;
 
-/// Writes `text` to standard error as it is. Nobody is left to be told where that fails, and the verdict does
-/// not depend on it.
+/// Writes `text` to standard error as it is. If that fails, nobody is left to be told, and the verdict does not
+/// depend on it.
 pub fn write(text: &str) {
     stderr().lock().write_all(text.as_bytes()).ok();
 }
@@ -28,7 +28,7 @@ pub fn say(message: &str) {
     write(&format!("scfw: {message}\n"));
 }
 
-/// Says which of the user's flags, variables and settings have no effect, and why: a policy has overruled them, or they
+/// Lists the user's flags, variables and settings that have no effect, and why: a policy has overruled them, or they
 /// are wrong.
 pub fn say_without_effect(settings: &Settings) {
     for sentence in settings.overruled.iter().chain(&settings.mistakes) {
@@ -36,7 +36,7 @@ pub fn say_without_effect(settings: &Settings) {
     }
 }
 
-/// Says what was noticed about the store, where that was anything.
+/// Reports the notices of the store, if there are any.
 pub fn say_trouble(verification: &Verification) {
     if let Some(trouble) = &verification.local.trouble {
         say(&sanitise(trouble));
@@ -69,7 +69,7 @@ pub fn print_all(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Knows what of this user a report must not tell.
+/// Knows the facts about this user that a report must not tell.
 #[must_use]
 pub fn redactor() -> Redactor {
     Redactor::for_this_user(&|name| std::env::var_os(name))
@@ -109,7 +109,7 @@ pub fn has_colour_on(stream: &impl IsTerminal) -> bool {
         && stream.is_terminal()
 }
 
-/// Where standard error is a terminal, a progress display of the manager may stand on the current line.
+/// If standard error is a terminal, a progress display of the manager may stand on the current line.
 pub fn clear_line() {
     if stderr().is_terminal() {
         write("\r\u{1b}[K");
