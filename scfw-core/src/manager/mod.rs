@@ -18,6 +18,7 @@ pub use scfw_programs::{ManagerId, Name, Runs};
 use scfw_programs::{Words, certainly_installs_nothing, node_script, program};
 use serde::de::{Deserialize, Deserializer, Error};
 
+use crate::lockfile::Format;
 use crate::package::{Ecosystem, Package};
 pub use request::{NodeRequest, PythonRequest};
 pub use switch::{Switch, switches};
@@ -35,6 +36,11 @@ pub trait Manager: Sync {
 
     /// The way in which it is kept between "resolved" and "installed".
     fn hold(&self) -> Hold;
+
+    /// The formats of its lockfiles.
+    fn lockfiles(&self) -> &'static [&'static Format] {
+        &[]
+    }
 
     /// A typical install with it, for help texts.
     fn example(&self) -> &'static str;

@@ -19,6 +19,7 @@ mod property_tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::lockfile::Format;
 use crate::manager::{NodeRequest, PythonRequest};
 use crate::package::Target;
 use crate::skipped::Skipped;
@@ -64,12 +65,19 @@ pub fn python(
 }
 
 /// The packages that an npm command run in `directory` is certain to install: its specs, or else the lockfile if it
-/// is in step with package.json, or else the project's own production dependencies.
+/// is in step with package.json, or else the project's own production dependencies. `formats` are those of the manager's
+/// lockfiles.
 #[must_use]
-pub fn node(request: &NodeRequest, directory: &Path) -> Screened {
+pub fn node(request: &NodeRequest, formats: &[&Format], directory: &Path) -> Screened {
     let mut collector = Collector::default();
-    project::screen(request, directory, &mut collector);
+    project::screen(request, formats, directory, &mut collector);
     collector.finish()
+}
+
+/// [`node`] with the lockfiles of npm.
+#[cfg(test)]
+fn node_with_npms(request: &NodeRequest, directory: &Path) -> Screened {
+    node(request, crate::manager::manager(crate::manager::ManagerId::Npm).lockfiles(), directory)
 }
 
 /// The project that npm works on in `directory`: the folder that holds its `node_modules`.

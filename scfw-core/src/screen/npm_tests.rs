@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{NodeRequest, Screened, node};
+use super::{NodeRequest, Screened, node_with_npms};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -24,13 +24,13 @@ fn packages(screened: &Screened) -> Vec<String> {
 
 /// The packages that `npm install` in the folder brings, without complaint.
 fn install(folder: &Path) -> Vec<String> {
-    let screened = node(&NodeRequest::default(), folder);
+    let screened = node_with_npms(&NodeRequest::default(), folder);
     assert_eq!(screened.skipped, []);
     packages(&screened)
 }
 
 fn clean(folder: &Path) -> Vec<String> {
-    packages(&node(&NodeRequest { clean: true, ..NodeRequest::default() }, folder))
+    packages(&node_with_npms(&NodeRequest { clean: true, ..NodeRequest::default() }, folder))
 }
 
 fn specs(specs: &[&str]) -> NodeRequest {
@@ -53,14 +53,17 @@ fn specs_are_screened_and_the_project_is_not() {
         folder(&[("package.json", MANIFEST), ("package-lock.json", LOCK), ("foo/package.json", "{}")]);
     let request = specs(&["foo", "foo@1.0.0", "x@npm:real@1.0.0", "u/r", "./foo", "foo"]);
     for request in [NodeRequest { global: true, ..request.clone() }, request] {
-        assert_eq!(packages(&node(&request, project.path())), ["foo", "foo@1.0.0", "real@1.0.0"]);
+        assert_eq!(packages(&node_with_npms(&request, project.path())), ["foo", "foo@1.0.0", "real@1.0.0"]);
     }
     assert_eq!(
-        node(&NodeRequest { global: true, ..NodeRequest::default() }, project.path()),
+        node_with_npms(&NodeRequest { global: true, ..NodeRequest::default() }, project.path()),
         Screened::default()
     );
-    assert_eq!(packages(&node(&specs(&["."]), project.path())).len(), 3);
-    assert_eq!(packages(&node(&NodeRequest { clean: true, ..specs(&["foo"]) }, project.path())).len(), 3);
+    assert_eq!(packages(&node_with_npms(&specs(&["."]), project.path())).len(), 3);
+    assert_eq!(
+        packages(&node_with_npms(&NodeRequest { clean: true, ..specs(&["foo"]) }, project.path())).len(),
+        3
+    );
 }
 
 #[test]
@@ -71,12 +74,12 @@ fn a_lockfile_in_step_is_screened() {
     assert_eq!(install(&project.path().join("deep/er")), expected);
     assert_eq!(clean(project.path()), expected);
     let prefix = NodeRequest { prefix: Some("..".to_owned()), ..NodeRequest::default() };
-    assert_eq!(packages(&node(&prefix, &project.path().join("deep"))), expected);
+    assert_eq!(packages(&node_with_npms(&prefix, &project.path().join("deep"))), expected);
     let ignored = NodeRequest { lock_ignored: true, ..NodeRequest::default() };
-    assert_eq!(packages(&node(&ignored, project.path())), ["a", "b@2.0.0"]);
-    assert_eq!(packages(&node(&NodeRequest { clean: true, ..ignored }, project.path())), expected);
+    assert_eq!(packages(&node_with_npms(&ignored, project.path())), ["a", "b@2.0.0"]);
+    assert_eq!(packages(&node_with_npms(&NodeRequest { clean: true, ..ignored }, project.path())), expected);
     let partial = NodeRequest { partial: true, ..NodeRequest::default() };
-    assert_eq!(node(&partial, project.path()), Screened::default());
+    assert_eq!(node_with_npms(&partial, project.path()), Screened::default());
 }
 
 #[test]
@@ -164,23 +167,26 @@ fn npx_fetches_what_is_not_at_hand() {
     let request =
         NodeRequest { executes: true, ..specs(&["tool", "tool@1.0.0", "mine", "other", "@s/x", "./y"]) };
     for path in [project.path(), &project.path().join("sub")] {
-        assert_eq!(packages(&node(&request, path)), ["tool@1.0.0", "other", "@s/x"]);
+        assert_eq!(packages(&node_with_npms(&request, path)), ["tool@1.0.0", "other", "@s/x"]);
     }
-    assert_eq!(node(&NodeRequest { executes: true, ..specs(&[]) }, project.path()), Screened::default());
+    assert_eq!(
+        node_with_npms(&NodeRequest { executes: true, ..specs(&[]) }, project.path()),
+        Screened::default()
+    );
 }
 
 #[test]
 fn what_cannot_be_read_is_named() {
     let project = folder(&[("package.json", MANIFEST), ("package-lock.json", "{")]);
-    let screened = node(&NodeRequest::default(), project.path());
+    let screened = node_with_npms(&NodeRequest::default(), project.path());
     assert_eq!(packages(&screened), ["a", "b@2.0.0"]);
     assert!(screened.skipped[0].what.ends_with("package-lock.json"));
     fs::write(project.path().join("package.json"), "{").unwrap();
-    assert_eq!(node(&NodeRequest::default(), project.path()).skipped.len(), 2);
+    assert_eq!(node_with_npms(&NodeRequest::default(), project.path()).skipped.len(), 2);
     fs::remove_file(project.path().join("package-lock.json")).unwrap();
     let pipe = project.path().join("package-lock.json");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let screened = node(&NodeRequest { clean: true, ..NodeRequest::default() }, project.path());
+    let screened = node_with_npms(&NodeRequest { clean: true, ..NodeRequest::default() }, project.path());
     assert_eq!(screened.targets, []);
     assert_eq!(screened.skipped.len(), 2);
 }
@@ -193,7 +199,7 @@ fn names_that_cannot_be_packages_are_counted() {
     }
     let lock = format!(r#"{{"packages": {{{entries}, "node_modules/ok": {{"version": "1.0.0"}}}}}}"#);
     let project = folder(&[("package-lock.json", &lock)]);
-    let screened = node(&NodeRequest { clean: true, ..NodeRequest::default() }, project.path());
+    let screened = node_with_npms(&NodeRequest { clean: true, ..NodeRequest::default() }, project.path());
     assert_eq!(packages(&screened), ["ok@1.0.0"]);
     assert_eq!(screened.skipped.len(), 11);
     assert_eq!(screened.skipped[10].why, "and 11 more that could not be read");

@@ -8,8 +8,7 @@ use super::collector::Collector;
 use crate::format::npm_spec::{self, Spec};
 use crate::format::package_json::Manifest;
 use crate::format::workspaces::Workspaces;
-use crate::lockfile::npm::FORMAT;
-use crate::lockfile::{self, LockedPackage};
+use crate::lockfile::{self, Format, LockedPackage};
 use crate::manager::NodeRequest;
 use crate::package::{Ecosystem, Package};
 
@@ -23,7 +22,12 @@ struct Project {
 }
 
 /// Collects the packages that the command is certain to install.
-pub(super) fn screen(request: &NodeRequest, directory: &Path, collector: &mut Collector) {
+pub(super) fn screen(
+    request: &NodeRequest,
+    formats: &[&Format],
+    directory: &Path,
+    collector: &mut Collector,
+) {
     // npm asks the system where it is, so symbolic links on the way here are resolved.
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     if request.executes {
@@ -42,7 +46,7 @@ pub(super) fn screen(request: &NodeRequest, directory: &Path, collector: &mut Co
         target(collector, npm_spec::argument(spec));
     }
     if specs.is_empty() && !request.global && !request.partial {
-        project.screen(request, collector);
+        project.screen(request, formats, collector);
     }
 }
 
@@ -74,12 +78,14 @@ impl Project {
         Self { root: nearest.to_owned(), workspace: None }
     }
 
-    fn screen(&self, request: &NodeRequest, collector: &mut Collector) {
+    fn screen(&self, request: &NodeRequest, formats: &[&Format], collector: &mut Collector) {
         let manifest = read_manifest(&self.root, collector);
         // A workspace gets its own dependencies and theirs, not everything that is locked.
         if self.workspace.is_none() && (request.clean || !request.lock_ignored) {
-            let screened = self.screen_lockfile(request.clean, manifest.as_ref(), collector);
-            if screened || request.clean {
+            let is_screened = formats
+                .iter()
+                .any(|format| self.screen_lockfile(format, request.clean, manifest.as_ref(), collector));
+            if is_screened || request.clean {
                 return;
             }
         }
@@ -88,9 +94,15 @@ impl Project {
         }
     }
 
-    /// Collects the locked packages, if npm will install the lockfile, and says whether it will.
-    fn screen_lockfile(&self, clean: bool, manifest: Option<&Manifest>, collector: &mut Collector) -> bool {
-        let Some((path, text)) = FORMAT.find(&self.root) else { return false };
+    /// Collects the locked packages, if the manager will install the lockfile of that format, and says whether it will.
+    fn screen_lockfile(
+        &self,
+        format: &Format,
+        clean: bool,
+        manifest: Option<&Manifest>,
+        collector: &mut Collector,
+    ) -> bool {
+        let Some((path, text)) = format.find(&self.root) else { return false };
         let mut skip = |why: &str| {
             collector.skip(&path.to_string_lossy(), why);
             false
@@ -99,14 +111,14 @@ impl Project {
             Ok(text) => text,
             Err(why) => return skip(&why),
         };
-        let locked = match FORMAT.parse(&text) {
+        let locked = match format.parse(&text) {
             Ok(locked) => locked,
             Err(why) => return skip(&why),
         };
         let project = lockfile::Project { root: &self.root, manifest };
         let is_installed = clean || locked.origin.is_in_step(&project);
         for package in locked.packages.into_iter().filter(|_| is_installed) {
-            locked_target(&path, package, collector);
+            locked_target(format, &path, package, collector);
         }
         is_installed
     }
@@ -179,9 +191,9 @@ fn target(collector: &mut Collector, spec: Option<Spec<'_>>) {
     }
 }
 
-fn locked_target(lockfile: &Path, locked: LockedPackage<'_>, collector: &mut Collector) {
-    if FORMAT.ecosystem.is_name(&locked.name) {
-        collector.target(Package::new(FORMAT.ecosystem, locked.name, Some(&locked.version)));
+fn locked_target(format: &Format, lockfile: &Path, locked: LockedPackage<'_>, collector: &mut Collector) {
+    if format.ecosystem.is_name(&locked.name) {
+        collector.target(Package::new(format.ecosystem, locked.name, Some(&locked.version)));
     } else {
         let what = format!("{}, {}", lockfile.display(), locked.name);
         collector.skip(&what, "has an entry whose name cannot be a package's");

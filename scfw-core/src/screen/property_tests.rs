@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::package::Ecosystem;
 
-use super::{NodeRequest, PythonRequest, Screened, node, python};
+use super::{NodeRequest, PythonRequest, Screened, node_with_npms, python};
 use crate::ecosystem::npm::is_name;
 use crate::format::npm_spec;
 
@@ -42,7 +42,7 @@ fn screen_project(manifest: &[u8], lockfile: &[u8]) -> [Screened; 2] {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("package.json"), manifest).unwrap();
     fs::write(folder.path().join("package-lock.json"), lockfile).unwrap();
-    [true, false].map(|clean| node(&NodeRequest { clean, ..NodeRequest::default() }, folder.path()))
+    [true, false].map(|clean| node_with_npms(&NodeRequest { clean, ..NodeRequest::default() }, folder.path()))
 }
 
 /// Text that is close to a requirements file.

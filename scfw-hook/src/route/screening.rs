@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use scfw_core::config::Settings;
 use scfw_core::exemption;
 use scfw_core::finding::{FindingSeverity, Verification};
-use scfw_core::manager::{Install, NodeRequest, Request};
+use scfw_core::manager::{Install, NodeRequest, Request, manager};
 use scfw_core::screen::{self, Screened};
 use scfw_core::verify::{VerifierError, verifiers, verify};
 
@@ -38,23 +38,24 @@ fn is_in_prefix(process: &Process, command: &str) -> bool {
 
 /// The named packages, unless they take too long to read. They are then read on a thread that ends with this process:
 /// the manager takes its place.
-fn collect(process: &Process, request: &Request) -> Option<Screened> {
+fn collect(process: &Process, install: &Install) -> Option<Screened> {
     let directory = process.directory().unwrap_or_default();
     let (sender, receiver) = channel();
     let started = {
-        let (process, request, directory) = (process.clone(), request.clone(), directory.clone());
+        let (process, install, directory) = (process.clone(), install.clone(), directory.clone());
         // If nobody waits any more, the result is not needed.
-        thread::Builder::new().spawn(move || drop(sender.send(read(&process, &request, &directory))))
+        thread::Builder::new().spawn(move || drop(sender.send(read(&process, &install, &directory))))
     };
     match started {
         Ok(_) => receiver.recv_timeout(PATIENCE).ok(),
         // The system gives no thread.
-        Err(_) => Some(read(process, request, &directory)),
+        Err(_) => Some(read(process, install, &directory)),
     }
 }
 
-fn read(process: &Process, request: &Request, directory: &Path) -> Screened {
-    match request {
+fn read(process: &Process, install: &Install, directory: &Path) -> Screened {
+    let formats = manager(install.manager).lockfiles();
+    match &install.request {
         Request::Python(request) => screen::python(request, directory, &|name| process.text(name)),
         // The program npx runs globally installed commands, which npm alone could tell: a program of that name may be
         // one.
@@ -62,9 +63,9 @@ fn read(process: &Process, request: &Request, directory: &Path) -> Screened {
             let is_fetched =
                 |spec: &&String| locate(process, OsStr::new(spec)).is_none() && !is_in_prefix(process, spec);
             let specs = request.specs.iter().filter(is_fetched).cloned().collect();
-            screen::node(&NodeRequest { specs, ..request.clone() }, directory)
+            screen::node(&NodeRequest { specs, ..request.clone() }, formats, directory)
         }
-        Request::Node(request) => screen::node(request, directory),
+        Request::Node(request) => screen::node(request, formats, directory),
         Request::Unknown => Screened::default(),
     }
 }
@@ -72,7 +73,7 @@ fn read(process: &Process, request: &Request, directory: &Path) -> Screened {
 /// Looks up the packages that `install` already names.
 pub fn screen(process: &Process, install: &Install, settings: &Settings) -> Result<Outcome, VerifierError> {
     let start = Instant::now();
-    let Some(Screened { targets, skipped: unread }) = collect(process, &install.request) else {
+    let Some(Screened { targets, skipped: unread }) = collect(process, install) else {
         let unread = format!("what is named was not read within {} seconds", PATIENCE.as_secs());
         return Ok(Outcome { blocked: None, unread: vec![unread] });
     };

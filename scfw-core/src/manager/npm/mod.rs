@@ -10,6 +10,7 @@ use scfw_programs::ManagerId;
 use super::switch::option;
 use super::{Audit, Hold, Invocation, Layout, Manager, Runtime, SelfTest, Switch};
 use crate::env;
+use crate::lockfile::{self, Format};
 use crate::package::{Ecosystem, Package};
 
 /// npm.
@@ -42,6 +43,9 @@ const SWITCHES: [Switch; 3] = [
     },
 ];
 
+/// The formats of its lockfiles.
+static LOCKFILES: [&Format; 1] = [&lockfile::npm::FORMAT];
+
 /// The option that a variable stands for: npm reads its variables in any case.
 fn npm_option(name: &str) -> Option<String> {
     option(&name.to_ascii_lowercase(), "npm_config_")
@@ -65,6 +69,10 @@ impl Manager for Npm {
 
     fn hold(&self) -> Hold {
         Hold { runtime: Runtime::Node, switches: &SWITCHES }
+    }
+
+    fn lockfiles(&self) -> &'static [&'static Format] {
+        &LOCKFILES
     }
 
     fn example(&self) -> &'static str {
